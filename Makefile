@@ -1,0 +1,45 @@
+.DEFAULT_GOAL := help
+SHELL := /bin/sh
+BIN := .venv/bin
+export PYTHONDONTWRITEBYTECODE ?= 1
+
+help: ## what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
+
+.venv/made:
+	@python=$$(sh .ci/find-python) && "$$python" -m venv .venv && touch $@
+
+.venv/run: .venv/made requirements.txt pyproject.toml
+	@echo "installing what gameday runs with" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements.txt
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@touch $@
+
+.venv/test: .venv/run requirements-test.txt
+	@echo "installing what the tests need" >&2
+	@$(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r requirements-test.txt
+	@touch $@
+
+install: .venv/run ## set up gameday in .venv
+
+demo: .venv/run ## us-east-1 is lost in the twin: verdict and report
+	@$(BIN)/gameday simulate region-loss-automatic --trials 200; code=$$?; \
+	if [ $$code -eq 0 ] || [ $$code -eq 1 ] || [ $$code -eq 3 ]; then exit 0; else exit $$code; fi
+
+lint: .venv/test ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ruff check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+format: .venv/test ## format the code
+	@$(BIN)/ruff format .
+	@$(BIN)/ruff check --fix .
+
+test: lint ## every test that needs no Docker
+	@$(BIN)/python -m pytest -n 2 --dist loadfile
+
+clean: ## remove what was made
+	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+.PHONY: help install demo lint format test clean

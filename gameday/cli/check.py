@@ -1,0 +1,30 @@
+"""`gameday check`: find what is wrong in files before anything is played."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gameday.cli.arguments import AsJson
+from gameday.cli.talk import problem_lines, put, put_json, say, then
+from gameday.config import settings
+from gameday.exit_codes import ExitCode
+from scenarios.errors import InvalidFileError
+
+EXAMPLE = "Example: `gameday check gamedays/`"
+
+
+def check(paths: Annotated[list[Path] | None, typer.Argument(help="files or folders; default: yours and the library")] = None, as_json: AsJson = False) -> int:
+    """Check scenarios, topologies, procedures, objectives and suites; exit code 2 when something is wrong."""
+    from scenarios.files.catalogue import check as problems_of
+
+    problems = problems_of(paths or [p for p in settings().scenario_paths if p.exists()])
+    if as_json:
+        put_json([vars(p) for p in problems])
+    elif problems:
+        for line in problem_lines(InvalidFileError(*problems)):
+            say(line)
+    else:
+        put("nothing wrong")
+        then("gameday scenarios")
+    return ExitCode.USAGE if problems else ExitCode.MET

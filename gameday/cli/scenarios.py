@@ -1,0 +1,22 @@
+"""`gameday scenarios`: what can be played."""
+
+from gameday.cli.arguments import AsJson
+from gameday.cli.talk import put, put_json, then
+from gameday.config import settings
+
+EXAMPLE = "Example: `gameday scenarios --json`"
+
+
+def scenarios(as_json: AsJson = False) -> None:
+    """List the scenarios: what breaks, what it tests, where it can be played."""
+    from scenarios.files.catalogue import scenarios as summaries
+
+    found = summaries(settings().scenario_paths)
+    if as_json:
+        put_json([vars(s) for s in found])
+        return
+    width = max(len(s.name) for s in found)
+    for summary in found:
+        put(f"{summary.name:<{width}}  {summary.title}")
+        put(f"{'':<{width}}  {summary.tests} [{', '.join(summary.worlds)}]")
+    then("gameday simulate region-loss-automatic")

@@ -1,0 +1,109 @@
+"""Play a scenario in a world: the only place that picks one."""
+
+import hashlib
+import json
+import subprocess
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from scenarios.files.resolved import Resolved
+from scenarios.record.writer import MemoryRecorder, RunWriter
+
+Progress = Callable[[int, int, str], None]
+
+NOT_AT_CONTROL = "fidelity control has no queues: judged on the full trial"
+SCRIPTED = "people are drawn from distributions: a simulated answer says nothing about your team"
+
+
+@dataclass(frozen=True)
+class Played:
+    """One run as it was played."""
+
+    folder: Path
+    head: dict[str, Any]
+
+
+def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[str, Any]:
+    """What run.json says from the start."""
+    packages = ("grandmodel-gameday", "simpy", "numba", "numpy", "pyarrow")
+    document = resolved.document()
+    identity = json.dumps([document["scenario_digest"], document["topology_digest"], fidelity, seed, trial])
+    return {
+        "run_id": f"{resolved.scenario.scenario}-{hashlib.sha256(identity.encode()).hexdigest()[:10]}",
+        "source": "simulation",
+        "evidence_class": "simulation",
+        "fidelity": fidelity,
+        "seed": seed,
+        "trial": trial,
+        "versions": {"python": sys.version.split()[0], **{p: version(p) for p in packages}},
+        "git_commit": _commit(),
+        "not_judged": not_judged(resolved, fidelity),
+        **document,
+    }
+
+
+def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
+    """Objectives that this world at this fidelity cannot judge, each with the reason."""
+    reasons = {o.objective: SCRIPTED for o in resolved.objectives if o.kind == "response"}
+    if fidelity == "control":
+        kinds = ("latency", "throughput", "load_test")
+        reasons |= {o.objective: NOT_AT_CONTROL for o in resolved.objectives if o.kind in kinds}
+    return reasons | dict(resolved.scenario.not_judged)
+
+
+def _commit() -> str | None:
+    try:
+        found = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False
+        )
+    except OSError:
+        return None
+    return found.stdout.strip() or None
+
+
+def simulate(
+    resolved: Resolved, runs: Path, *, seed: int, trial: int = 0, fidelity: str = "request", progress: Progress | None = None
+) -> Played:
+    """Play one trial in the twin and keep its record."""
+    from sim.world import run
+
+    facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
+    folder = free_folder(runs, facts["run_id"])
+    with RunWriter(folder, facts) as writer:
+        end = run(resolved, seed, trial, writer, fidelity=fidelity, progress=progress)
+        closing = closed(end)
+        writer.close(end.termination, **closing)
+    return Played(folder, facts | closing | {"termination": end.termination})
+
+
+def closed(end: Any) -> dict[str, Any]:
+    """What run.json learns at the end."""
+    return {
+        "duration_us": end.duration_us,
+        "surviving_timeline": end.surviving_timeline,
+        "clock": {"bound_us": 0},
+        "counts": dict(end.counts),
+    }
+
+
+def trial_in_memory(resolved: Resolved, seed: int, trial: int, fidelity: str) -> tuple[Mapping[str, Any], MemoryRecorder]:
+    """Play one trial and keep its facts in memory."""
+    from sim.world import run
+
+    recorder = MemoryRecorder()
+    end = run(resolved, seed, trial, recorder, fidelity=fidelity)
+    facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
+    return facts | closed(end) | {"termination": end.termination}, recorder
+
+
+def free_folder(runs: Path, name: str) -> Path:
+    """A folder that does not exist yet: the name, or the name and a number."""
+    folder, number = runs / name, 1
+    while folder.exists():
+        number += 1
+        folder = runs / f"{name}-{number}"
+    return folder

@@ -1,0 +1,1 @@
+"""Reports for terminal, browser, CI and auditor."""

@@ -1,0 +1,359 @@
+"""What every format shows, in words: the verdicts as rows, grouped, with by how much and which stage took the time."""
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from reports.model import PHASE_WORDS, Report, phases, recovered
+from reports.words import count, duration, interval, quantity, share
+from validators.model import Verdict
+
+GROUPS = (
+    ("Recovery", ("rto",)),
+    ("Data", ("rpo",)),
+    ("Latency and load", ("kpi", "load")),
+    ("Alerts and people", ("alert", "response")),
+    ("Changes", ("change",)),
+    ("Rules", ("rule",)),
+    ("Can the figures be trusted?", ("integrity",)),
+)
+_AT_LEAST_KINDS = ("throughput", "load_test")
+
+
+@dataclass(frozen=True)
+class Row:
+    """One objective as a reader sees it. `verdict` decides; `single` is that of the trial with a full record."""
+
+    verdict: Verdict
+    single: Verdict
+    title: str
+    group: str
+    word: str  # PASS FAIL INCONCLUSIVE "not judged" "not exercised"
+    limit: str
+    measured: str
+    bounds: str
+    gap: str  # by how much it is over or under the limit
+    stage: str  # which stage of the recovery took the time
+    trials: str  # "met in 3 of 200 trials: 1.5 % [0.4 %, 3.8 %]"; "" when the full trial decides
+    spread: str  # "recovered: median 8 min 20 s, 95 % within 11 min"
+    beside: tuple[Verdict, ...]  # rows that are shown and never merged
+    tight: Mapping[str, str]  # limit, measured, bounds for a narrow table
+
+    @property
+    def name(self) -> str:
+        """Return the name of the objective."""
+        return self.verdict.objective
+
+    @property
+    def judged(self) -> bool:
+        """Whether it has a verdict."""
+        return self.verdict.result is not None
+
+    @property
+    def reason(self) -> str:
+        """Return the judge's sentence."""
+        return self.verdict.reason
+
+
+@dataclass(frozen=True)
+class View:
+    """All rows and the few sentences on top."""
+
+    report: Report
+    headline: str
+    rows: tuple[Row, ...]
+    facts: tuple[tuple[str, str], ...]  # environment and scope: label, value
+
+    @property
+    def word(self) -> str:
+        """Return PASS, FAIL or INCONCLUSIVE."""
+        return str(self.report.deciding.result.value)
+
+    def groups(self, judged: bool = True) -> list[tuple[str, list[Row]]]:
+        """Rows by group, in the order a reader asks for them."""
+        titles = [title for title, _ in GROUPS] + ["Other"]
+        groups = [(t, [r for r in self.rows if r.group == t and r.judged == judged]) for t in titles]
+        return [(title, rows) for title, rows in groups if rows]
+
+    def of(self, word: str) -> list[Row]:
+        """Return the rows with this word."""
+        return [r for r in self.rows if r.word == word]
+
+    @property
+    def judged(self) -> list[Row]:
+        """Return the rows with a verdict."""
+        return [r for r in self.rows if r.judged]
+
+    @property
+    def summary(self) -> str:
+        """Return one sentence: how many met, missed, could not be decided."""
+        parts = [
+            (len(self.of("FAIL")), "missed"),
+            (len(self.of("INCONCLUSIVE")), "could not be decided"),
+            (len(self.of("PASS")), "met"),
+        ]
+        words = ", ".join(f"{n} {what}" for n, what in parts if n) or "nothing was judged"
+        return f"Of {count(len(self.judged), 'judged objective')}: {words}."
+
+
+def view(report: Report) -> View:
+    """Put a report into words."""
+    titles = {o["objective"]: o for o in report.head.get("objectives", ())}
+    deciding = _main(report.deciding.verdicts)
+    single = _main(report.judgement.verdicts)
+    names = list(dict.fromkeys([*single, *deciding]))
+    beside = _beside(report, names)
+    order = {name: i for i, (_, prefixes) in enumerate(GROUPS) for name in prefixes}
+    rows = [
+        _row(report, deciding.get(n) or single[n], single.get(n) or deciding[n], titles.get(n, {}), beside.get(n, ()))
+        for n in names
+    ]
+    rows.sort(key=lambda r: order.get(r.name.split(".")[0], len(order)))
+    return View(report, headline(report), tuple(rows), tuple(facts(report)))
+
+
+def headline(report: Report) -> str:
+    """Return the verdict and its scope in one line: "FAIL, 11 of 14 judged, SIMULATION, 200 trials"."""
+    judgement = report.deciding
+    parts = [
+        judgement.result.value,
+        f"{judgement.judged} of {judgement.applicable} judged",
+        report.evidence_class.upper(),
+    ]
+    if report.head.get("scaled"):
+        parts.append("scaled")
+    if report.ensemble:
+        parts.append(count(len(report.ensemble.trials), "trial"))
+    if report.interrupted:
+        parts.append(str(report.head.get("termination", "interrupted")).upper())
+    return ", ".join(parts)
+
+
+def _main(verdicts: Iterable[Verdict]) -> dict[str, Verdict]:
+    return {v.objective: v for v in verdicts if v.merged}
+
+
+def _beside(report: Report, names: list[str]) -> dict[str, tuple[Verdict, ...]]:
+    """Rows never merged, under the objective whose name begins theirs."""
+    found: dict[str, list[Verdict]] = {}
+    for verdict in report.judgement.verdicts:
+        if not verdict.merged:
+            parents = [n for n in names if verdict.objective == n or verdict.objective.startswith(n + ".")]
+            found.setdefault(max(parents, key=len, default=""), []).append(verdict)
+    return {name: tuple(rows) for name, rows in found.items()}
+
+
+def _row(
+    report: Report, verdict: Verdict, single: Verdict, known: Mapping[str, Any], beside: tuple[Verdict, ...]
+) -> Row:
+    prefix = verdict.objective.split(".")[0]
+    group = next((title for title, prefixes in GROUPS if prefix in prefixes), "Other")
+    at_least = known.get("kind") in _AT_LEAST_KINDS or (not known and single.unit == "1/s")
+    word = verdict.result.value if verdict.result else verdict.state.replace("_", " ")
+    tight = {
+        "limit": limit_text(single, at_least, tight=True),
+        "measured": measured_text(single, tight=True),
+        "bounds": bounds_text(single, tight=True),
+    }
+    return Row(
+        verdict=verdict,
+        single=single,
+        title=str(known.get("title") or verdict.objective),
+        group=group,
+        word=word,
+        limit=limit_text(single, at_least),
+        measured=measured_text(single),
+        bounds=bounds_text(single),
+        gap=gap_text(single, at_least),
+        stage=stage_text(single),
+        trials=_trials_text(report, verdict),
+        spread=_spread_text(report, verdict.objective, single),
+        beside=beside,
+        tight=tight,
+    )
+
+
+def limit_text(verdict: Verdict, at_least: bool = False, *, tight: bool = False) -> str:
+    """Return the promise: "≤ 5 min", "> 10,000/s", "none"."""
+    if verdict.limit is None:
+        return "–"
+    if verdict.limit == 0 and verdict.unit in ("", "1"):
+        return "none" if tight else "none allowed"
+    return ("> " if at_least else "≤ ") + quantity(verdict.limit, verdict.unit, tight=tight)
+
+
+def measured_text(verdict: Verdict, *, tight: bool = False) -> str:
+    """Return the value; when it never happened, how long it was waited for."""
+    waited = _waited(verdict)
+    if waited is not None:
+        return "> " + quantity(waited, verdict.unit, tight=tight)
+    if verdict.limit == 0 and verdict.unit in ("", "1") and verdict.value is not None:
+        found = quantity(verdict.value, verdict.unit) if verdict.value else "none"
+        return found if tight else f"{found} found"
+    return quantity(verdict.value, verdict.unit, tight=tight)
+
+
+def _waited(verdict: Verdict) -> float | None:
+    """Return how long was waited for what never came, None when it came."""
+    if verdict.result is None or (verdict.value is not None and recovered(verdict)):
+        return None
+    return verdict.value if verdict.value is not None else verdict.low
+
+
+def bounds_text(verdict: Verdict, *, tight: bool = False) -> str:
+    """Return the interval of the true value, nothing when it is a point or unknown."""
+    if verdict.value is None or verdict.low == verdict.high or _waited(verdict) is not None:
+        return ""
+    text = interval(verdict.low, verdict.high, verdict.unit, tight=tight)
+    ends = text.strip("[]").split(", ")
+    return "" if len(set(ends)) == 1 else text
+
+
+def gap_text(verdict: Verdict, at_least: bool = False) -> str:
+    """Return by how much it is over or under the limit: "3 min 12 s over (64 %)"."""
+    value = verdict.value if verdict.value is not None else verdict.low
+    if value is None or verdict.limit is None or verdict.result is None:
+        return ""
+    difference = value - verdict.limit
+    if verdict.limit == 0:
+        return f"{quantity(value, verdict.unit)} too many" if value > 0 and verdict.unit in ("", "1") else ""
+    prefix = "at least " if _waited(verdict) is not None else ""
+    part = f" ({share(abs(difference) / verdict.limit)})" if abs(difference) < 10 * verdict.limit else ""
+    if difference == 0:
+        return "exactly at the limit"
+    words = ("over" if difference > 0 else "to spare") if not at_least else ("to spare" if difference > 0 else "short")
+    return f"{prefix}{quantity(abs(difference), verdict.unit)} {words}{part}"
+
+
+def longest_phase(verdict: Verdict) -> tuple[str, float, float] | None:
+    """Return the stage that took most of the recovery: its name, its seconds, the seconds of all."""
+    found = phases(verdict)
+    total = sum(found.values())
+    if not total:
+        return None
+    name = max(found, key=lambda n: found[n])
+    return name, found[name], total
+
+
+def stage_text(verdict: Verdict) -> str:
+    """Return which stage took the time: "act took 6 min 3 s of 8 min 12 s (74 %): carrying out the procedure"."""
+    if (longest := longest_phase(verdict)) is None:
+        return ""
+    name, seconds, total = longest
+    part = share(round(seconds / total, 2))
+    return f"{name} took {duration(seconds)} of {duration(total)} ({part}): {PHASE_WORDS[name]}"
+
+
+def _trials_text(report: Report, verdict: Verdict) -> str:
+    """Return how many trials met it, and how the measured values are spread."""
+    if not report.ensemble or verdict.result is None:
+        return ""
+    results = [r for t in report.ensemble.trials if (r := t.results.get(verdict.objective)) is not None]
+    if not results:
+        return ""
+    met = results.count("PASS")
+    bounds = trial_bounds(report, verdict.objective)
+    between = f" [{share(bounds[0])}, {share(bounds[1])}]" if bounds else ""
+    return f"met in {met} of {count(len(results), 'trial')}: {share(met / len(results))}{between}"
+
+
+def _spread_text(report: Report, objective: str, single: Verdict) -> str:
+    """Return median and the value that the required share of trials stays within."""
+    if not report.ensemble or single.limit is None:
+        return ""
+    values = spread(report, objective)
+    if not values:
+        return ""
+    middle, outer = (values[max(0, math.ceil(q * len(values)) - 1)] for q in (0.5, report.ensemble.met_in))
+    words = "recovered" if single.unit == "s" and objective.startswith("rto.") else "measured"
+    if math.isinf(outer):
+        within = f"fewer than {share(report.ensemble.met_in)} at all"
+    else:
+        within = f"{share(report.ensemble.met_in)} within {quantity(outer, single.unit)}"
+        if outer > single.limit:
+            within += f", {quantity(outer - single.limit, single.unit)} over"
+    return f"{words}: median {quantity(middle, single.unit)}, {within}"
+
+
+def spread(report: Report, objective: str) -> list[float]:
+    """Return measured values of an objective over the trials, ascending; a trial that never got there is infinite."""
+    if not report.ensemble:
+        return []
+    trials = [t for t in report.ensemble.trials if t.results.get(objective) is not None]
+    found = [t.values.get(objective) for t in trials]
+    if all(v is None for v in found):
+        return []
+    return sorted(math.inf if v is None else v for v in found)
+
+
+def trial_bounds(report: Report, objective: str) -> tuple[float, float] | None:
+    """Return the bounds of the share of trials that met an objective, as the judge gave them."""
+    if not report.ensemble:
+        return None
+    verdict = _main(report.ensemble.judgement.verdicts).get(objective)
+    if verdict is None or verdict.unit not in ("share", "%") or verdict.low is None or verdict.high is None:
+        return None
+    scale = 1.0 if verdict.unit == "share" else 100.0
+    return verdict.low / scale, verdict.high / scale
+
+
+def facts(report: Report) -> list[tuple[str, str]]:
+    """Environment and scope: what a reader needs to place and repeat the run."""
+    head = report.head
+    rows: list[tuple[str, object]] = [
+        ("Run", head.get("run_id")),
+        ("Scenario", report.scenario.get("scenario")),
+        ("Topology", (head.get("topology") or {}).get("topology")),
+        ("Evidence class", report.evidence_class),
+        ("Source", head.get("source")),
+        ("Fidelity of the full trial", head.get("fidelity")),
+        ("Seed", head.get("seed")),
+        ("Trial shown in full", head.get("trial")),
+        ("Trials", len(report.ensemble.trials) if report.ensemble else None),
+        ("Judged interval", duration(report.duration_s)),
+        ("Termination", head.get("termination")),
+        ("Surviving database timeline", head.get("surviving_timeline")),
+        ("Clock bound", _clock_bound(head)),
+        ("Scenario digest", head.get("scenario_digest")),
+        ("Topology digest", head.get("topology_digest")),
+        ("Git commit", head.get("git_commit")),
+        *((f"Version of {name}", version) for name, version in sorted((head.get("versions") or {}).items())),
+    ]
+    return [(label, str(value)) for label, value in rows if value is not None and value != ""]
+
+
+def _clock_bound(head: Mapping[str, Any]) -> str | None:
+    bound = (head.get("clock") or {}).get("bound_us")
+    return None if bound is None else f"± {quantity(bound, 'us')}"
+
+
+def checked(report: Report) -> str:
+    """How the kernel was checked against the reference on this very topology, in one sentence; "" for a real run."""
+    if report.head.get("source", "simulation") != "simulation":
+        return ""
+    found = report.head.get("checked") or {}
+    if not found.get("requests"):
+        return "Kernel not checked against the SimPy reference on this topology: the figures stand on the kernel alone."
+    requests, differing = f"{found['requests']:,} requests", f"{found.get('differing', 0):,} differing"
+    return f"kernel = SimPy reference on this topology: {requests}, {differing}"
+
+
+def compared(report: Report) -> str:
+    """Return how far the twin's predictions were from real runs, as last published."""
+    if report.head.get("source", "simulation") != "simulation":
+        return ""
+    found = report.head.get("prediction_error")
+    return str(found) if found else "No comparison of this twin with a real run has been published yet."
+
+
+def command(report: Report) -> str:
+    """Return the command that plays it again."""
+    head = report.head
+    if known := head.get("command"):
+        return str(known)
+    name = report.scenario.get("scenario", "SCENARIO")
+    if head.get("source", "simulation") != "simulation":
+        return f"gameday run {name} --world {head.get('source')}"
+    trials = f" --trials {len(report.ensemble.trials)}" if report.ensemble else ""
+    return f"gameday simulate {name} --seed {head.get('seed', 1)}{trials}"

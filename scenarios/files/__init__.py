@@ -1,0 +1,1 @@
+"""YAML in, units, errors, JSON Schema out."""

@@ -1,0 +1,170 @@
+"""The catalogue of parameters: read, override, and join with the provenance of a topology's sizes."""
+
+import difflib
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, get_args
+
+from scenarios.errors import InvalidFileError, Problem
+from scenarios.files.yaml import Document
+from scenarios.model import units
+from scenarios.model.parameters import Kind, Parameter, Tag
+
+_FORMS = ("value", "uniform", "lognormal", "switch")
+_KEYS = {*_FORMS, "tag", "source", "range", "why", "off"}
+_UNITS = {"us": "a duration, e.g. 5 min", "1/s": "a rate, e.g. 100/s", "share": "a percentage, e.g. 3 %", "1": "a number",
+          "vCPU": "a CPU size, e.g. 2 vCPU"}
+
+
+def catalogue(document: Document) -> dict[str, Parameter]:
+    """All parameters of a catalogue file by name. Raises InvalidFileError."""
+    result = {}
+    for section, entries in document.values.items():
+        if not isinstance(entries, dict):
+            raise InvalidFileError(Problem(document.where(section), repr(entries)[:60], "parameters by name", "Indent them below it."))
+        for name, entry in entries.items():
+            result[f"{section}.{name}"] = described(document, f"{section}.{name}", entry)
+    return result
+
+
+def described(document: Document, dotted: str, entry: Any) -> Parameter:
+    """One parameter from its mapping of value, tag, source and range. Raises InvalidFileError."""
+    try:
+        return _parameter(name_of(dotted), entry)
+    except (ValueError, TypeError, KeyError, IndexError) as error:
+        raise InvalidFileError(
+            Problem(document.where(dotted), repr(entry)[:80], str(error), "Write {value: 5 min, tag: J, source: ..., range: [2 min, 10 min]}.")
+        ) from error
+
+
+def name_of(dotted: str) -> str:
+    """Name of the value at a path of a topology: blanks of its keys become underscores."""
+    return dotted.replace(" ", "_")
+
+
+def _parameter(name: str, entry: Any) -> Parameter:
+    if not isinstance(entry, dict):
+        raise ValueError("a mapping with value, uniform, lognormal or switch")
+    if extra := sorted(set(entry) - _KEYS):
+        near = difflib.get_close_matches(extra[0], _KEYS, n=1)
+        raise ValueError(f"no key `{extra[0]}`" + (f" (did you mean `{near[0]}`?)" if near else ""))
+    if "switch" in entry:
+        on = entry["switch"]
+        if not isinstance(on, bool):
+            raise ValueError("switch: true or switch: false")
+        why = entry.get("why") or f"off: {entry.get('off', '')}"
+        return Parameter(name, "switch", (float(on),), "switch", _tag(entry, "J"), entry.get("source", "ablation"), why)
+    forms = [form for form in _FORMS if form in entry]
+    if len(forms) != 1:
+        raise ValueError("exactly one of value, uniform, lognormal and switch")
+    kind, values, unit = _distribution(forms[0], entry[forms[0]])
+    tag, source = _tag(entry, None), entry.get("source")
+    if not isinstance(source, str) or not source.strip():
+        raise ValueError("a source: where the value comes from")
+    parameter = Parameter(name, kind, values, unit, tag, source, entry.get("why", ""))
+    return _with_range(parameter, entry.get("range"))
+
+
+def _tag(entry: Mapping[str, Any], default: Tag | None) -> Tag:
+    tag = entry.get("tag", default)
+    if tag not in get_args(Tag):
+        raise ValueError(f"a tag of {', '.join(get_args(Tag))}")
+    return tag  # type: ignore[no-any-return]
+
+
+def _with_range(parameter: Parameter, written: Any) -> Parameter:
+    judged = parameter.tag in ("J", "F")
+    if parameter.kind == "lognormal" and judged:
+        median, sigma = parameter.values
+        parameter = replace(parameter, low=median / 2, high=median * 2, sigma_low=max(0.0, sigma - 0.2), sigma_high=sigma + 0.2)
+    if written is not None:
+        if not isinstance(written, list) or len(written) != 2:
+            raise ValueError("a range [least, greatest]")
+        (low, unit), (high, unit_high) = (quantity(v) for v in written)
+        if unit != parameter.unit or unit_high != parameter.unit:
+            raise ValueError(f"a range in the value's unit: {_UNITS[parameter.unit]}")
+        parameter = replace(parameter, low=low, high=high)
+    if judged and (parameter.low is None or parameter.high is None):
+        raise ValueError("a range [least, greatest]: a value of judgement or folklore has one")
+    if parameter.low is not None and parameter.high is not None:
+        middle = sum(parameter.values) / 2 if parameter.kind == "uniform" else parameter.values[0]
+        if not parameter.low <= middle <= parameter.high:
+            raise ValueError("a range that contains the value")
+    return parameter
+
+
+def _distribution(form: str, written: Any) -> tuple[Kind, tuple[float, ...], str]:
+    if form == "value":
+        value, unit = quantity(written)
+        return "constant", (value,), unit
+    if not isinstance(written, list) or len(written) != 2:
+        raise ValueError("[least, greatest]" if form == "uniform" else "[median, log-sd]")
+    first, unit = quantity(written[0])
+    second, unit_second = quantity(written[1])
+    if form == "uniform":
+        if unit_second != unit or second < first:
+            raise ValueError("[least, greatest] in one unit")
+        return "uniform", (first, second), unit
+    if unit_second != "1" or second < 0 or first <= 0:
+        raise ValueError("[median, log-sd], e.g. [2 min, 0.6]")
+    return "lognormal", (first, second), unit
+
+
+def quantity(value: object) -> tuple[float, str]:
+    """Return a number with its unit of storage: microseconds for times, per second for rates, a share for %.
+
+    >>> quantity("5 min"), quantity("3 %"), quantity(7)
+    ((300000000.0, 'us'), (0.03, 'share'), (7.0, '1'))
+    """
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return units.finite(float(value)), "1"
+    if not isinstance(value, str):
+        raise ValueError("a quantity such as 5 min, 100/s, 3 % or 7")
+    if "/" in value:
+        return units.rate_per_s(value), "1/s"
+    if value.strip().endswith("%"):
+        return units.share(value), "share"
+    if value.strip().endswith("vCPU"):
+        return units.cpu(value), "vCPU"
+    if re.fullmatch(r"[+-]?(\d+\.?\d*|\.\d+)", value.strip(), re.ASCII):
+        return units.finite(float(value)), "1"
+    return float(units.duration_us(value)), "us"
+
+
+_CALL = re.compile(r"(lognormal|uniform)\(([^,()]+),([^,()]+)\)")
+
+
+def overridden(old: Parameter, value: object) -> Parameter:
+    """Return a parameter with another value: `5 min`, `lognormal(2 min, 0.6)`, `uniform(1 s, 5 s)`, on or off.
+
+    Raises ValueError with what was expected.
+    """
+    if old.kind == "switch":
+        word = str(value).lower()
+        if word not in ("on", "off", "true", "false"):
+            raise ValueError("on or off")
+        return replace(old, values=(float(word in ("on", "true")),), source="set by hand")
+    text = value.strip() if isinstance(value, str) else value
+    if isinstance(text, dict) and len(text) == 1 and next(iter(text)) in _FORMS[:3]:
+        form, written = next(iter(text.items()))
+    elif isinstance(text, str) and (call := _CALL.fullmatch(text)):
+        form, written = call[1], [call[2].strip(), call[3].strip()]
+    else:
+        form, written = "value", text
+    kind, values, unit = _distribution(form, written)
+    if unit != old.unit:
+        raise ValueError(_UNITS[old.unit])
+    if unit == "share" and not all(0 <= v <= 1 for v in values):
+        raise ValueError("a percentage from 0 % to 100 %")
+    if old.kind != kind and kind != "constant" and old.kind == "constant":
+        raise ValueError(f"{_UNITS[old.unit]}: this one is a constant")
+    if any(v < 0 or math.isnan(v) for v in values):
+        raise ValueError("a quantity that is not negative")
+    return replace(old, kind=kind, values=values, source="set by hand")
+
+
+def provenance(document: Document) -> dict[str, Parameter]:
+    """Sizes of a topology that carry their source, as parameters named by their dotted path. Raises InvalidFileError."""
+    return {name_of(dotted): described(document, dotted, entry) for dotted, entry in document.provenance.items()}

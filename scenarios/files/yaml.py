@@ -1,0 +1,214 @@
+"""YAML in: plain values, and for each its place in the file. Aliases, duplicate keys and odd files are errors.
+
+The values are built from the parser's events, so that nothing of YAML's richer half (aliases, tags, merge keys,
+dates, `no` as False) reaches a scenario.
+"""
+
+import contextlib
+import os
+import re
+import stat
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ruamel.yaml import YAML
+from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.events import (
+    AliasEvent,
+    DocumentStartEvent,
+    Event,
+    MappingEndEvent,
+    MappingStartEvent,
+    ScalarEvent,
+    SequenceEndEvent,
+    SequenceStartEvent,
+)
+
+from scenarios.errors import InvalidFileError, Problem
+
+BYTES_MAX = 1_000_000
+DEPTH_MAX = 40
+DIGITS_MAX = 18
+_ENDS = (MappingEndEvent, SequenceEndEvent)
+_WHOLE = re.compile(r"[-+]?[0-9]+")
+_FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True, "TRUE": True,
+          "false": False, "False": False, "FALSE": False}
+
+
+@dataclass(frozen=True)
+class Document:
+    """A file's plain values and where each stands: dotted path -> (line, column), both from 1.
+
+    `origins` names where a value came from when it is not the file's own (`--set ...`).
+    """
+
+    path: Path
+    values: dict[str, Any]
+    places: dict[str, tuple[int, int]] = field(default_factory=dict)
+    provenance: dict[str, dict[str, Any]] = field(default_factory=dict)
+    origins: dict[str, str] = field(default_factory=dict)
+
+    def where(self, dotted: str) -> str:
+        """Return "file:line:column (dotted)", of the nearest place that is known."""
+        known = dotted
+        while known and known not in self.places and known not in self.origins:
+            known = known.rpartition(".")[0]
+        if known in self.origins:
+            return self.origins[known] + (f" ({dotted})" if dotted else "")
+        line, column = self.places.get(known, (1, 1))
+        return f"{self.path}:{line}:{column}" + (f" ({dotted})" if dotted else "")
+
+
+def read(path: Path, *, sourced: bool = True) -> Document:
+    """Read a YAML file whose top level is a mapping. Raises InvalidFileError.
+
+    With `sourced`, a value written as `{value: 32, tag: J, range: [16, 64]}` becomes 32 and the rest its provenance.
+    """
+    text = _text(path)
+    reader = _Reader(path)
+    tree = reader.tree(text)
+    if not isinstance(tree, dict):
+        raise _problem(f"{path}:1:1", _word(tree), "a mapping of keys to values", "Write `key: value` lines.")
+    provenance: dict[str, dict[str, Any]] = {}
+    values = _without_sources(tree, "", provenance) if sourced else tree
+    return Document(path, values, reader.places, provenance)
+
+
+def _text(path: Path) -> str:
+    remedy = "Give the path of a YAML file that you can read."
+    try:
+        facts = os.stat(path)
+        if stat.S_ISDIR(facts.st_mode):
+            raise _problem(str(path), "a directory", "a YAML file", "Name a file in it, or use `gameday check DIRECTORY`.")
+        if not stat.S_ISREG(facts.st_mode):
+            raise _problem(str(path), "something that is not a plain file", "a YAML file", remedy)
+        if facts.st_size > BYTES_MAX:
+            raise _problem(str(path), f"{facts.st_size} bytes", f"at most {BYTES_MAX} bytes", "A scenario is a page of text.")
+        with path.open("rb") as file:
+            return file.read(BYTES_MAX).decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = error.object[: error.start].count(b"\n") + 1
+        raise _problem(f"{path}:{line}", f"a byte that is not UTF-8 (byte {error.start})", "UTF-8 text", "Save it as UTF-8.") from error
+    except OSError as error:
+        raise _problem(str(path), (error.strerror or str(error)).lower(), "a readable YAML file", remedy) from error
+    except ValueError as error:
+        if isinstance(error, InvalidFileError):
+            raise
+        raise _problem(repr(str(path)), str(error), "the path of a YAML file", remedy) from error
+
+
+class _Reader:
+    """Builds plain values from the events of one file, and notes where each stands."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.places: dict[str, tuple[int, int]] = {}
+        self._documents = 0
+
+    def tree(self, text: str) -> Any:
+        """Values of the text's only document; None if it is empty."""
+        result = None
+        with self._syntax(), contextlib.closing(self._events(text)) as events:
+            for event in events:
+                result = self._value(event, events, "", 0)
+        return result
+
+    @contextlib.contextmanager
+    def _syntax(self) -> Iterator[None]:
+        """Turn whatever the parser raises into a problem: it has more kinds of errors than it documents."""
+        try:
+            yield
+        except InvalidFileError:
+            raise
+        except Exception as error:
+            mark = getattr(error, "problem_mark", None) if isinstance(error, MarkedYAMLError) else None
+            where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
+            what = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
+            raise _problem(where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here.") from error
+
+    def _events(self, text: str) -> Iterator[Event]:
+        yaml = YAML(typ="rt", pure=True)
+        for event in yaml.parse(text):
+            if isinstance(event, DocumentStartEvent):
+                self._documents += 1
+                if self._documents > 1:
+                    raise self._odd(event, "a second document", "one document a file", "Put it into a file of its own.")
+            if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
+                raise self._odd(event, "an anchor or alias", "plain values", "Write the value out; a reader should see it where it counts.")
+            if getattr(event, "ctag", None):
+                raise self._odd(event, f"the tag {event.ctag}", "plain values", "Remove the tag.")
+            if isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent | MappingEndEvent | SequenceEndEvent):
+                yield event
+
+    def _odd(self, event: Event, found: str, expected: str, remedy: str) -> InvalidFileError:
+        line, column = _place(event)
+        return _problem(f"{self.path}:{line}:{column}", found, expected, remedy)
+
+    def _value(self, event: Event, events: Iterator[Event], dotted: str, depth: int) -> Any:
+        if depth > DEPTH_MAX:
+            raise self._odd(event, f"values nested more than {DEPTH_MAX} deep", "a flat file", "Nest less.")
+        if isinstance(event, ScalarEvent):
+            return self._scalar(event)
+        if isinstance(event, MappingStartEvent):
+            return self._mapping(events, dotted, depth)
+        items: list[Any] = []
+        while not isinstance(item := next(events), _ENDS):
+            path = f"{dotted}.{len(items)}" if dotted else str(len(items))
+            self.places[path] = _place(item)
+            items.append(self._value(item, events, path, depth + 1))
+        return items
+
+    def _mapping(self, events: Iterator[Event], dotted: str, depth: int) -> dict[str, Any]:
+        result: dict[str, Any] = {}
+        while not isinstance(event := next(events), _ENDS):
+            if not isinstance(event, ScalarEvent):
+                raise self._odd(event, "a key that is not a word", "a word", "Write `key: value` lines.")
+            key = str(event.value)
+            path = f"{dotted}.{key}" if dotted else key
+            if key in result:
+                line, column = _place(event)
+                where = f"{self.path}:{line}:{column} ({path})"
+                first = self.places[path][0]
+                raise _problem(where, f"the key `{key}` again, first in line {first}", "each key once", "Remove one of the two.")
+            self.places[path] = _place(event)
+            result[key] = self._value(next(events), events, path, depth + 1)
+        return result
+
+    def _scalar(self, event: ScalarEvent) -> Any:
+        text = str(event.value)
+        if event.style:  # quoted, or a block
+            return text
+        if text in _WORDS:
+            return _WORDS[text]
+        if _WHOLE.fullmatch(text):
+            if len(text) > DIGITS_MAX:
+                raise self._odd(event, f"a number of {len(text)} digits", f"at most {DIGITS_MAX}", "Write a smaller number.")
+            return int(text)
+        return float(text) if _FLOAT.fullmatch(text) else text
+
+
+def _place(event: Event) -> tuple[int, int]:
+    return event.start_mark.line + 1, event.start_mark.column + 1
+
+
+def _without_sources(node: Any, dotted: str, provenance: dict[str, dict[str, Any]]) -> Any:
+    if isinstance(node, dict):
+        if dotted and "value" in node and {"tag", "source"} & set(node):
+            provenance[dotted] = node
+            return node["value"]
+        return {k: _without_sources(v, f"{dotted}.{k}" if dotted else k, provenance) for k, v in node.items()}
+    if isinstance(node, list):
+        return [_without_sources(v, f"{dotted}.{i}" if dotted else str(i), provenance) for i, v in enumerate(node)]
+    return node
+
+
+def _word(value: object) -> str:
+    words = {dict: "a mapping", list: "a list", str: "text", bool: "true or false", int: "a number", float: "a number"}
+    return "nothing" if value is None else words[type(value)]
+
+
+def _problem(where: str, found: str, expected: str, remedy: str) -> InvalidFileError:
+    return InvalidFileError(Problem(where, found, expected, remedy))

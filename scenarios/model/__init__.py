@@ -1,0 +1,1 @@
+"""What a person writes: scenario, topology, workload, procedures, objectives. Frozen, with units."""

@@ -1,0 +1,86 @@
+"""A closed table of units. A quantity without a unit, or with an unknown one, is an error that says so."""
+
+import math
+import re
+
+_TIME_US = {"us": 1, "ms": 1_000, "s": 1_000_000, "min": 60_000_000, "h": 3_600_000_000, "d": 86_400_000_000}
+_PER_S = {"s": 1, "min": 60, "h": 3600}
+LONGEST_US = 10 * 366 * _TIME_US["d"]
+GREATEST = 1e15
+
+NUMBER = r"[+-]?(?:[0-9][0-9_]*(?:\.[0-9]+)?|\.[0-9]+)"
+DURATION = rf"({NUMBER})\s*({'|'.join(_TIME_US)})"
+RATE = rf"({NUMBER})\s*/\s*({'|'.join(_PER_S)})"
+SHARE = rf"({NUMBER})\s*%"
+CPU = rf"({NUMBER})\s*vCPU"
+TIME_OF_DAY = r"([01][0-9]|2[0-3]):([0-5][0-9])"
+
+
+def _match(pattern: str, value: object, expected: str) -> re.Match[str]:
+    match = re.fullmatch(pattern, value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise ValueError(expected)
+    return match
+
+
+def _number(text: str) -> float:
+    return finite(float(text.replace("_", "")))
+
+
+def finite(value: float) -> float:
+    """Return the number itself if it is one that can be counted with."""
+    if not math.isfinite(value) or abs(value) > GREATEST:
+        raise ValueError(f"a number up to {GREATEST:g}")
+    return value
+
+
+def duration_us(value: object) -> int:
+    """Microseconds of "5 min".
+
+    >>> duration_us("5 min"), duration_us("0.5 ms")
+    (300000000, 500)
+    """
+    match = _match(DURATION, value, f"a duration with a unit ({', '.join(_TIME_US)}), e.g. 5 min")
+    exact = _number(match[1]) * _TIME_US[match[2]]
+    if exact < 0:
+        raise ValueError("a duration that is not negative")
+    if exact > LONGEST_US:
+        raise ValueError("a duration of at most ten years")
+    return round(exact)
+
+
+def rate_per_s(value: object) -> float:
+    """Per second of "10500/s"."""
+    match = _match(RATE, value, "a rate with a unit (/s, /min, /h), e.g. 10500/s")
+    return _number(match[1]) / _PER_S[match[2]]
+
+
+def share(value: object) -> float:
+    """Fraction of "95 %"."""
+    return _number(_match(SHARE, value, "a percentage, e.g. 95 %")[1]) / 100
+
+
+def cpu(value: object) -> float:
+    """Return vCPU of "2 vCPU"."""
+    return _number(_match(CPU, value, "a CPU size with its unit, e.g. 2 vCPU")[1])
+
+
+def time_of_day_s(value: object) -> int:
+    """Seconds after 00:00 UTC of "02:00"."""
+    match = _match(TIME_OF_DAY, value, "a time of day in UTC, e.g. 02:00")
+    return int(match[1]) * 3600 + int(match[2]) * 60
+
+
+def duration(value_us: float) -> str:
+    """Return a duration as a person writes it, exactly.
+
+    >>> duration(90_000_000), duration(1_500), duration(3_600_000_000)
+    ('90 s', '1.5 ms', '1 h')
+    """
+    for unit in ("d", "h", "min", "s"):
+        if value_us >= _TIME_US[unit] and value_us % _TIME_US[unit] == 0:
+            return f"{round(value_us // _TIME_US[unit])} {unit}"
+    for unit in ("s", "ms"):
+        if value_us >= _TIME_US[unit]:
+            return f"{value_us / _TIME_US[unit]:.6g} {unit}"
+    return f"{value_us:.6g} us"

@@ -1,0 +1,188 @@
+"""Carry out procedures: steps in order, each when the APIs it needs answer, by the automation or by people.
+
+A person types one step at a time and makes mistakes: half are found at the step's own verification and typed again, the
+others when somebody next looks whether it worked. A mistyped step has no effect. Source: CALIBRATION 4.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import simpy
+
+from scenarios.model.procedure import Procedure, Step
+from sim.control import apis, steps
+from sim.control.context import Context, Wait
+from sim.control.incident import Incident
+
+_LOOKS = ("wait_ready", "verify", "assess")  # steps that show what an earlier one has not done
+MOST_TRIES = 5
+
+
+class Procedures:
+    """Carries out the procedures of one trial (`roles.ProceduresLike`)."""
+
+    def __init__(self, context: Context, incident: Incident) -> None:
+        self._context = context
+        self._incident = incident
+        size = context.topology.people.technical_leads
+        self._leads = simpy.Resource(context.env, size) if context.on("finite_people") else None
+        self._begun: dict[str, bool | None] = {}  # None: under way
+        steps.check(context.resolved.procedures)
+
+    def begun(self) -> tuple[str, ...]:
+        """Names of the procedures that have been started so far."""
+        return tuple(self._begun)
+
+    def ended(self, name: str) -> bool | None:
+        """Whether a procedure that has begun did all it should; None: it is under way."""
+        return self._begun[name]
+
+    def run(self, name: str, actor: str) -> Wait:
+        """Carry out a procedure to its end. Returns whether every step did what it should."""
+        context = self._context
+        procedure = context.resolved.procedures[name]
+        self._begun[name] = None
+        context.mark("procedure_started", name, actor=actor)
+        ok = False
+        with self._counted():
+            try:
+                ok = yield from self._steps(procedure, actor)
+            except simpy.Interrupt:
+                pass  # whoever carried it out is gone
+        context.acted()
+        self._begun[name] = ok
+        context.mark("procedure_finished", name, ok=ok)
+        return ok
+
+    @contextmanager
+    def _counted(self) -> Iterator[None]:
+        self._context.running += 1
+        try:
+            yield
+        finally:
+            self._context.running -= 1
+
+    def _steps(self, procedure: Procedure, actor: str) -> Wait:
+        """Every step once those before it are done; steps that do not wait for one another go on side by side."""
+        run = _Run(self._context, self._incident, self._leads, procedure, actor)
+        done: dict[str, simpy.Process] = {}
+        before: tuple[str, ...] = ()
+        for step in procedure.steps:
+            wanted = [done[i] for i in (step.after or before)]
+            done[step.id] = self._context.env.process(run.step(step, wanted))
+            before = (step.id,)
+        try:
+            yield self._context.env.all_of(list(done.values()))
+            return (yield from run.mend())
+        except simpy.Interrupt:
+            run.stopped = True
+            raise
+
+
+class _Run:
+    """One procedure under way."""
+
+    def __init__(
+        self, context: Context, incident: Incident, leads: simpy.Resource | None, procedure: Procedure, actor: str
+    ) -> None:
+        self._context = context
+        self._incident = incident
+        self._leads = leads
+        self._procedure = procedure
+        self._actor = actor
+        self._people = procedure.actor == "people"
+        self._hidden: list[Step] = []  # mistyped, and nobody knows
+        self._tries: dict[str, int] = {}
+        self._failed = False
+        self.stopped = False
+
+    def step(self, step: Step, before: list[simpy.Process]) -> Wait:
+        """Carry out one step after those before it. With a person for each step, everyone types ahead."""
+        ahead = self._people and self._leads is None
+        if ahead:
+            yield from self._type(step)
+        yield self._context.env.all_of(before)
+        if self._over:
+            return
+        if step.verb in _LOOKS:
+            yield from self._redo()
+        yield from self._carry_out(step, typed=ahead)
+
+    @property
+    def _over(self) -> bool:
+        return self.stopped or self._failed
+
+    def mend(self) -> Wait:
+        """After the last step: do again what turns out not to have been done. Returns whether all is well."""
+        yield from self._redo()
+        return not self._failed
+
+    def _redo(self) -> Wait:
+        """Somebody looks: steps that had no effect are found and done again."""
+        while self._hidden and not self._over:
+            yield from self._carry_out(self._hidden.pop(0), typed=False)
+
+    def _carry_out(self, step: Step, *, typed: bool) -> Wait:
+        context, name = self._context, self._procedure.procedure
+        if not (yield from apis.await_apis(context, self._procedure, step)):
+            self._fail(step)
+            return
+        context.mark("step_started", name, step=step.id, actor=self._actor)
+        worked = False
+        for _ in range(MOST_TRIES):
+            if not typed:
+                yield from self._type(step)
+            typed = False
+            if self._over:
+                return
+            worked = not self._mistake(step)
+            if worked or not self._finds_mistake(step):
+                break
+        if worked:
+            # it may have gone down while the command was typed
+            if not (yield from apis.await_apis(context, self._procedure, step)):
+                self._fail(step)
+                return
+            yield from steps.perform(context, step)
+        else:
+            self._hidden.append(step)
+        if self._over:
+            return
+        context.acted()
+        more = steps.noted(context, step)
+        context.mark("step_finished", name, step=step.id, actor=self._actor, ok=worked, **more)
+
+    def _fail(self, step: Step) -> None:
+        self._failed = True
+        self._context.mark("step_finished", self._procedure.procedure, step=step.id, actor=self._actor, ok=False)
+
+    def _try(self, step: Step) -> int:
+        return self._tries.get(step.id, 0)
+
+    def _type(self, step: Step) -> Wait:
+        """Take the time of the step; a person is busy with it."""
+        self._tries[step.id] = self._try(step) + 1
+        if step.takes is None:
+            return
+        label, n = f"{self._procedure.procedure}/{step.id}", self._try(step) - 1
+        if not self._people:
+            yield self._context.env.timeout(self._context.draws.sample_ns(step.takes, label, n))
+            return
+        taken = self._incident.sample_ns(step.takes, label, n)
+        if self._leads is None:
+            yield self._context.env.timeout(taken)
+            return
+        with self._leads.request() as free:
+            yield free
+            yield self._context.env.timeout(taken)
+
+    def _uniform(self, step: Step, purpose: str) -> float:
+        return self._context.draws.uniform(f"{self._procedure.procedure}/{step.id}", purpose, self._try(step))
+
+    def _mistake(self, step: Step) -> bool:
+        if not self._people or step.takes is None or step.verb in _LOOKS or not self._context.on("step_errors"):
+            return False
+        return self._uniform(step, "mistake") < self._context.parameters.number("people.step_error")
+
+    def _finds_mistake(self, step: Step) -> bool:
+        return self._uniform(step, "mistake found") < self._context.parameters.number("people.error_found_at_verification")

@@ -1,0 +1,1 @@
+"""Data plane: millions of plain requests through replicas and pools (docs/explanation/data-plane.md)."""

@@ -1,0 +1,131 @@
+"""Where the kernel keeps what: one record of globals, and tables of records that it points to.
+
+Numbers of stations, replicas, edges, calls and requests are places in their tables; -1 is none. Times are nanoseconds.
+"""
+
+from typing import Any, Final
+
+import numpy as np
+
+
+def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "", size: int = 0) -> np.dtype[Any]:
+    """Record of 64-bit integers, 32-bit integers, floats and stream keys; `size` pads it to a power of two of bytes."""
+    fields = [(n, np.int64) for n in words.split()] + [(n, np.float64) for n in floats.split()]
+    fields += [(n, np.uint64) for n in keys.split()] + [(n, np.int32) for n in halves.split()]
+    dtype = np.dtype(fields, align=True)
+    if size:
+        spec = {"names": dtype.names, "formats": [dtype[n] for n in dtype.names or ()], "itemsize": size}
+        spec["offsets"] = [dtype.fields[n][1] for n in dtype.names or ()] if dtype.fields else []
+        dtype = np.dtype(spec, align=True)
+    return dtype
+
+
+# Tables are named by their plural, with their length in `<table>_n`; each name is an address.
+TABLES: Final = (
+    "stations replicas edges owners windows caches probes probe_stations databases rings jobs listed outstanding turns "
+    "entries work_keys pick_keys backoff_keys tree agenda backoffs calls requests arrivals draws columns scratch "
+    "counts cells marks finished rows probed loads bins positions"
+).split()
+
+STATE: Final = _record(
+    words=" ".join(TABLES)
+    + " "
+    + " ".join(f"{name}_n" for name in TABLES)
+    + """
+    now second_end seq events watch
+    free_call free_request live_calls live_requests calls_limit requests_limit grow joined
+    agenda_head agenda_tail agenda_mask
+    dns trading sending idempotent clients ttl
+    arrival arrival_first arrivals_fed
+    backoffs_used leaves source_bits never first_ring first_timeout backoff_source first_arrival unsettled
+    station_count replica_count edge_count class_count database_count region_count jobs_each window_each
+    column_count drawn
+    intended sent ok failed unknown attempts
+    finished_used finished_limit rows_used rows_limit probed_used probed_limit loads_used bins_used
+    """,
+    keys="client_key",
+)
+
+STATION: Final = _record(
+    "slots queue_capacity queue_patience warm_milli warm_time work_kind",
+    "database edge first places listed column",
+    "work_scale work_sigma",
+)
+REPLICA: Final = _record(
+    "virtual last speed cpu slow warm_until ok failed accepted delivered work",
+    "station state listed busy head tail waiting working connections pool_head pool_tail pool_waiting",
+)
+EDGE: Final = _record(
+    "timeout backoff budget burst open_time window threshold pool_patience",
+    "target sync balancer retries pool pool_queue cut counted",
+    size=128,
+)
+OWNER: Final = _record("tokens until", "breaker results failures place")
+CACHE: Final = _record("expiry", "region ignores")
+PROBE: Final = _record("phase spacing end timeout next", "region chain writes down up run fired")
+DATABASE: Final = _record("wal forked", "writable gate origin")
+RING: Final = _record("entries mask head tail", "kind delayed")
+ENTRY: Final = _record("deadline seq", "call")
+JOB: Final = _record("goal seq", "call")
+BACKOFF: Final = _record("at seq", "call")
+AGENDA: Final = _record("", "what a b")
+COLUMN: Final = _record("kind", "", "scale sigma", "key")
+CALL: Final = _record(
+    "seq issued deadline accepted work lineage",
+    "request edge owner parent child next replica outstanding station attempt place detached connected trial",
+    size=128,
+)
+REQUEST: Final = _record("index intended", "kind attempts timed_out live done client next station replica padding0 padding1 padding2")
+COUNTS: Final = _record("sent ok failed attempts")  # of a station, as they were at the last second's end
+
+FINISHED_WIDTH: Final = 6
+ROW_WIDTH: Final = 4
+PROBED_WIDTH: Final = 7
+LOAD_WIDTH: Final = 12  # second, station, six counts, where the three histograms begin, where they end
+
+# --- place of a call
+NEW: Final = 0
+IN_POOL: Final = 1
+QUEUED: Final = 2
+WORKING: Final = 3
+HOLDING: Final = 4
+HANGING: Final = 5
+COMMITTING: Final = 6
+OVER: Final = 7
+BACKING_OFF: Final = 8
+FORWARDED: Final = 9
+FREE: Final = 10
+
+# --- breaker
+CLOSED: Final = 0
+OPEN: Final = 1
+HALF_OPEN: Final = 2
+
+# --- agenda
+START_NEXT: Final = 1
+POOL_NEXT: Final = 2
+RESULT: Final = 3
+
+# --- rings, by what ends at their deadlines
+POOL_PATIENCE: Final = 1
+QUEUE_PATIENCE: Final = 2
+CALL_TIMEOUT: Final = 3
+
+# --- histograms: 128 bins an octave, up to 2^63; marks tell which blocks of bins hold something
+BINS: Final = 57 * 128
+BLOCK: Final = 64
+BLOCKS: Final = BINS // BLOCK
+OWN: Final = 0
+CALLER: Final = 1
+PATH: Final = 2
+
+# --- work drawn ahead for class 0
+AHEAD: Final = 256
+WINDOW: Final = 2048
+
+INF: Final = 1 << 62
+SECOND: Final = 1_000_000_000
+
+STOP_HORIZON: Final = 0
+STOP_WATCH: Final = 1
+STOP_FULL: Final = 2

@@ -1,0 +1,40 @@
+"""What the numbers of the data plane mean: stations, replicas, edges and request classes by name."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class ProbeClass:
+    """A class of requests and what it stands for."""
+
+    name: str
+    client: str
+    route: str  # dns | direct | stale | load | poll
+    service: str  # order for the whole chain
+    region: str | None  # of a direct probe
+    spacing_ns: int
+
+
+@dataclass(frozen=True)
+class Names:
+    """Lookups between names and numbers."""
+
+    regions: tuple[str, ...]
+    services: tuple[str, ...]  # stateless ones, then "database"
+    station: dict[tuple[str, str], int]  # (region, service)
+    replicas: dict[int, tuple[int, ...]]  # places of a station
+    edge: dict[tuple[str, str], int]  # (region, caller)
+    classes: tuple[ProbeClass, ...]  # class 0 is the load
+    database: dict[str, int]  # region -> number
+
+    def station_name(self, station: int) -> str:
+        """Return "region/service"."""
+        return self._station_names[station]
+
+    @property
+    def _station_names(self) -> dict[int, str]:
+        return {number: f"{region}/{service}" for (region, service), number in self.station.items()}
+
+    def class_number(self, name: str) -> int:
+        """Number of a request class."""
+        return next(i for i, c in enumerate(self.classes) if c.name == name)

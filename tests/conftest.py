@@ -1,0 +1,32 @@
+"""Programs that a test needs, and the guarantees that tests prove."""
+
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+RUNBOOK = ROOT.parent / "shared" / "runbook" / "grandmodel-production-runbook.md"
+
+
+def _missing(program: str) -> bool:
+    if program == "runbook":
+        return not RUNBOOK.exists()
+    return shutil.which(program) is None
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Leave out a test whose program is missing; in CI that is an error."""
+    for marker in item.iter_markers("needs"):
+        program = marker.args[0]
+        if _missing(program):
+            if os.environ.get("GAMEDAY_CI"):
+                pytest.fail(f"{program} is missing on this CI machine", pytrace=False)
+            pytest.skip(f"needs {program}")
+
+
+@pytest.fixture(scope="session")
+def runbook_text() -> str:
+    """The runbook, read from beside the project."""
+    return RUNBOOK.read_text(encoding="utf-8")

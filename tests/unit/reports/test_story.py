@@ -1,0 +1,71 @@
+from reports.model import Report
+from reports.story import MOST, drawn, tell
+from scenarios.record.kinds import KINDS
+from scenarios.record.writer import MemoryRecorder
+from tests.golden import sample
+
+
+def words(report):
+    return [m.words for m in tell(report)]
+
+
+def test_the_story_is_in_order_and_counts_from_the_fault():
+    told = tell(sample.report())
+    assert [m.t_s for m in told] == sorted(m.t_s for m in told)
+    assert told[0].words == "region-loss begins in us-east-1"
+    assert told[0].since_fault_s == 0
+
+
+def test_pods_come_as_one_line_each_station():
+    assert "us-west-2/risk: 10 pods ready, the last 1 min 26 s later" in words(sample.report())
+
+
+def test_a_step_is_told_by_its_title():
+    assert "automation, step “Promote the replica” begins" in words(sample.report())
+
+
+def test_recoveries_are_told_by_the_clock_of_the_judge():
+    assert "risk serves again, 8 min 32 s after the fault, promised within 5 min" in words(sample.report())
+
+
+def test_plots_mark_each_thing_once_and_number_it():
+    marks = drawn(tell(sample.report()))
+    assert [m.number for m in marks] == list(range(1, len(marks) + 1))
+    assert [m.key for m in marks] == [
+        "fault", "alert fires", "page", "decided", "acknowledged", "promoted", "DNS switched", "recovered",
+    ]  # fmt: skip
+
+
+def test_a_flapping_alert_does_not_fill_the_story():
+    made = MemoryRecorder()
+    made.mark(0, "injection_begun", "f:0", fault="f", target=["a"])
+    for i in range(500):
+        made.mark(1_000_000 * (i + 1), "alert_firing", "A", rules="intended", region="r")
+        for name in ("x", "y"):
+            made.mark(1_000_000 * (i + 1), "step_started", f"p{i}", step=name, actor="L1")
+    told = tell(Report(sample.head(procedures={}), sample.judgement(), made))
+    assert len(told) <= MOST + 1
+    assert "more facts" in told[-1].words
+
+
+def test_rules_as_written_are_not_part_of_the_story():
+    made = MemoryRecorder()
+    made.mark(5, "alert_firing", "A", rules="written", region="r")
+    assert not [m for m in tell(Report(sample.head(), sample.judgement(), made)) if m.tone == "alert"]
+
+
+def test_every_kind_of_fact_can_be_told():
+    made = MemoryRecorder()
+    for i, (kind, names) in enumerate(KINDS.items()):
+        detail = {name: 1 if name.endswith("_us") or name == "ok" else f"<{name}>" for name in names}
+        made.mark(i, kind, f"{kind}/thing/0", **detail)
+    told = tell(Report(sample.head(), sample.judgement(), made))
+    assert len(told) > 40
+    assert all(m.words for m in told)
+
+
+def test_a_run_without_a_fault_has_a_story_without_a_zero():
+    made = MemoryRecorder()
+    made.mark(3_000_000, "settled", "run")
+    told = tell(Report(sample.head(), sample.judgement(), made))
+    assert [(m.t_s, m.since_fault_s) for m in told] == [(3.0, None)]

@@ -1,0 +1,120 @@
+"""Columns of Arrow tables as numpy arrays, without a Python object for each row."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from scenarios.record import histogram
+
+I64 = NDArray[np.int64]
+F64 = NDArray[np.float64]
+Bool = NDArray[np.bool_]
+NONE = np.iinfo(np.int64).min  # stands for null in a column of integers
+
+
+def _array(column: pa.ChunkedArray) -> pa.Array:
+    if column.num_chunks == 0:
+        return pa.array([], type=column.type)
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
+
+
+def whole(table: pa.Table, name: str) -> I64:
+    """Integers of a column; null is NONE."""
+    column = table[name]
+    if column.null_count:
+        column = pc.fill_null(column.cast(pa.int64()), NONE)
+    return np.asarray(_array(column).to_numpy(zero_copy_only=False), dtype=np.int64)
+
+
+def real(table: pa.Table, name: str) -> F64:
+    """Floats of a column; null is NaN."""
+    return np.asarray(_array(table[name]).to_numpy(zero_copy_only=False), dtype=np.float64)
+
+
+@dataclass(frozen=True)
+class Names:
+    """A column of names: a code for each row (-1: null) and the name of each code."""
+
+    codes: NDArray[np.int32]
+    names: tuple[str, ...]
+
+    def equal(self, name: str) -> Bool:
+        """Rows that hold this name."""
+        wanted = [i for i, known in enumerate(self.names) if known == name]
+        if not wanted:
+            return np.zeros(len(self.codes), dtype=np.bool_)
+        return np.asarray(self.codes == wanted[0]) if len(wanted) == 1 else np.isin(self.codes, wanted)
+
+    def among(self, *names: str) -> Bool:
+        """Rows that hold one of these names."""
+        wanted = [i for i, known in enumerate(self.names) if known in names]
+        return np.isin(self.codes, wanted)
+
+    def seen(self) -> list[str]:
+        """Names that occur, sorted."""
+        used = np.unique(self.codes)
+        return sorted({self.names[i] for i in used if i >= 0})
+
+
+def names(table: pa.Table, name: str) -> Names:
+    """Column of names."""
+    column = table[name]
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    array = _array(column.unify_dictionaries())
+    indices = array.indices
+    if indices.null_count:
+        indices = pc.fill_null(indices, -1)
+    codes = np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int32)
+    return Names(codes, tuple(str(n) for n in array.dictionary.to_pylist()))
+
+
+@dataclass(frozen=True)
+class Histograms:
+    """Sparse histograms of many rows: bin and count of each entry, and the row it belongs to."""
+
+    bins: I64
+    counts: I64
+    row: I64
+
+    def total(self, weight: Bool | None = None) -> I64:
+        """Histogram of the rows chosen (by a mask over rows), as `scenarios.record.histogram` keeps it."""
+        chosen = slice(None) if weight is None else weight[self.row]
+        bins, counts = self.bins[chosen], self.counts[chosen]
+        if len(bins) == 0:
+            return np.empty((0, 2), dtype=np.int64)
+        sums = np.bincount(bins, weights=counts.astype(np.float64))
+        used = np.flatnonzero(sums)
+        return np.column_stack([used, np.rint(sums[used])]).astype(np.int64)
+
+
+def histograms(table: pa.Table, name: str) -> Histograms:
+    """Histograms of a column; a null row has no entries."""
+    array = _array(table[name])
+    lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+    values = array.flatten()
+    return Histograms(
+        np.asarray(values.field("bin").to_numpy(zero_copy_only=False), dtype=np.int64),
+        np.asarray(values.field("count").to_numpy(zero_copy_only=False), dtype=np.int64),
+        np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
+    )
+
+
+def quantile_ms(counted: I64, share: float, missing: int = 0) -> float | None:
+    """Quantile of a histogram in ms; `missing` values are above all others. None: empty, or among the missing.
+
+    >>> quantile_ms(histogram.of(np.array([100, 110, 120])), 0.5)
+    0.00011
+    """
+    total = histogram.count(counted) + missing
+    if total == 0:
+        return None
+    rank = max(1, int(np.ceil(share * total - 1e-9)))
+    cumulative = np.cumsum(counted[:, 1])
+    if len(cumulative) == 0 or rank > int(cumulative[-1]):
+        return None
+    place = int(np.searchsorted(cumulative, rank))
+    return float(histogram.middle_ns(counted[place : place + 1, 0])[0]) / 1e6

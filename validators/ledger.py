@@ -1,0 +1,136 @@
+"""Writes of a class joined with what became of them: sent, acknowledged, found on which timeline.
+
+Twelve million writes are joined in a few seconds: everything is a numpy array, nothing is done per row in Python.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validators.columns import NONE, names, whole
+from validators.marks import of_kind
+from validators.model import Observations
+
+I64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+_DENSE = 4  # a table of marks is used when keys fill at least a quarter of their range
+
+
+@dataclass(frozen=True)
+class Done:
+    """Ends of writes as their sender knows them; the earliest acknowledgement of each key counts."""
+
+    acked_keys: I64
+    acked_us: I64
+    unknown_keys: I64  # timed out, and never acknowledged
+    failed_keys: I64
+
+
+@dataclass(frozen=True)
+class Found:
+    """What was read back of one timeline. `asked` False: it was not read, so that what is missing is not lost."""
+
+    keys: I64  # each row; a key may occur twice
+    copies: I64
+    position: I64
+    absent_keys: I64  # asked for and not found (rows with no copies)
+    asked: bool
+
+
+def sent(observations: Observations, data_class: str) -> tuple[I64, I64]:
+    """Keys and instants of the writes sent."""
+    return observations.once(("sent", data_class), lambda: _sent(observations, data_class))
+
+
+def _sent(observations: Observations, data_class: str) -> tuple[I64, I64]:
+    table = observations.tables("writes_sent")
+    mine = _rows(names(table, "data_class").equal(data_class))
+    return whole(table, "key")[mine], whole(table, "sent_us")[mine]
+
+
+def _rows(mask: Bool) -> I64 | slice:
+    """Rows of a mask; all of them without a copy."""
+    return slice(None) if mask.all() else np.flatnonzero(mask)
+
+
+def done(observations: Observations, data_class: str) -> Done:
+    """Ends of the writes of a class."""
+    return observations.once(("done", data_class), lambda: _done(observations, data_class))
+
+
+def _done(observations: Observations, data_class: str) -> Done:
+    table = observations.tables("writes_done")
+    mine = names(table, "data_class").equal(data_class)
+    outcome = names(table, "outcome")
+    keys, at = whole(table, "key"), whole(table, "done_us")
+    chosen = mine & outcome.equal("acked")
+    acked_keys, acked_us = keys[chosen], at[chosen]
+    order = np.argsort(acked_us, kind="stable")
+    acked_keys, acked_us = acked_keys[order], acked_us[order]
+    if has_doubles(acked_keys):
+        _, earliest = np.unique(acked_keys, return_index=True)
+        earliest.sort()
+        acked_keys, acked_us = acked_keys[earliest], acked_us[earliest]
+    unknown = keys[mine & outcome.equal("unknown")]
+    unknown = np.unique(unknown[~isin(unknown, acked_keys)])
+    return Done(acked_keys, acked_us, unknown, keys[mine & outcome.equal("failed")])
+
+
+def found(observations: Observations, data_class: str, timeline: str | None) -> Found:
+    """What was read back of a timeline."""
+    return observations.once(("found", data_class, timeline), lambda: _found(observations, data_class, timeline))
+
+
+def _found(observations: Observations, data_class: str, timeline: str | None) -> Found:
+    table = observations.tables("readback")
+    mine = names(table, "data_class").equal(data_class)
+    mine &= names(table, "timeline").equal(timeline) if timeline is not None else False
+    keys, copies = whole(table, "key")[mine], whole(table, "copies")[mine]
+    position = whole(table, "position")[mine]
+    there = copies > 0
+    asked = any(m.detail["timeline"] == timeline for m in of_kind(observations, "readback_done"))
+    return Found(keys[there], copies[there], position[there], keys[~there], asked)
+
+
+def timelines(observations: Observations) -> list[str]:
+    """Timelines that were read back, by rows or by the fact that they were."""
+    rows = names(observations.tables("readback"), "timeline").seen()
+    return sorted({*rows, *(str(m.detail["timeline"]) for m in of_kind(observations, "readback_done"))})
+
+
+def isin(values: I64, among: I64) -> Bool:
+    """Which values are among others; by a table of marks when the keys are dense, else by sorting."""
+    if len(values) == 0 or len(among) == 0:
+        return np.zeros(len(values), dtype=np.bool_)
+    low, high = int(among.min()), int(among.max())
+    if high - low < _DENSE * len(among) + 1_000_000:
+        table = np.zeros(high - low + 1, dtype=np.bool_)
+        table[among - low] = True
+        inside = (values >= low) & (values <= high)
+        result = np.zeros(len(values), dtype=np.bool_)
+        result[inside] = table[values[inside] - low]
+        return result
+    return np.isin(values, among)
+
+
+def has_doubles(keys: I64) -> bool:
+    """Whether a key occurs twice."""
+    return len(doubles(keys)) > 0
+
+
+def doubles(keys: I64) -> I64:
+    """Keys that occur more than once, sorted."""
+    if len(keys) < 2:
+        return keys[:0]
+    low, high = int(keys.min()), int(keys.max())
+    if high - low < _DENSE * len(keys) + 1_000_000:
+        counts = np.bincount(keys - low)
+        return np.flatnonzero(counts > 1).astype(np.int64) + low
+    ordered = np.sort(keys)
+    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
+
+
+def positions_known(found_: Found) -> Bool:
+    """Rows whose position in the log is known (declared history has none)."""
+    return np.asarray(found_.position != NONE)

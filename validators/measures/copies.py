@@ -1,0 +1,68 @@
+"""Loss of copied classes (models, configuration, logs): the greatest age of the copy's recovery point over the run.
+
+Age at t = min(t, last write of the source) - recovery point, from samples in the region that survives (else in the
+copy's region). Between samples the age can only grow by their spacing: that is the interval. The source must be written
+at least ten times within the limit, else the age says nothing. Source: DESIGN, What is measured, exactly.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from validators import integrity
+from validators.columns import F64, I64
+from validators.model import Evidence, Measurement, Observations
+from validators.words import seconds
+
+METHOD = "greatest age of the copy's recovery point, from samples"
+
+
+def measure(observations: Observations, objective: Mapping[str, Any]) -> Measurement:
+    """Greatest age of a copy in seconds."""
+    name, data_class, limit = str(objective["objective"]), str(objective["subject"]), int(objective["limit_us"])
+    region = _region(observations, data_class)
+    point_t, point_us = integrity.sample(observations, "recovery_point_us", f"{region}/{data_class}")
+    write_t, write_us = integrity.sample(observations, "last_write_us", f"source/{data_class}")
+    if len(point_t) == 0:
+        words = f"the recovery point of {data_class} was not sampled in any region but its own"
+        return Measurement(name, None, None, None, "s", 0, METHOD, doubts=(words,), says=words)
+    age_us = np.minimum(point_t, _known_at(point_t, write_t, write_us)) - point_us
+    worst = int(np.argmax(age_us))
+    spacing = float(np.median(np.diff(point_t))) if len(point_t) > 1 else float(observations.duration_us)
+    low = max(0.0, float(age_us[worst])) / 1e6
+    doubts = []
+    if len(write_t) == 0:
+        doubts.append(f"the last write of {data_class} at its source was not sampled; its age is counted to the instant of the sample")
+    edges = np.concatenate([[0], point_t, [observations.duration_us]])
+    problems = list(integrity.clock_steps(observations, 0, observations.duration_us))
+    if (widest := float(np.diff(edges).max())) > max(limit / integrity.RESOLUTION, 2.5 * spacing):
+        problems.append(f"the recovery point of {data_class} was not sampled for {seconds(widest / 1e6)}")
+    declared = observations.topology["database"]["copies"][data_class]
+    problems += integrity.coarse(f"samples of {data_class}", spacing, limit)
+    problems += integrity.coarse(f"writes of {data_class}", float(declared["write_spacing_us"]), limit)
+    at_worst = int(point_t[worst])
+    return Measurement(
+        name, low, low, low + spacing / 1e6, "s", len(point_t), METHOD,
+        (Evidence("samples", f"recovery_point_us of {region}/{data_class}", at_worst),),
+        {"region": region, "worst_at_us": at_worst, "sample_spacing_seconds": spacing / 1e6},
+        tuple(problems), tuple(doubts), says=f"the copy of {data_class} in {region} was up to {seconds(low)} old",
+    )  # fmt: skip
+
+
+def _known_at(t_us: I64, write_t: I64, write_us: F64) -> F64:
+    """Last write of the source as known at each instant; the instant itself when it was not sampled."""
+    if len(write_t) == 0:
+        return t_us.astype(np.float64)
+    place = np.searchsorted(write_t, t_us, side="right") - 1
+    return np.where(place >= 0, write_us[np.maximum(place, 0)], t_us.astype(np.float64))
+
+
+def _region(observations: Observations, data_class: str) -> str:
+    """Region whose copy counts: the one that survives, else the copy's."""
+    sampled = [s.partition("/")[0] for s in integrity.subjects(observations, "recovery_point_us") if s.endswith(f"/{data_class}")]
+    surviving = (observations.surviving_timeline or "").partition("/")[0]
+    if surviving in sampled:
+        return surviving
+    replica = observations.topology["database"].get("replica_region")
+    return str(replica) if replica in sampled or not sampled else sampled[0]

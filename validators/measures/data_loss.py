@@ -1,0 +1,125 @@
+"""Data loss: from the recovery point to the last acknowledged write that is gone, in seconds, with the count and which.
+
+Nothing acknowledged is lost: 0. Else the recovery point P is the latest instant such that every write acknowledged
+before it is recovered; loss = max(injection begun, last lost acknowledgement) - P. P lies between the last acknowledgement before
+the first lost one and the first lost one: that is the interval. A timed-out write is unknown, retried only under the same
+key, excluded from loss, reported as unknown-recovered or unknown-absent. An acknowledged write that was not read back makes
+it INCONCLUSIVE, unless a loss above the limit is already proven. Copied classes: `validators.measures.copies`.
+Source: DESIGN, What is measured, exactly.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validators import integrity
+from validators.ledger import Done, Found, done, found, isin, sent
+from validators.marks import faults, hits_data
+from validators.measures import copies
+from validators.model import Evidence, Measurement, Observations
+from validators.words import seconds
+
+METHOD = "each acknowledged write looked for on the surviving timeline"
+I64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+SHOWN = 5  # lost keys named
+
+
+def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
+    """Loss of a data class: from the ledger when its writes were numbered, else by the age of its copy."""
+    data_class = str(objective["subject"])
+    if data_class not in observations.topology["database"].get("copies", {}):
+        return [transactions(observations, objective)]
+    return [copies.measure(observations, objective)]
+
+
+def transactions(observations: Observations, objective: Mapping[str, Any]) -> Measurement:
+    """Loss of acknowledged, numbered writes."""
+    name, data_class = str(objective["objective"]), str(objective["subject"])
+    ends = done(observations, data_class)
+    timeline = observations.surviving_timeline
+    read = found(observations, data_class, timeline)
+    recovered = isin(ends.acked_keys, read.keys)
+    gone = ~recovered if read.asked else isin(ends.acked_keys, read.absent_keys)
+    unread = ~recovered & ~gone
+    begun = _begun_us(observations, data_class)
+    low, high, point = _loss(ends, gone, begun)
+    lost_keys = ends.acked_keys[gone]
+    doubts = _doubts(observations, objective, ends, unread, timeline, begun)
+    detail = _detail(ends, read, gone, unread, timeline)
+    faults_ = integrity.clock_steps(observations, 0, observations.duration_us)
+    value = 0.0 if not gone.any() else low
+    evidence = (Evidence("readback", f"data_class={data_class}, timeline={timeline}"),)
+    if gone.any():
+        where = f"keys {', '.join(map(str, lost_keys[:SHOWN].tolist()))}{' ...' if len(lost_keys) > SHOWN else ''} acknowledged, not in {timeline}"
+        evidence = (Evidence("writes_done", where, point), *evidence)
+        detail["recovery_point_us"] = point
+        if high is None:
+            doubts = (*doubts, "even the oldest known write is lost, so the recovery point lies before it")
+    limit_s = float(objective["limit_us"]) / 1e6
+    proven = bool(gone.any() and low > limit_s)
+    says = _says(int(gone.sum()), len(gone), low, data_class)
+    return Measurement(
+        name, value, low, high, "s", len(ends.acked_keys), METHOD, evidence, detail, faults_, doubts, proven, says=says,
+    )  # fmt: skip
+
+
+def _begun_us(observations: Observations, data_class: str) -> int:
+    every = faults(observations)
+    mine = [f for f in every if data_class in hits_data(f, observations.topology)] or list(every)
+    return min((f.begun_us for f in mine), default=0)
+
+
+def _loss(ends: Done, gone: Bool, begun_us: int) -> tuple[float, float | None, int]:
+    """Bounds of the loss in seconds, and the instant of the first lost acknowledgement."""
+    if not gone.any():
+        return 0.0, 0.0, begun_us
+    places = np.flatnonzero(gone)  # acknowledgements are in order of time
+    first, last = int(ends.acked_us[places[0]]), int(ends.acked_us[places[-1]])
+    until = max(begun_us, last)
+    before = ends.acked_us[ends.acked_us < first]
+    high = (until - int(before[-1])) / 1e6 if len(before) else None
+    return (until - first) / 1e6, high, first
+
+
+def _doubts(
+    observations: Observations, objective: Mapping[str, Any], ends: Done, unread: Bool, timeline: str | None, begun_us: int
+) -> tuple[str, ...]:
+    limit = int(objective["limit_us"])
+    words = []
+    if timeline is None:
+        words.append("which database timeline survived is not known")
+    if len(ends.acked_us) == 0:
+        words.append("no acknowledged write is on record")
+        return tuple(words)
+    if unread.any():
+        words.append(f"{int(unread.sum()):,} acknowledged writes were not read back")
+    keys, sent_us = sent(observations, str(objective["subject"]))
+    del keys
+    before = np.sort(sent_us[(sent_us <= begun_us) & (sent_us >= begun_us - limit)])
+    spacing = float(np.diff(np.concatenate([[begun_us - limit], before, [begun_us]])).max())
+    words += integrity.coarse("writes just before the fault", spacing, limit)
+    return tuple(words)
+
+
+def _detail(ends: Done, read: Found, gone: Bool, unread: Bool, timeline: str | None) -> dict[str, Any]:
+    unknown_recovered = int(isin(ends.unknown_keys, read.keys).sum())
+    return {
+        "lost": int(gone.sum()),
+        "acknowledged": len(ends.acked_keys),
+        "not_read_back": int(unread.sum()),
+        "unknown_recovered": unknown_recovered,
+        "unknown_absent": len(ends.unknown_keys) - unknown_recovered,
+        "failed_recovered": int(isin(ends.failed_keys, read.keys).sum()),
+        **({"timeline": timeline} if timeline is not None else {}),
+    }
+
+
+def _says(lost: int, acknowledged: int, loss_s: float, data_class: str) -> str:
+    if not lost:
+        return f"none of {acknowledged:,} acknowledged {data_class} is lost"
+    return f"{lost:,} of {acknowledged:,} acknowledged {data_class} are lost, the last {seconds(loss_s)} before the end of the old timeline"
+
+

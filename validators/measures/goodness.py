@@ -1,0 +1,204 @@
+"""Good at t: what users saw of a service, from single probes.
+
+Good at t: of the probes intended in [t, t + 5 s) at least 99 % got the right answer within the probe's timeout. A probe slower
+than 20 Hz is good at t when the latest one due was right. The edges of an outage are placed at single probes: last wrong,
+first right. Probes count by intended time. Source: DESIGN, What is measured, exactly.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validators.columns import NONE, Names, names, whole
+from validators.marks import of_kind
+from validators.model import Observations
+
+WINDOW_US = 5_000_000
+SHARE_RIGHT = 0.99
+FAST_US = 50_000  # spacing of 20 Hz
+I64 = NDArray[np.int64]
+Bool = NDArray[np.bool_]
+# Probes that are no service of the topology: an answer is waited for so long.
+TIMEOUTS_US = {"order": 10_000_000, "page": 60_000_000}
+
+
+@dataclass(frozen=True)
+class Outage:
+    """A stretch that was not good: first and last wrong probe, and the first right one after it (None: none)."""
+
+    first_wrong_us: int
+    last_wrong_us: int
+    back_us: int | None
+
+
+@dataclass(frozen=True)
+class Series:
+    """Probes of one service over one route in order of intended time, up to the end of the judged interval.
+
+    `gaps`: stretches (from, to) in which probes are missing. `right` and `good` are per probe.
+    """
+
+    service: str
+    intended_us: I64
+    right: Bool
+    good: Bool
+    spacing_us: int
+    gaps: tuple[tuple[int, int], ...]
+    lag_us_p99: int
+    end_us: int
+
+    @property
+    def fast(self) -> bool:
+        """Whether it is judged by windows (20 Hz or faster)."""
+        return self.spacing_us <= FAST_US
+
+    def outages(self) -> list[Outage]:
+        """Return the outages in order of time."""
+        edges = np.diff(np.concatenate([[False], ~self.good, [False]]).astype(np.int8))
+        starts, ends = np.flatnonzero(edges == 1), np.flatnonzero(edges == -1)
+        right, wrong = np.flatnonzero(self.right), np.flatnonzero(~self.right)
+        found: list[Outage] = []
+        for start, end in zip(starts.tolist(), ends.tolist(), strict=True):
+            begin = wrong[np.searchsorted(wrong, start)]
+            after = np.searchsorted(right, end)
+            back = int(right[after]) if end < len(self.good) and after < len(right) else None
+            last = int(wrong[np.searchsorted(wrong, back if back is not None else len(self.good)) - 1])
+            found.append(
+                Outage(
+                    int(self.intended_us[begin]),
+                    int(self.intended_us[max(last, begin)]),
+                    int(self.intended_us[back]) if back is not None else None,
+                )
+            )
+        return _joined(found)
+
+    def good_before(self, t_us: int) -> bool | None:
+        """Whether it was good for one window before an instant; None: not enough probes to say."""
+        i = int(np.searchsorted(self.intended_us, t_us, side="left"))
+        if not self.fast:
+            return bool(self.right[i - 1]) if i and t_us - self.intended_us[i - 1] <= 2 * self.spacing_us else None
+        j = int(np.searchsorted(self.intended_us, t_us - WINDOW_US, side="left"))
+        if i - j < SHARE_RIGHT * WINDOW_US / self.spacing_us - 1:
+            return None
+        return bool(self.right[j:i].mean() >= SHARE_RIGHT)
+
+
+def _joined(outages: Iterable[Outage]) -> list[Outage]:
+    """Outages whose edges cross are one."""
+    joined: list[Outage] = []
+    for outage in outages:
+        if joined and (joined[-1].back_us is None or outage.first_wrong_us < joined[-1].back_us):
+            before = joined.pop()
+            last = max(before.last_wrong_us, outage.last_wrong_us)
+            outage = Outage(min(before.first_wrong_us, outage.first_wrong_us), last, outage.back_us)
+        joined.append(outage)
+    return joined
+
+
+def series(observations: Observations, service: str, route: str = "dns", address: str | None = None) -> Series | None:
+    """Probes of a service over a route (and of one region's address); None if there are none.
+
+    Only clients that come through DNS and obey its TTL decide: route "dns". A probe that was not sent is missing; one
+    whose answer could not have come before the end of the judged interval, and did not, is left out.
+    """
+    return observations.once(("series", service, route, address), lambda: _series(observations, service, route, address))
+
+
+def routes(observations: Observations, service: str) -> list[tuple[str, str | None]]:
+    """Routes other than "dns" over which a service was probed; direct ones for each region."""
+    columns = _columns(observations)
+    mine = columns["service"].equal(service)
+    found: list[tuple[str, str | None]] = []
+    direct = mine & columns["route"].equal("direct")
+    if direct.any():
+        regions = np.unique(columns["address"].codes[direct])
+        found += [("direct", columns["address"].names[c]) for c in regions if c >= 0]
+    if (mine & columns["route"].equal("stale")).any():
+        found.append(("stale", None))
+    return found
+
+
+def _columns(observations: Observations) -> dict[str, Any]:
+    return observations.once("probes", lambda: _read(observations))
+
+
+def _read(observations: Observations) -> dict[str, Any]:
+    table = observations.tables("probes")
+    text: dict[str, Any] = {n: names(table, n) for n in ("service", "route", "address", "client", "right", "status")}
+    return text | {n: whole(table, n) for n in ("intended_us", "sent_us", "done_us", "as_of_us")}
+
+
+def _series(observations: Observations, service: str, route: str, address: str | None) -> Series | None:
+    columns = _columns(observations)
+    chosen = columns["service"].equal(service) & columns["route"].equal(route)
+    if address is not None:
+        chosen &= columns["address"].equal(address)
+    intended, sent, done = (columns[n] for n in ("intended_us", "sent_us", "done_us"))
+    end = observations.duration_us
+    rows = np.flatnonzero(chosen & (sent != NONE) & (intended < end))
+    if len(rows) == 0:
+        return None
+    rows = rows[np.argsort(intended[rows], kind="stable")]
+    timeout, age = _declared(observations, service)
+    spacing, gaps = _spacing(intended[rows], columns["client"], rows, end - timeout)
+    lag = int(np.quantile(sent[rows] - intended[rows], 0.99))
+    answered = done[rows] != NONE
+    right = columns["right"].equal("yes")[rows] & answered & (done[rows] - sent[rows] <= timeout)
+    if age is not None:
+        as_of = columns["as_of_us"][rows]
+        right &= (as_of == NONE) | (done[rows] - as_of <= age)
+    decided = answered | (intended[rows] + timeout <= end)
+    due = intended[rows][decided]
+    if len(due) == 0:
+        return None
+    return Series(service, due, right[decided], _good(due, right[decided], spacing, end), spacing, gaps, lag, end)
+
+
+def _declared(observations: Observations, service: str) -> tuple[int, int | None]:
+    """Timeout and greatest age of data that the topology declares for a service's probe."""
+    topology = observations.topology
+    declared = topology["database"] if service == "database" else topology["services"].get(service)
+    if declared is None:
+        return TIMEOUTS_US.get(service, WINDOW_US), None
+    probe = declared["probe"]
+    age = probe.get("greatest_age_us")
+    return int(probe["timeout_us"]), None if age is None else int(age)
+
+
+def _spacing(intended: I64, client: Names, rows: I64, end_us: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Spacing of all clients together, and the gaps of each, up to the last instant at which a probe must have ended."""
+    codes = client.codes[rows]
+    rate, gaps = 0.0, []
+    for code in np.unique(codes):
+        mine = intended[codes == code]
+        spacing = float(np.median(np.diff(mine))) if len(mine) > 1 else float(end_us)
+        rate += 1 / max(spacing, 1.0)
+        edges = np.concatenate([mine, [max(end_us, mine[-1])]])
+        missing = 2.5 if spacing <= FAST_US else 1.5
+        long = np.flatnonzero(np.diff(edges) > missing * spacing)
+        gaps += [(int(edges[i]), int(edges[i + 1])) for i in long]
+    return max(1, round(1 / rate)), tuple(sorted(gaps))
+
+
+def _good(intended: I64, right: Bool, spacing_us: int, end_us: int) -> Bool:
+    if spacing_us > FAST_US:
+        return right
+    window = np.searchsorted(intended, intended + WINDOW_US, side="left")
+    before = np.concatenate([[0], np.cumsum(right)])
+    share = (before[window] - before[:-1]) / (window - np.arange(len(intended)))
+    good = share >= SHARE_RIGHT - 1e-12
+    whole_windows = int(np.searchsorted(intended, end_us - WINDOW_US, side="right"))
+    if whole_windows == 0:
+        return right
+    good[whole_windows:] = good[whole_windows - 1]  # a window cut short by the end says less than the last whole one
+    return np.asarray(good, dtype=np.bool_)
+
+
+def blind(observations: Observations, *what: str) -> list[tuple[int, int]]:
+    """Stretches in which the observer said that it saw nothing of these things (or of everything)."""
+    names_ = {*what, "all", "everything"}
+    marks = of_kind(observations, "observer_gap")
+    return [(int(m.detail["from_us"]), int(m.detail["to_us"])) for m in marks if m.detail["what"] in names_]

@@ -1,0 +1,202 @@
+"""Integrity of the record and of the run: requests accounted for, times in order, faults seen to land and to go, nothing left.
+
+A violation is FAIL; what was not observed is INCONCLUSIVE, and so is a planned fault that was never seen to land: a recovery
+from nothing proves nothing, but the system did nothing wrong. Value: violations, limit 0. Source: DESIGN, What is measured, exactly.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from validators.columns import NONE, names, whole
+from validators.ledger import Found, done, found, positions_known, sent
+from validators.marks import faults, of_kind, planned
+from validators.model import Evidence, Measurement, Observations
+from validators.words import at, listed
+
+CLASS = "transactions"
+
+
+def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
+    """Count violations of an integrity rule."""
+    return [_RULES[str(objective["subject"])](observations, str(objective["objective"]))]
+
+
+def _counted(
+    name: str, wrong: list[str], samples: int, method: str, sound: str, doubts: tuple[str, ...] = (), evidence: tuple[Evidence, ...] = ()
+) -> Measurement:
+    known = None if doubts else float(len(wrong))
+    says = listed(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "") if wrong else sound
+    return Measurement(
+        name, float(len(wrong)), float(len(wrong)), known, "1", samples, method, evidence, doubts=doubts, limit=0.0, says=says,
+        proven=bool(wrong),
+    )  # fmt: skip
+
+
+def flow(observations: Observations, name: str) -> Measurement:
+    """Intended = sent + not sent; sent = ok + failed + unknown + in flight, at each second and at the end."""
+    method = "counts of the sender, second by second"
+    table = observations.tables("load")
+    edge = names(table, "service").equal("edge")
+    if not edge.any():
+        return _counted(name, [], 0, method, "", ("there are no counts of the sender",))
+    second = whole(table, "second")[edge]
+    order = np.argsort(second, kind="stable")
+    counts = {c: whole(table, c)[edge][order] for c in ("intended", "sent", "ok", "failed", "unknown", "attempts")}
+    seconds = second[order]
+    ended = counts["ok"] + counts["failed"] + counts["unknown"]
+    in_flight = np.cumsum(counts["sent"]) - np.cumsum(ended)
+    wrong = []
+    if (i := _first(np.cumsum(counts["sent"]) > np.cumsum(counts["intended"]))) is not None:
+        wrong.append(f"more was sent than intended by {at(int(seconds[i]) * 1_000_000)}")
+    if (i := _first(in_flight < 0)) is not None:
+        wrong.append(f"more requests ended than were sent by {at(int(seconds[i]) * 1_000_000)}")
+    longest_s = _longest_request_s(observations)
+    recent = int(counts["sent"][seconds > seconds[-1] - longest_s].sum())
+    if in_flight[-1] > recent:
+        missing = int(in_flight[-1]) - recent
+        wrong.append(f"{missing:,} requests were sent, cannot be in flight any more, and have no end")
+    if (i := _first(np.minimum.reduce([c for c in counts.values()]) < 0)) is not None:
+        wrong.append(f"a count is negative at {at(int(seconds[i]) * 1_000_000)}")
+    sound = f"each of {int(counts['sent'].sum()):,} requests is accounted for"
+    return _counted(name, wrong, len(seconds), method, sound, evidence=(Evidence("load", "service=edge"),))
+
+
+def _longest_request_s(observations: Observations) -> int:
+    """Bound on how long a request can be in flight: its attempts at their timeouts and back-offs, at least 5 s."""
+    calls = [c for c in observations.topology["calls"] if c["caller"] == "client"]
+    longest = 0.0
+    for call in calls:
+        if not call["timeout_us"]:
+            return 10**9
+        attempts = call["retries"] + 1
+        longest = attempts * call["timeout_us"] + call["back_off_us"] * (2 ** call["retries"] - 1)
+    return max(5, int(np.ceil(longest / 1e6)) + 2)
+
+
+def _first(mask: Any) -> int | None:
+    places = np.flatnonzero(mask)
+    return int(places[0]) if len(places) else None
+
+
+def order_of_times(observations: Observations, name: str) -> Measurement:
+    """Nothing is answered before it was asked, seen before it was done, or written after what was acknowledged before it was sent."""
+    wrong: list[str] = []
+    table = observations.tables("probes")
+    intended, sent_us, done_us = (whole(table, c) for c in ("intended_us", "sent_us", "done_us"))
+    if count := int(((sent_us != NONE) & (sent_us < intended)).sum()):
+        wrong.append(f"{count:,} probes were sent before they were due")
+    if count := int(((done_us != NONE) & (done_us < np.maximum(sent_us, intended))).sum()):
+        wrong.append(f"{count:,} probes were answered before they were sent")
+    wrong += _writes_out_of_order(observations)
+    wrong += _marks_out_of_order(observations)
+    samples = table.num_rows + observations.tables("writes_done").num_rows + len(observations.marks)
+    doubts = () if samples else ("there is nothing whose times could be compared",)
+    return _counted(name, wrong, samples, "times of probes, writes and facts compared", f"the times of {samples:,} rows are in order", doubts)
+
+
+def _writes_out_of_order(observations: Observations) -> list[str]:
+    keys, sent_us = sent(observations, CLASS)
+    ends = done(observations, CLASS)
+    if len(keys) == 0 or len(ends.acked_keys) == 0:
+        return []
+    order = np.argsort(keys, kind="stable") if np.any(np.diff(keys) < 0) else slice(None)
+    keys, sent_us = keys[order], sent_us[order]
+    place = np.minimum(np.searchsorted(keys, ends.acked_keys), len(keys) - 1)
+    known = keys[place] == ends.acked_keys
+    wrong = []
+    if count := int((ends.acked_us[known] < sent_us[place[known]]).sum()):
+        wrong.append(f"{count:,} writes were acknowledged before they were sent")
+    if unsent := int((~known).sum()):
+        wrong.append(f"{unsent:,} writes were acknowledged that nobody sent")
+    read = found(observations, CLASS, observations.surviving_timeline)
+    if count := _reordered(read, keys, sent_us, ends.acked_keys, ends.acked_us):
+        wrong.append(f"{count:,} writes stand in the log before ones that were acknowledged before they were sent")
+    return wrong
+
+
+def _reordered(read: Found, keys: Any, sent_us: Any, acked_keys: Any, acked_us: Any) -> int:
+    """Writes at a lower position than one that was acknowledged before they were sent."""
+    have = positions_known(read)
+    rows, position = read.keys[have], read.position[have]
+    if len(rows) < 2:
+        return 0
+    if np.any(np.diff(position) < 0):
+        order = np.argsort(position, kind="stable")
+        rows, position = rows[order], position[order]
+    place = np.minimum(np.searchsorted(keys, rows), len(keys) - 1)
+    sent_at = np.where(keys[place] == rows, sent_us[place], NONE)
+    by_key = np.argsort(acked_keys, kind="stable")
+    slot = np.minimum(np.searchsorted(acked_keys[by_key], rows), len(by_key) - 1)
+    never = np.iinfo(np.int64).max
+    acked_at = np.where(acked_keys[by_key][slot] == rows, acked_us[by_key][slot], never)
+    earliest_after = np.concatenate([np.minimum.accumulate(acked_at[::-1])[::-1][1:], [never]])
+    return int((sent_at > earliest_after).sum())
+
+
+_ORDERED = (
+    ("injection_begun", "effect_seen"), ("injection_begun", "lifted"), ("lift_begun", "lifted"), ("lifted", "fault_gone"),
+)  # fmt: skip
+
+
+def _marks_out_of_order(observations: Observations) -> list[str]:
+    wrong = []
+    for before, after in _ORDERED:
+        earliest = {m.subject: m.t_us for m in reversed(of_kind(observations, before))}
+        for mark in of_kind(observations, after):
+            if mark.subject in earliest and mark.t_us < earliest[mark.subject]:
+                wrong.append(f"{mark.subject}: {after.replace('_', ' ')} before {before.replace('_', ' ')}")
+    early = [m for m in observations.marks if m.source_t_us is not None and m.source_t_us > m.t_us + observations.clock_bound_us]
+    if early:
+        wrong.append(f"{len(early):,} facts were seen before they happened")
+    return wrong
+
+
+def fault_landed(observations: Observations, name: str) -> Measurement:
+    """Each fault of the timeline was injected and seen to take effect."""
+    seen = {f.name: f for f in faults(observations)}
+    expected = planned(observations)
+    missing = [n for n, _ in expected if n not in seen]
+    unseen = [n for n, _ in expected if n in seen and seen[n].seen_us is None]
+    doubts = [*(f"{n} was planned and never injected" for n in missing), *(f"{n} was never seen to land" for n in unseen)]
+    sound = f"{listed([n for n, _ in expected])} landed" if expected else "no fault was planned"
+    evidence = tuple(Evidence("marks", f"effect_seen of {f.name}", f.seen_us) for f in seen.values())
+    return _counted(name, [], len(expected), "a landed-probe for each fault", doubts[0] if doubts else sound, tuple(doubts), evidence)
+
+
+def fault_gone(observations: Observations, name: str) -> Measurement:
+    """Each fault that has a lift was lifted and seen to be gone, at the latest in the clean-up."""
+    wrong, doubts, lifted = [], [], []
+    entries = dict(planned(observations))
+    for fault in faults(observations):
+        if entries.get(fault.name, {}).get("until") is None:
+            continue  # happened at an instant, or is ended by a procedure
+        if fault.lifted_us is None and observations.complete:
+            wrong.append(f"{fault.name} was not lifted")
+        elif fault.lifted_us is None:
+            doubts.append(f"the run was interrupted before {fault.name} was lifted")
+        elif fault.gone_us is None:
+            doubts.append(f"{fault.name} was lifted and not seen to be gone")
+        else:
+            lifted.append(fault.name)
+    sound = f"{listed(lifted)} is gone" if lifted else "no fault has to be lifted"
+    return _counted(name, wrong, len(lifted) + len(wrong) + len(doubts), "a gone-probe for each fault", sound, tuple(doubts))
+
+
+def nothing_left(observations: Observations, name: str) -> Measurement:
+    """Nothing of the run is left in the system."""
+    left = of_kind(observations, "left_behind")
+    wrong = [f"{m.detail['what']} was left behind" for m in left]
+    doubts = () if observations.complete else ("the run was interrupted before it could look",)
+    evidence = tuple(Evidence("marks", f"left_behind of {m.subject}", m.t_us) for m in left)
+    return _counted(name, wrong, len(left), "facts of the clean-up", "nothing was left behind", doubts, evidence)
+
+
+_RULES: dict[str, Callable[[Observations, str], Measurement]] = {
+    "flow": flow,
+    "order_of_times": order_of_times,
+    "fault_landed": fault_landed,
+    "fault_gone": fault_gone,
+    "nothing_left": nothing_left,
+}

@@ -1,0 +1,316 @@
+"""Recovery time: from the fault to the last bad-to-good change of the run, as an interval.
+
+The fault is an interval [injection begun, effect first seen]; the effect is the landed-probe's or the first wrong probe,
+whichever is earlier. Lower bound = last wrong - effect seen; upper = first right - injection begun. Probed without gap and
+never bad: [0, 0]. Good must last from there to the end and at least for the sustain window, max(60 s, 2 x DNS TTL).
+Faults on one service of which each was recovered from before the next began are episodes of their own; the worst one decides.
+An outage without a planned fault is timed from its own first wrong probe. Source: DESIGN, What is measured, exactly.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from validators import integrity
+from validators.columns import names, whole
+from validators.marks import Fault, faults, first, sustain_us
+from validators.measures.goodness import WINDOW_US, Outage, Series, routes, series
+from validators.measures.phases import phases, steps
+from validators.model import Evidence, Measurement, Observations
+from validators.words import at, seconds
+
+METHOD = "last bad-to-good change of single probes through DNS, from the injection"
+
+
+@dataclass(frozen=True)
+class Recovery:
+    """One service's recovery from one episode. Times in microseconds of the run.
+
+    `high_us` None: not recovered, or not for the sustain window. `back_us`: first right probe after the last wrong one (the
+    injection when it was never bad), None when it never came.
+    """
+
+    service: str
+    begun_us: int
+    low_us: int
+    high_us: int | None
+    back_us: int | None
+    bad_us: int
+    relapses: int
+    samples: int
+    note: str = ""
+    doubts: tuple[str, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Episode:
+    """One or more faults that ran into each other, and where the next episode begins."""
+
+    begun_us: int
+    seen_us: int | None
+    end_us: int
+    faults: tuple[Fault, ...]
+
+
+def recover(observations: Observations, probes: Series, episode: Episode) -> Recovery:
+    """Recovery of one series of probes from one episode."""
+    begun, end = episode.begun_us, episode.end_us
+    outages = [o for o in probes.outages() if o.last_wrong_us >= begun and o.first_wrong_us < end]
+    outages = [_cut(o, end) for o in outages]
+    doubts = _doubts(probes, episode, outages)
+    faults_ = (
+        *integrity.unseen(observations, probes, begun - WINDOW_US, end, outages),
+        *integrity.clock_steps(observations, begun - WINDOW_US, end),
+    )
+    bound = integrity.clock_bound_us(observations)
+    sustain = sustain_us(observations)
+    common: dict[str, Any] = {
+        "service": probes.service, "begun_us": begun, "samples": len(probes.intended_us), "doubts": doubts, "faults": faults_,
+    }  # fmt: skip
+    if not outages:
+        note = "" if end - begun >= sustain else f"the run ended {seconds((end - begun) / 1e6)} after the injection"
+        return Recovery(low_us=0, high_us=None if note else 0, back_us=begun, bad_us=0, relapses=0, note=note, **common)
+    wrong = max(outages[0].first_wrong_us, begun)
+    seen = wrong if episode.seen_us is None else min(wrong, episode.seen_us)
+    last, back = outages[-1].last_wrong_us, outages[-1].back_us
+    bad = sum((o.back_us if o.back_us is not None else end) - max(o.first_wrong_us, begun) for o in outages)
+    note, high = "", None
+    if back is None:
+        note = f"{probes.service} was still down at the end of the run"
+    elif end - back < sustain:
+        note = f"{probes.service} was good for only {seconds((end - back) / 1e6)} of the {seconds(sustain / 1e6)} that it must last"
+    else:
+        high = back - begun + bound
+    low = max(0, last - seen - bound)
+    return Recovery(low_us=low, high_us=high, back_us=back, bad_us=bad, relapses=len(outages) - 1, note=note, **common)
+
+
+def _cut(outage: Outage, end_us: int) -> Outage:
+    """The part of an outage before the next episode."""
+    back = outage.back_us if outage.back_us is not None and outage.back_us < end_us else None
+    return replace(outage, last_wrong_us=min(outage.last_wrong_us, end_us), back_us=back)
+
+
+def _doubts(probes: Series, episode: Episode, outages: Sequence[Outage]) -> tuple[str, ...]:
+    doubts = []
+    good = probes.good_before(episode.begun_us)
+    if episode.faults and good is None:
+        doubts.append(f"{probes.service} was not probed for a whole window before the fault")
+    elif episode.faults and not good:
+        doubts.append(f"{probes.service} was already bad before the fault")
+    if episode.faults and episode.seen_us is None and not outages:
+        doubts.append("the fault was never seen to land")
+    back = outages[-1].back_us if outages else None
+    for fault in episode.faults:
+        lifted = fault.lifted_us
+        if back is not None and lifted is not None and lifted <= back and fault.lifted_by != "procedure":
+            after = seconds((back - lifted) / 1e6)
+            doubts.append(f"{fault.name} was lifted at {at(lifted)}, before the recovery: {after} after lift says nothing about the fault")
+    return tuple(doubts)
+
+
+def episodes(observations: Observations, probes: Sequence[Series], among: Sequence[Fault]) -> list[Episode]:
+    """Episodes of the faults given; one from the first wrong probe when there is no fault but an outage."""
+    end = observations.duration_us
+    outages = [o for s in probes for o in s.outages()]
+    if not among:
+        if not outages:
+            return []
+        start = min(outages, key=lambda o: o.first_wrong_us).first_wrong_us
+        last_right = max((int(t) for s in probes for t in s.intended_us[s.right & (s.intended_us < start)][-1:]), default=start)
+        return [Episode(last_right, start, end, ())]
+    groups: list[list[Fault]] = []
+    for fault in among:
+        quiet_since = fault.begun_us - sustain_us(observations)
+        disturbed = any(o.first_wrong_us < fault.begun_us and (o.back_us is None or o.back_us > quiet_since) for o in outages)
+        recent = bool(groups) and groups[-1][-1].begun_us > quiet_since
+        if groups and (disturbed or recent):
+            groups[-1].append(fault)
+        else:
+            groups.append([fault])
+    starts = [g[0].begun_us for g in groups[1:]] + [end]
+    found = []
+    for group, until in zip(groups, starts, strict=True):
+        seen = [f.seen_us for f in group if f.seen_us is not None and f.seen_us <= until]
+        found.append(Episode(group[0].begun_us, min(seen, default=None), until, tuple(group)))
+    return found
+
+
+def faults_on(observations: Observations, subject: str) -> tuple[Fault, ...]:
+    """Faults whose blast radius holds a service; all of them when none does (it went bad by itself, or with the rest)."""
+    every = faults(observations)
+    return tuple(f for f in every if subject in f.hits) or every
+
+
+def members(observations: Observations, subject: str) -> tuple[str, ...]:
+    """Services that a recovery objective speaks of: one, or every one, an order read back, and a test page."""
+    return (*observations.topology["services"], "database", "order", "page") if subject == "complete" else (subject,)
+
+
+def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
+    """Measure recovery of one service or of the complete system: the verdict's clock first, then rows never merged.
+
+    The complete system has recovered at the first instant from which every service is good at the same time, an order is
+    acknowledged and read back, and a test page is delivered.
+    """
+    name, subject = str(objective["objective"]), str(objective["subject"])
+    parts = members(observations, subject)
+    found = [s for m in parts if (s := series(observations, m)) is not None]
+    if missing := [m for m in parts if m not in {s.service for s in found}]:
+        words = f"there are no probes of {', '.join(missing)} through DNS"
+        return [Measurement(name, None, None, None, "s", 0, METHOD, doubts=(words,), says=words)]
+    among = faults(observations) if subject == "complete" else faults_on(observations, subject)
+    runs = episodes(observations, found, among)
+    if not runs:
+        return [_unharmed(observations, name, subject, found, objective)]
+    every = [(e, [recover(observations, s, e) for s in found]) for e in runs]
+    episode, recoveries = max(every, key=lambda pair: _badness(pair[1]))
+    main = _measurement(observations, name, subject, episode, recoveries, found, objective)
+    return [main, *_rows(observations, main, subject, episode, recoveries)]
+
+
+def _badness(recoveries: Sequence[Recovery]) -> tuple[bool, int]:
+    return any(r.high_us is None for r in recoveries), max(r.low_us for r in recoveries)
+
+
+def _unharmed(
+    observations: Observations, name: str, subject: str, found: Sequence[Series], objective: Mapping[str, Any]
+) -> Measurement:
+    limit = objective.get("limit_us")
+    problems = [w for s in found for w in integrity.unseen(observations, s, 0, observations.duration_us, ())]
+    problems += [w for s in found for w in _too_coarse(s, limit)]
+    samples = sum(len(s.intended_us) for s in found)
+    return Measurement(
+        name, 0.0, 0.0, 0.0, "s", samples, METHOD, _where(found, 0, observations.duration_us), {"recovered": True},
+        faults=tuple(problems), says=f"{subject} was never bad",
+    )  # fmt: skip
+
+
+def _too_coarse(probes: Series, limit_us: float | None) -> tuple[str, ...]:
+    coarse = integrity.coarse(f"probes of {probes.service}", probes.spacing_us, limit_us)
+    return (*coarse, *integrity.late_prober(probes, limit_us))
+
+
+def _measurement(
+    observations: Observations, name: str, subject: str, episode: Episode, recoveries: Sequence[Recovery],
+    found: Sequence[Series], objective: Mapping[str, Any],
+) -> Measurement:  # fmt: skip
+    last = max(recoveries, key=lambda r: (r.back_us is None, r.back_us or 0))
+    low = max(r.low_us for r in recoveries) / 1e6
+    highs = [r.high_us for r in recoveries]
+    high = None if None in highs else max(h for h in highs if h is not None) / 1e6
+    end = last.back_us if last.back_us is not None else episode.end_us
+    bad = max(r.bad_us for r in recoveries)
+    detail: dict[str, Any] = {
+        "recovered": high is not None,
+        "last": last.service,
+        "begun_us": episode.begun_us,
+        "back_us": last.back_us,
+        "phases": phases(observations, episode.begun_us, end) if bad else {},
+        "steps": steps(observations, episode.begun_us, end) if bad else [],
+        "relapses": sum(r.relapses for r in recoveries),
+        "bad_seconds": round(bad / 1e6, 3),
+        "failed_user_requests": _failed_requests(observations, episode.begun_us, end) if bad else 0,
+        "stale_share": _stale_share(observations, end) if bad else None,
+    }
+    problems = list(dict.fromkeys(w for r in recoveries for w in r.faults))
+    problems += [w for s in found for w in _too_coarse(s, objective.get("limit_us"))]
+    doubts = dict.fromkeys(w for r in recoveries for w in r.doubts)
+    return Measurement(
+        name, high, low, high, "s", sum(r.samples for r in recoveries), METHOD, _where(found, episode.begun_us, end, last.service),
+        {k: v for k, v in detail.items() if v is not None}, tuple(problems), tuple(doubts), says=_says(subject, last, bad, low, high),
+    )  # fmt: skip
+
+
+def _says(subject: str, last: Recovery, bad_us: int, low: float, high: float | None) -> str:
+    who = "the complete system" if subject == "complete" else subject
+    if high is None:
+        return last.note or f"{who} did not recover"
+    if not bad_us:
+        return f"{who} was never bad"
+    waited = f", {last.service} last" if subject == "complete" else ""
+    return f"{who} was served again {seconds(high)} after the fault{waited}" if low or high else f"{who} was never bad"
+
+
+def _where(found: Sequence[Series], from_us: int, to_us: int, last: str | None = None) -> tuple[Evidence, ...]:
+    shown = [s for s in found if last in (None, s.service)]
+    return tuple(Evidence("probes", f"service={s.service}, route=dns, intended_us {from_us}..{to_us}", to_us) for s in shown)
+
+
+def _failed_requests(observations: Observations, from_us: int, to_us: int) -> int | None:
+    table = observations.tables("load")
+    if table.num_rows == 0:
+        return None
+    second = whole(table, "second") * 1_000_000
+    chosen = names(table, "service").equal("edge") & (second >= from_us - 999_999) & (second < to_us)
+    return int((whole(table, "failed") + whole(table, "unknown"))[chosen].sum())
+
+
+def _stale_share(observations: Observations, at_us: int) -> float | None:
+    t_us, value = integrity.sample(observations, "stale_share")
+    before = value[t_us <= at_us]
+    return float(before[-1]) if len(before) else None
+
+
+def _rows(
+    observations: Observations, main: Measurement, subject: str, episode: Episode, recoveries: Sequence[Recovery]
+) -> list[Measurement]:
+    """Other clocks, other routes, and redundancy: shown, never merged."""
+    if main.detail.get("bad_seconds") == 0:
+        return []
+    back = main.detail.get("back_us") if main.detail["recovered"] else None
+    rows = [_clock(observations, main, label, kinds, back, episode) for label, kinds in _CLOCKS.items()]
+    if subject == "complete":
+        return [*rows, _redundancy(observations, main, episode)]
+    for route, address in routes(observations, subject):
+        probes = series(observations, subject, route, address)
+        if probes is not None:
+            label = " ".join(w for w in ("from", route, "probes", f"of {address}" if address else "") if w)
+            one = recover(observations, probes, episode)
+            high = None if one.high_us is None else one.high_us / 1e6
+            suffix = f"{route}.{address}" if address else route
+            rows.append(
+                Measurement(
+                    f"{main.name}.{suffix}", high, one.low_us / 1e6, high, "s", one.samples, f"the same over route {route}",
+                    detail={"label": label}, faults=one.faults, doubts=one.doubts, says=one.note,
+                )
+            )  # fmt: skip
+    return rows
+
+
+_CLOCKS: dict[str, tuple[str, ...]] = {
+    "from_detection": ("automation_detected", "alert_firing", "page_received"),
+    "from_declaration": ("declared",),
+    "from_procedure_start": ("procedure_started",),
+}
+
+
+def _clock(
+    observations: Observations, main: Measurement, label: str, kinds: tuple[str, ...], back_us: int | None, episode: Episode
+) -> Measurement:
+    """The same recovery from another instant; without its mark the row is empty: it borrows no other clock."""
+    marks = [first(observations, kind, since_us=episode.begun_us, until_us=episode.end_us) for kind in kinds]
+    start = min((m.t_us for m in marks if m is not None), default=None)
+    words = label.replace("_", " ").replace("procedure start", "the procedure's start")
+    name, method = f"{main.name}.{label}", f"the same {words}"
+    detail = {"label": words}
+    if start is None or back_us is None:
+        why = f"there is no fact to count {words}" if start is None else "there was no recovery"
+        return Measurement(name, None, None, None, "s", 0, method, detail=detail, doubts=(why,), says=why)
+    value = max(0, back_us - start) / 1e6
+    return Measurement(name, value, value, value, "s", 1, method, (Evidence("marks", kinds[0], start),), detail, main.faults, main.doubts)
+
+
+def _redundancy(observations: Observations, main: Measurement, episode: Episode) -> Measurement:
+    """Time until what was lost can be lost again: standby streaming, replicas at plan."""
+    kinds = ("standby_streaming", "redundancy_restored")
+    marks = [first(observations, kind, since_us=episode.begun_us) for kind in kinds]
+    last = max((m.t_us for m in marks if m is not None), default=None)
+    name, method, detail = f"{main.name}.redundancy", "injection to the last fact of redundancy restored", {"label": "until redundancy is back"}
+    if last is None:
+        so_far = (observations.duration_us - episode.begun_us) / 1e6
+        words = f"redundancy was not back {seconds(so_far)} after the fault, when the run ended"
+        return Measurement(name, None, so_far, None, "s", 0, method, detail=detail, doubts=(words,), says=words, bare=True)
+    value = (last - episode.begun_us) / 1e6
+    return Measurement(name, value, value, value, "s", 1, method, (Evidence("marks", kinds[0], last),), detail, bare=True)

@@ -1,0 +1,37 @@
+"""From a record to what validators may see: no source, seed, trial, world, fidelity, run id, versions."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import pyarrow as pa
+
+from scenarios.record.marks import Mark
+from validators.model import Observations
+
+
+def observe(head: Mapping[str, Any], marks: Sequence[Mark], tables: Callable[[str], pa.Table]) -> Observations:
+    """Observations of a record: its head (run.json), its facts, and a function that loads a table by name.
+
+    Tables are read once each, when first asked for. A record without an end (a killed run) ends at its last fact.
+    """
+    known: dict[str, pa.Table] = {}
+
+    def table(name: str) -> pa.Table:
+        if name not in known:
+            known[name] = tables(name)
+        return known[name]
+
+    duration = head.get("duration_us")
+    return Observations(
+        scenario={k: v for k, v in head["scenario"].items() if k != "worlds"},
+        topology=head["topology"],
+        objectives=tuple(head["objectives"]),
+        marks=tuple(sorted(marks, key=lambda m: (m.t_us, m.seq))),
+        tables=table,
+        duration_us=int(duration) if duration is not None else max((m.t_us for m in marks), default=0),
+        complete=head.get("termination") == "complete",
+        not_judged=dict(head.get("not_judged", {})),
+        procedures=dict(head.get("procedures", {})),
+        surviving_timeline=head.get("surviving_timeline"),
+        clock_bound_us=int((head.get("clock") or {}).get("bound_us") or 0),
+    )

@@ -1,0 +1,61 @@
+"""Quantities in a sentence."""
+
+import math
+
+
+def seconds(value: float) -> str:
+    """Return seconds as a tired person reads them.
+
+    >>> seconds(492), seconds(0.0415), seconds(42.31), seconds(7200), seconds(0)
+    ('8 min 12 s', '41.5 ms', '42.3 s', '2 h', '0 s')
+    """
+    if value < 0:
+        return "-" + seconds(-value)
+    if value == 0:
+        return "0 s"
+    if value < 0.9995:
+        return f"{value * 1000:.3g} ms"
+    if value < 59.95:
+        return f"{value:.3g} s"
+    whole = round(value)
+    parts = [(whole // 3600, "h"), (whole % 3600 // 60, "min"), (whole % 60, "s")]
+    return " ".join(f"{n} {unit}" for n, unit in parts if n)
+
+
+def quantity(value: float, unit: str) -> str:
+    """Return a value with its unit.
+
+    >>> quantity(1.5, "ms"), quantity(10500, "1/s"), quantity(90, "s"), quantity(0.95, "share")
+    ('1.5 ms', '10,500/s', '1 min 30 s', '95 %')
+    """
+    if not math.isfinite(value):
+        return "never"
+    if unit == "s":
+        return seconds(value)
+    if unit == "1/s":
+        return f"{value:,.0f}/s"
+    if unit == "share":
+        return f"{value * 100:.3g} %"
+    if unit == "1":
+        return f"{value:,.0f}"
+    return f"{value:,.3g} {unit}"
+
+
+def at(t_us: int) -> str:
+    """Return an instant of the run.
+
+    >>> at(300_000_000), at(75_250_000)
+    ('5:00', '1:15.2')
+    """
+    minutes, rest = divmod(t_us / 1e6, 60)
+    text = f"{rest:04.1f}"
+    return f"{int(minutes)}:{text.removesuffix('.0')}"
+
+
+def listed(items: list[str] | tuple[str, ...]) -> str:
+    """Return a list in words.
+
+    >>> listed(["a"]), listed(["a", "b", "c"])
+    ('a', 'a, b and c')
+    """
+    return " and ".join([", ".join(items[:-1]), items[-1]]) if len(items) > 1 else "".join(items)
