@@ -63,9 +63,13 @@ def settings() -> Settings:
         try:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
-            raise InvalidFileError(Problem(str(file), str(error), "a readable TOML file", "Mend it, or start anew with `gameday init`.")) from error
+            raise InvalidFileError(
+                Problem(str(file), str(error), "a readable TOML file", "Mend it, or start anew with `gameday init`.")
+            ) from error
         base = file.parent
-        values |= {k: [str(base / p) for p in values[k]] for k in ("scenario_paths",) if isinstance(values.get(k), list)}
+        values |= {
+            k: [str(base / p) for p in values[k]] for k in ("scenario_paths",) if isinstance(values.get(k), list)
+        }
         values |= {k: str(base / values[k]) for k in ("runs_folder",) if isinstance(values.get(k), str)}
     try:
         return Settings(**values)
@@ -78,6 +82,11 @@ def _problem(file: Path | None, error: Any) -> Problem:
     near = difflib.get_close_matches(key, Settings.model_fields, n=1)
     if error["type"] == "extra_forbidden":
         remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
-        return Problem(f"{file or 'settings'} ({key})", f"unknown key `{key}`", f"one of {', '.join(Settings.model_fields)}", remedy)
+        return Problem(
+            f"{file or 'settings'} ({key})",
+            f"unknown key `{key}`",
+            f"one of {', '.join(Settings.model_fields)}",
+            remedy,
+        )
     where = f"GAMEDAY_{key.upper()} or {file or FILE} ({key})"
     return Problem(where, repr(error["input"])[:60], error["msg"].lower(), "Change the value.")

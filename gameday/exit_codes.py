@@ -17,7 +17,13 @@ class ExitCode(IntEnum):
 
 
 _ORDER = (
-    ExitCode.BUG, ExitCode.LEFT_BEHIND, ExitCode.ABORTED, ExitCode.USAGE, ExitCode.MISSED, ExitCode.INCONCLUSIVE, ExitCode.MET,
+    ExitCode.BUG,
+    ExitCode.LEFT_BEHIND,
+    ExitCode.ABORTED,
+    ExitCode.USAGE,
+    ExitCode.MISSED,
+    ExitCode.INCONCLUSIVE,
+    ExitCode.MET,
 )
 
 

@@ -58,7 +58,12 @@ def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
 def _commit() -> str | None:
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False
+            ["git", "rev-parse", "HEAD"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            check=False,
         )
     except OSError:
         return None
@@ -66,7 +71,13 @@ def _commit() -> str | None:
 
 
 def simulate(
-    resolved: Resolved, runs: Path, *, seed: int, trial: int = 0, fidelity: str = "request", progress: Progress | None = None
+    resolved: Resolved,
+    runs: Path,
+    *,
+    seed: int,
+    trial: int = 0,
+    fidelity: str = "request",
+    progress: Progress | None = None,
 ) -> Played:
     """Play one trial in the twin and keep its record."""
     from sim.world import run
@@ -90,7 +101,9 @@ def closed(end: Any) -> dict[str, Any]:
     }
 
 
-def trial_in_memory(resolved: Resolved, seed: int, trial: int, fidelity: str) -> tuple[Mapping[str, Any], MemoryRecorder]:
+def trial_in_memory(
+    resolved: Resolved, seed: int, trial: int, fidelity: str
+) -> tuple[Mapping[str, Any], MemoryRecorder]:
     """Play one trial and keep its facts in memory."""
     from sim.world import run
 

@@ -44,7 +44,9 @@ def _classes(resolved: Resolved, regions: tuple[str, ...], services: tuple[str, 
         spacing = _part(resolved, service).probe.spacing_us * NS
         classes.append(ProbeClass(f"{service}/dns", "user", "dns", service, None, spacing))
         classes.append(ProbeClass(f"{service}/stale", "stale-user", "stale", service, None, 4 * spacing))
-        classes += [ProbeClass(f"{service}/direct/{r}", f"direct-{r}", "direct", service, r, 4 * spacing) for r in regions]
+        classes += [
+            ProbeClass(f"{service}/direct/{r}", f"direct-{r}", "direct", service, r, 4 * spacing) for r in regions
+        ]
     classes.append(ProbeClass("order/dns", "user", "dns", "order", None, 500_000_000))
     if topology.automation is not None:
         poll = topology.automation.poll_us * NS
@@ -90,7 +92,7 @@ def _stations(resolved: Resolved, known: Names) -> dict[str, Any]:
         "slots": _i([p.slots for p in parts]),
         "queue_capacity": _i([p.queue.capacity for p in parts]),
         "queue_patience": _i([p.queue.patience_us * NS * on("switches.queue_patience") for p in parts]),
-        "work_scale": np.array([p.own.mean_us * NS * math.exp(-p.own.sigma**2 / 2) for p in parts]),
+        "work_scale": np.array([p.own.mean_us * NS * math.exp(-(p.own.sigma**2) / 2) for p in parts]),
         "work_sigma": np.array([p.own.sigma for p in parts]),
         "work_kind": _i([0] * len(parts)),
         "warm_milli": _i([round(w.factor * 1000) if w else 1000 for w in warm]),
@@ -114,7 +116,9 @@ def _replicas(resolved: Resolved, known: Names) -> dict[str, Any]:
             state.append(ReplicaState.SERVING if i < running else ReplicaState.REFUSING)
             cpu.append(round(part.cpu * 1000) if sharing else 0)
     return {
-        "replica_station": _i(station), "initial_listed": np.array(listed), "initial_state": _i(state),
+        "replica_station": _i(station),
+        "initial_listed": np.array(listed),
+        "initial_state": _i(state),
         "initial_cpu_milli": _i(cpu),
     }
 
@@ -131,7 +135,9 @@ def initial_replicas(resolved: Resolved, region: str, service: str) -> int:
 
 
 _BALANCERS = {
-    "random": Balancer.RANDOM, "round-robin": Balancer.ROUND_ROBIN, "least-connections": Balancer.LEAST_CONNECTIONS,
+    "random": Balancer.RANDOM,
+    "round-robin": Balancer.ROUND_ROBIN,
+    "least-connections": Balancer.LEAST_CONNECTIONS,
     "power-of-two": Balancer.POWER_OF_TWO,
 }
 
@@ -145,23 +151,27 @@ def _edges(resolved: Resolved, known: Names) -> dict[str, Any]:
     for region, call in calls:
         breaker = call.breaker if on("switches.breaker") else None
         outer = region is None
-        rows.append({
-            "edge_caller": -1 if region is None else known.station[region, call.caller],
-            "initial_target": -1 if region is None else known.station[region, call.callee],
-            "edge_sync": call.mode == "sync",
-            "edge_balancer": _BALANCERS[call.balancer],
-            "edge_timeout": call.timeout_us * NS * (on("switches.client_timeout") or not outer),
-            "max_retries": call.retries * (on("switches.client_retries") or not outer),
-            "backoff_base": call.back_off_us * NS,
-            "budget_milli": -1 if call.budget is None or not on("switches.retry_budget") else round(call.budget * 1000),
-            "budget_burst": 10,
-            "breaker_window": breaker.window if breaker else 0,
-            "breaker_threshold_milli": round(breaker.threshold * 1000) if breaker else 0,
-            "breaker_open": breaker.open_us * NS if breaker else 0,
-            "pool_size": call.pool * on("switches.pools"),
-            "pool_queue": 200,
-            "pool_patience": 50_000_000,
-        })
+        rows.append(
+            {
+                "edge_caller": -1 if region is None else known.station[region, call.caller],
+                "initial_target": -1 if region is None else known.station[region, call.callee],
+                "edge_sync": call.mode == "sync",
+                "edge_balancer": _BALANCERS[call.balancer],
+                "edge_timeout": call.timeout_us * NS * (on("switches.client_timeout") or not outer),
+                "max_retries": call.retries * (on("switches.client_retries") or not outer),
+                "backoff_base": call.back_off_us * NS,
+                "budget_milli": -1
+                if call.budget is None or not on("switches.retry_budget")
+                else round(call.budget * 1000),
+                "budget_burst": 10,
+                "breaker_window": breaker.window if breaker else 0,
+                "breaker_threshold_milli": round(breaker.threshold * 1000) if breaker else 0,
+                "breaker_open": breaker.open_us * NS if breaker else 0,
+                "pool_size": call.pool * on("switches.pools"),
+                "pool_queue": 200,
+                "pool_patience": 50_000_000,
+            }
+        )
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     columns = {n: c if c.dtype == np.bool_ else c.astype(np.int64) for n, c in columns.items()}
     return columns | {"edge_names": ("client->entry", *(f"{r}/{c.caller}->{c.callee}" for r, c in calls[1:]))}
@@ -190,16 +200,20 @@ def _probes(resolved: Resolved, known: Names) -> dict[str, Any]:
     for i, c in enumerate(known.classes):
         service = entry if c.service == "order" else c.service
         probe = _part(resolved, service).probe
-        rows.append({
-            "class_writes": i == 0 or c.service == "order" or (c.service == "database" and probe.asks == "write" and c.route in ("dns", "stale")),
-            "probe_phase": (i * 1_300_003) % 10_000_000,  # probers do not tick together
-            "probe_spacing": c.spacing_ns or 1,
-            "probe_end": FOREVER_NS if i else 0,
-            "probe_timeout": probe.timeout_us * NS,
-            "probe_region": region_of[c.route] if c.route in region_of else known.regions.index(c.region or ""),
-            "probe_chain": c.service == "order" and i > 0,
-            "probe_station": [known.station[r, service] for r in known.regions],
-        })
+        rows.append(
+            {
+                "class_writes": i == 0
+                or c.service == "order"
+                or (c.service == "database" and probe.asks == "write" and c.route in ("dns", "stale")),
+                "probe_phase": (i * 1_300_003) % 10_000_000,  # probers do not tick together
+                "probe_spacing": c.spacing_ns or 1,
+                "probe_end": FOREVER_NS if i else 0,
+                "probe_timeout": probe.timeout_us * NS,
+                "probe_region": region_of[c.route] if c.route in region_of else known.regions.index(c.region or ""),
+                "probe_chain": c.service == "order" and i > 0,
+                "probe_station": [known.station[r, service] for r in known.regions],
+            }
+        )
     columns = {name: np.array([row[name] for row in rows]) for name in rows[0]}
     return {n: c if c.dtype == np.bool_ else c.astype(np.int64) for n, c in columns.items()}
 

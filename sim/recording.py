@@ -9,17 +9,22 @@ from numpy.typing import NDArray
 
 from sim.control.context import Context
 from sim.control.roles import Timeline
-from sim.goodness import Goodness
-from sim.ledger import Ledger
 from sim.data.commands import Outcome, Status
 from sim.data.plane import Chunk, LoadRows
+from sim.goodness import Goodness
+from sim.ledger import Ledger
 
 I64 = NDArray[np.int64]
 SECOND = 1_000_000_000
 _OUTCOMES = {Outcome.OK: "acked", Outcome.FAILED: "failed", Outcome.UNKNOWN: "unknown"}
 _WORDS = ("2xx", "5xx", "timeout", "refused", "no_address")
 _WORD_OF = {
-    Status.OK: 0, Status.TIMEOUT: 2, Status.REFUSED: 3, Status.RESET: 3, Status.NO_ENDPOINT: 3, Status.NO_ADDRESS: 4,
+    Status.OK: 0,
+    Status.TIMEOUT: 2,
+    Status.REFUSED: 3,
+    Status.RESET: 3,
+    Status.NO_ENDPOINT: 3,
+    Status.NO_ADDRESS: 4,
 }
 _USERS = ("dns", "direct", "stale")
 _SILENT = (Status.TIMEOUT, Status.REFUSED, Status.RESET, Status.NO_ENDPOINT, Status.NO_ADDRESS)
@@ -47,10 +52,18 @@ class Recording:
         self._recorder = context.recorder
         self._classes = names.classes
         self._regions = names.regions
-        self._stations = [name for name, _ in sorted(((f"{r}/{s}", n) for (r, s), n in names.station.items()), key=lambda x: x[1])]
+        self._stations = [
+            name for name, _ in sorted(((f"{r}/{s}", n) for (r, s), n in names.station.items()), key=lambda x: x[1])
+        ]
         self._station_region = np.array([names.regions.index(s.partition("/")[0]) for s in self._stations] + [-1])
-        self._pods = [p for _, p in sorted((place, f"{r}/{s}/{i}") for (r, s), n in names.station.items()
-                                           for i, place in enumerate(names.replicas[n]))]
+        self._pods = [
+            p
+            for _, p in sorted(
+                (place, f"{r}/{s}/{i}")
+                for (r, s), n in names.station.items()
+                for i, place in enumerate(names.replicas[n])
+            )
+        ]
         self._of_class = {f: self._codes(f) for f in ("client", "route", "service")}
         self._ages = self._greatest_ages()
         deciding = {c.service: c.spacing_ns for c in names.classes if c.route == "dns"}
@@ -80,19 +93,28 @@ class Recording:
             keys = np.arange(self._sent, self._sent + count, dtype=np.int64)
             self._sent += count
             self.counts["requests"] += count
-            self._recorder.append("writes_sent", {
-                "data_class": constant("transactions", count), "seq": keys, "key": keys, "sent_us": arrivals_ns // 1_000,
-            })
+            self._recorder.append(
+                "writes_sent",
+                {
+                    "data_class": constant("transactions", count),
+                    "seq": keys,
+                    "key": keys,
+                    "sent_us": arrivals_ns // 1_000,
+                },
+            )
 
     def flush(self, chunk: Chunk, now_ns: int) -> None:
         """Append everything of a chunk, the test pages, and the samples up to now."""
         if count := len(chunk.finished_index):
-            self._recorder.append("writes_done", {
-                "data_class": constant("transactions", count),
-                "key": chunk.finished_index,
-                "done_us": chunk.finished_done_ns // 1_000,
-                "outcome": name_column(chunk.finished_outcome - 1, list(_OUTCOMES.values())),
-            })
+            self._recorder.append(
+                "writes_done",
+                {
+                    "data_class": constant("transactions", count),
+                    "key": chunk.finished_index,
+                    "done_us": chunk.finished_done_ns // 1_000,
+                    "outcome": name_column(chunk.finished_outcome - 1, list(_OUTCOMES.values())),
+                },
+            )
         self._ledger.add(chunk.rows_database, chunk.rows_position, chunk.rows_key)
         self._probes(chunk)
         self._pages()
@@ -117,19 +139,22 @@ class Recording:
         word = np.array([_WORD_OF.get(s, 1) for s in Status])[status]
         timed_out = status == Status.TIMEOUT
         intended = intended_ns // 1_000
-        self._recorder.append("probes", {
-            "intended_us": intended,
-            "sent_us": intended,
-            "done_us": pa.array(done, mask=timed_out),
-            **{f: name_column(codes[number], values) for f, (codes, values) in self._of_class.items()},
-            "address": name_column(region, self._regions),
-            "region": name_column(np.where(silent, -1, region), self._regions),
-            "pod": name_column(np.where(silent, -1, replica), self._pods),
-            "timeline": self._timeline(number, region, done, ok),
-            "as_of_us": pa.array(as_of, mask=as_of < 0),
-            "status": name_column(word, _WORDS),
-            "right": name_column(np.where(right, 0, np.where(silent, 2, 1)), ("yes", "no", "none")),
-        })
+        self._recorder.append(
+            "probes",
+            {
+                "intended_us": intended,
+                "sent_us": intended,
+                "done_us": pa.array(done, mask=timed_out),
+                **{f: name_column(codes[number], values) for f, (codes, values) in self._of_class.items()},
+                "address": name_column(region, self._regions),
+                "region": name_column(np.where(silent, -1, region), self._regions),
+                "pod": name_column(np.where(silent, -1, replica), self._pods),
+                "timeline": self._timeline(number, region, done, ok),
+                "as_of_us": pa.array(as_of, mask=as_of < 0),
+                "status": name_column(word, _WORDS),
+                "right": name_column(np.where(right, 0, np.where(silent, 2, 1)), ("yes", "no", "none")),
+            },
+        )
 
     def _note(self, number: I64, intended_ns: I64, right: Any) -> None:
         for p, known in enumerate(self._classes):
@@ -176,15 +201,21 @@ class Recording:
         region = np.array([self._regions.index(p.region) if p.region is not None else -1 for p in taken])
         self.goodness.note("page", intended, came)
         rows = len(taken)
-        self._recorder.append("probes", {
-            "intended_us": intended // 1_000,
-            "sent_us": intended // 1_000,
-            "done_us": pa.array(np.array([(p.done_ns or 0) // 1_000 for p in taken]), mask=~came),
-            "client": constant("pager", rows), "route": constant("dns", rows), "service": constant("page", rows),
-            "address": name_column(region, self._regions), "region": name_column(np.where(came, region, -1), self._regions),
-            "status": name_column(np.where(came, 0, 2), _WORDS),
-            "right": name_column(np.where(came, 0, 2), ("yes", "no", "none")),
-        })
+        self._recorder.append(
+            "probes",
+            {
+                "intended_us": intended // 1_000,
+                "sent_us": intended // 1_000,
+                "done_us": pa.array(np.array([(p.done_ns or 0) // 1_000 for p in taken]), mask=~came),
+                "client": constant("pager", rows),
+                "route": constant("dns", rows),
+                "service": constant("page", rows),
+                "address": name_column(region, self._regions),
+                "region": name_column(np.where(came, region, -1), self._regions),
+                "status": name_column(np.where(came, 0, 2), _WORDS),
+                "right": name_column(np.where(came, 0, 2), ("yes", "no", "none")),
+            },
+        )
 
     def _load(self, load: LoadRows) -> None:
         if len(load.second) == 0:
@@ -193,13 +224,18 @@ class Recording:
         regions, services = [*self._regions, "client"], [*self._context.names.services, "edge"]
         region = np.array([regions.index(s[0]) for s in split] + [len(regions) - 1])[load.station]
         service = np.array([services.index(s[2]) for s in split] + [len(services) - 1])[load.station]
-        self._recorder.append("load", {
-            "second": load.second.astype(np.int32),
-            "region": name_column(region, regions),
-            "service": name_column(service, services),
-            **{f: getattr(load, f) for f in ("intended", "sent", "ok", "failed", "unknown", "attempts")},
-            "own": _histograms(load.own_hist), "caller": _histograms(load.caller_hist), "path": _histograms(load.path_hist),
-        })
+        self._recorder.append(
+            "load",
+            {
+                "second": load.second.astype(np.int32),
+                "region": name_column(region, regions),
+                "service": name_column(service, services),
+                **{f: getattr(load, f) for f in ("intended", "sent", "ok", "failed", "unknown", "attempts")},
+                "own": _histograms(load.own_hist),
+                "caller": _histograms(load.caller_hist),
+                "path": _histograms(load.path_hist),
+            },
+        )
 
     def _samples(self, now_ns: int) -> None:
         """Each sampled quantity at each whole second not yet sampled, up to now."""
@@ -213,12 +249,15 @@ class Recording:
         subject = np.repeat([subjects.index(s) for s, _, _ in samplers], len(seconds))
         quantity = np.repeat([quantities.index(n) for _, n, _ in samplers], len(seconds))
         order = np.tile(np.arange(len(seconds)), len(samplers)).argsort(kind="stable")
-        self._recorder.append("samples", {
-            "t_us": np.tile(seconds * 1_000_000, len(samplers))[order],
-            "subject": name_column(subject[order], subjects),
-            "name": name_column(quantity[order], quantities),
-            "value": values.ravel()[order],
-        })
+        self._recorder.append(
+            "samples",
+            {
+                "t_us": np.tile(seconds * 1_000_000, len(samplers))[order],
+                "subject": name_column(subject[order], subjects),
+                "name": name_column(quantity[order], quantities),
+                "value": values.ravel()[order],
+            },
+        )
 
     # --- after the run
 
@@ -244,12 +283,17 @@ class Recording:
     def _found(self, timeline: str, keys: I64, positions: I64 | None, end_us: int) -> None:
         rows = len(keys)
         if rows:
-            self._recorder.append("readback", {
-                "data_class": constant("transactions", rows), "timeline": constant(timeline, rows), "key": keys,
-                "copies": np.ones(rows, dtype=np.int32),
-                "position": pa.nulls(rows, pa.int64()) if positions is None else positions,
-                "read_us": np.full(rows, end_us, dtype=np.int64),
-            })
+            self._recorder.append(
+                "readback",
+                {
+                    "data_class": constant("transactions", rows),
+                    "timeline": constant(timeline, rows),
+                    "key": keys,
+                    "copies": np.ones(rows, dtype=np.int32),
+                    "position": pa.nulls(rows, pa.int64()) if positions is None else positions,
+                    "read_us": np.full(rows, end_us, dtype=np.int64),
+                },
+            )
 
 
 def _lineage(timeline: Timeline, known: dict[str, Timeline]) -> list[tuple[int, int, int | None]]:

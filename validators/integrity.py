@@ -22,7 +22,9 @@ def clock_steps(observations: Observations, from_us: int, to_us: int) -> tuple[s
     """Jumps of the clock within an interval that exceed its declared bound."""
     steps = [m for m in of_kind(observations, "clock_step") if from_us <= m.t_us <= to_us]
     large = [m for m in steps if abs(int(m.detail["step_us"])) > observations.clock_bound_us]
-    return tuple(f"the instrument's clock jumped by {seconds(int(m.detail['step_us']) / 1e6)} at {at(m.t_us)}" for m in large)
+    return tuple(
+        f"the instrument's clock jumped by {seconds(int(m.detail['step_us']) / 1e6)} at {at(m.t_us)}" for m in large
+    )
 
 
 def coarse(what: str, spacing_us: float, limit_us: float | None) -> tuple[str, ...]:
@@ -40,12 +42,16 @@ def late_prober(series: Series, limit_us: float | None) -> tuple[str, ...]:
     return (f"probes of {series.service} were sent {seconds(series.lag_us_p99 / 1e6)} late (p99)",)
 
 
-def unseen(observations: Observations, series: Series, from_us: int, to_us: int, outages: Iterable[Outage]) -> tuple[str, ...]:
+def unseen(
+    observations: Observations, series: Series, from_us: int, to_us: int, outages: Iterable[Outage]
+) -> tuple[str, ...]:
     """Gaps of a prober within an interval, save those wholly inside an outage, which hide nothing that counts."""
     stretches = [*series.gaps, *blind(observations, "probes", "prober", series.service, f"probes/{series.service}")]
     inside = [(o.first_wrong_us, o.last_wrong_us) for o in outages]
     counting = [
-        (a, b) for a, b in stretches if a < to_us and b > from_us and not any(first <= a and b <= last for first, last in inside)
+        (a, b)
+        for a, b in stretches
+        if a < to_us and b > from_us and not any(first <= a and b <= last for first, last in inside)
     ]
     shown = [f"no probe of {series.service} from {at(a)} to {at(b)}" for a, b in sorted(set(counting))[:3]]
     return tuple(shown)

@@ -93,7 +93,9 @@ def blast_radius(kind: str, target: Mapping[str, str], topology: Mapping[str, An
     hits = FAULTS[kind].hits if kind in FAULTS else "none"
     if hits == "region":
         role = topology["regions"].get(region, {}).get("role")
-        return (services if role == "active" else frozenset()) | (frozenset({"database"}) if region == home else frozenset())
+        return (services if role == "active" else frozenset()) | (
+            frozenset({"database"}) if region == home else frozenset()
+        )
     if hits in ("service", "pod", "node"):
         role = topology["regions"].get(region, {}).get("role")
         return frozenset({target["service"]} & services) if "service" in target and role == "active" else frozenset()

@@ -13,7 +13,7 @@ from scenarios.record.marks import Mark
 class Result(StrEnum):
     """FAIL outweighs INCONCLUSIVE outweighs PASS; nothing at all is INCONCLUSIVE."""
 
-    PASS = "PASS"  # noqa: S105
+    PASS = "PASS"
     FAIL = "FAIL"
     INCONCLUSIVE = "INCONCLUSIVE"
 

@@ -31,12 +31,18 @@ def _objective_names(incomplete: str) -> list[str]:
     return [o.objective for o in objectives() if o.objective.startswith(incomplete)]
 
 
-ScenarioName = Annotated[str, typer.Argument(metavar="SCENARIO", help="name or path of a scenario", autocompletion=_scenario_names)]
+ScenarioName = Annotated[
+    str, typer.Argument(metavar="SCENARIO", help="name or path of a scenario", autocompletion=_scenario_names)
+]
 RunName = Annotated[
     str | None,
-    typer.Argument(metavar="RUN", help="path of a record, a prefix of its id, or nothing for the latest", autocompletion=_run_names),
+    typer.Argument(
+        metavar="RUN", help="path of a record, a prefix of its id, or nothing for the latest", autocompletion=_run_names
+    ),
 ]
-ObjectiveName = Annotated[str, typer.Argument(metavar="OBJECTIVE", help="name of an objective", autocompletion=_objective_names)]
+ObjectiveName = Annotated[
+    str, typer.Argument(metavar="OBJECTIVE", help="name of an objective", autocompletion=_objective_names)
+]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Sets = Annotated[
     list[str] | None,
@@ -50,7 +56,9 @@ def overrides(sets: list[str] | None) -> dict[str, str]:
     for item in sets or []:
         key, equals, value = item.partition("=")
         if not equals or not key.strip() or not value.strip():
-            raise UsageError(Problem("--set", repr(item), "KEY=VALUE, e.g. people.acknowledge='3 min'", "Write both sides."))
+            raise UsageError(
+                Problem("--set", repr(item), "KEY=VALUE, e.g. people.acknowledge='3 min'", "Write both sides.")
+            )
         result[key.strip()] = value.strip()
     return result
 
@@ -71,5 +79,7 @@ def find_run(name: str | None) -> Path:
     if not found or (name is not None and len(found) > 1 and all(f.name != name for f in found)):
         what = "several records" if found else "no record"
         remedy = "Write more of its name." if found else "Play one: `gameday simulate region-loss-automatic`."
-        raise UsageError(Problem(f"RUN {name or '(the latest)'}", f"{what} in {settings().runs_folder}", "one record", remedy))
+        raise UsageError(
+            Problem(f"RUN {name or '(the latest)'}", f"{what} in {settings().runs_folder}", "one record", remedy)
+        )
     return next((f for f in found if f.name == name), found[-1])

@@ -14,7 +14,10 @@ from scenarios.errors import InvalidFileError
 EXAMPLE = "Example: `gameday check gamedays/`"
 
 
-def check(paths: Annotated[list[Path] | None, typer.Argument(help="files or folders; default: yours and the library")] = None, as_json: AsJson = False) -> int:
+def check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="files or folders; default: yours and the library")] = None,
+    as_json: AsJson = False,
+) -> int:
     """Check scenarios, topologies, procedures, objectives and suites; exit code 2 when something is wrong."""
     from scenarios.files.catalogue import check as problems_of
 

@@ -21,6 +21,13 @@ def init(folder: Annotated[Path, typer.Argument(help="where to write it")] = Pat
         (folder / "gamedays").mkdir(parents=True, exist_ok=True)
         file.write_text(TEMPLATE, encoding="utf-8")
     except OSError as error:
-        raise UsageError(Problem(str(folder), (error.strerror or str(error)).lower(), "a folder that you can write to", "Name another folder.")) from error
+        raise UsageError(
+            Problem(
+                str(folder),
+                (error.strerror or str(error)).lower(),
+                "a folder that you can write to",
+                "Name another folder.",
+            )
+        ) from error
     put(str(file))
     then("gameday scenarios")

@@ -75,7 +75,9 @@ def _suite(suite_: Suite, document: Document, paths: Sequence[Path]) -> list[Pro
             problems += error.problems
     known = [o.objective for o in objectives(paths)]
     problems += [
-        unknown(document.where(f"required.{i}"), "objective", name, known) for i, name in enumerate(suite_.required) if name not in known
+        unknown(document.where(f"required.{i}"), "objective", name, known)
+        for i, name in enumerate(suite_.required)
+        if name not in known
     ]
     return problems
 
@@ -86,8 +88,14 @@ def check(paths: Sequence[Path] = ()) -> list[Problem]:
     for path in paths or (LIBRARY,):
         files = _files(path)
         if not files and path.is_dir():
-            problems.append(Problem(str(path), "a folder without YAML files", "scenarios, topologies, procedures, objectives or suites",
-                                    "Name another folder, or run `gameday init`."))
+            problems.append(
+                Problem(
+                    str(path),
+                    "a folder without YAML files",
+                    "scenarios, topologies, procedures, objectives or suites",
+                    "Name another folder, or run `gameday init`.",
+                )
+            )
         for file in files:
             try:
                 problems += _check(file, [path] if path.is_dir() else [file.parent])
@@ -116,7 +124,11 @@ def _check(file: Path, paths: Sequence[Path]) -> list[Problem]:
     first = next(iter(document.values), "nothing")
     near = difflib.get_close_matches(first, _CHECKS, n=1)
     remedy = f"Did you mean `{near[0]}`?" if near else "Begin the file with one of these keys."
-    return [Problem(document.where(first), f"a file that begins with `{first}`", f"one of the keys {', '.join(_CHECKS)}", remedy)]
+    return [
+        Problem(
+            document.where(first), f"a file that begins with `{first}`", f"one of the keys {', '.join(_CHECKS)}", remedy
+        )
+    ]
 
 
 def _scenario(document: Document, paths: Sequence[Path]) -> list[Problem]:
@@ -150,7 +162,14 @@ def _named(document: Document, key: str) -> list[Problem]:
     name = document.values[key]
     if name == document.path.stem:
         return []
-    return [Problem(document.where(key), f"`{name}` in {document.path.name}", f"`{document.path.stem}`, the file's name", "Rename one of them.")]
+    return [
+        Problem(
+            document.where(key),
+            f"`{name}` in {document.path.name}",
+            f"`{document.path.stem}`, the file's name",
+            "Rename one of them.",
+        )
+    ]
 
 
 _CHECKS: Mapping[str, Callable[[Document, Sequence[Path]], list[Problem]]] = {

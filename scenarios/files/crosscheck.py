@@ -44,15 +44,30 @@ def crosscheck(resolved: Resolved, scenario: Document, topology: Document) -> li
 
 def limits(objective: Objective, document: Document, place: str) -> list[Problem]:
     """Problems of an objective whose limits are not those of its kind."""
-    values = {"limit": objective.limit_us, "more than": objective.limit_per_s, "quantile": objective.quantile, "lasts": objective.lasts_us}
+    values = {
+        "limit": objective.limit_us,
+        "more than": objective.limit_per_s,
+        "quantile": objective.quantile,
+        "lasts": objective.lasts_us,
+    }
     given, needed = {k for k, v in values.items() if v is not None}, _LIMITS[objective.kind]
     name = objective.objective
     missing = [
-        Problem(document.where(place), f"no `{key}` for {name}", f"`{key}`: a {objective.kind} is judged by it", f"Add `{key}:`.")
+        Problem(
+            document.where(place),
+            f"no `{key}` for {name}",
+            f"`{key}`: a {objective.kind} is judged by it",
+            f"Add `{key}:`.",
+        )
         for key in sorted(needed - given)
     ]
     return missing + [
-        Problem(document.where(f"{place}.{key}"), f"`{key}` for {name}", f"no `{key}`: a {objective.kind} has none", "Remove it.")
+        Problem(
+            document.where(f"{place}.{key}"),
+            f"`{key}` for {name}",
+            f"no `{key}`: a {objective.kind} has none",
+            "Remove it.",
+        )
         for key in sorted(given - needed)
     ]
 
@@ -66,23 +81,48 @@ def check_topology(topology: Topology, document: Document) -> list[Problem]:
     if topology.automation:
         named["automation.region"] = topology.automation.region
     named |= {f"monitoring.regions.{i}": r for i, r in enumerate(topology.monitoring.regions)}
-    problems = [unknown(document.where(k), "region", r, topology.regions) for k, r in named.items() if r not in topology.regions]
+    problems = [
+        unknown(document.where(k), "region", r, topology.regions) for k, r in named.items() if r not in topology.regions
+    ]
     if database.replica_region == database.home:
         problems.append(
-            Problem(document.where("database.replica_region"), "the primary's own region", "another region, or null", "Name another.")
+            Problem(
+                document.where("database.replica_region"),
+                "the primary's own region",
+                "another region, or null",
+                "Name another.",
+            )
         )
     for name, region in topology.regions.items():
         if region.nodes > region.node_quota:
             problems.append(
-                Problem(document.where(f"regions.{name}.nodes"), f"{region.nodes} nodes", f"at most the quota, {region.node_quota}",
-                        "Raise `node_quota`, or start with fewer nodes.")
+                Problem(
+                    document.where(f"regions.{name}.nodes"),
+                    f"{region.nodes} nodes",
+                    f"at most the quota, {region.node_quota}",
+                    "Raise `node_quota`, or start with fewer nodes.",
+                )
             )
     if "database" in topology.services:
-        problems.append(Problem(document.where("services.database"), "a service `database`", "another name", "The database has its own section."))
+        problems.append(
+            Problem(
+                document.where("services.database"),
+                "a service `database`",
+                "another name",
+                "The database has its own section.",
+            )
+        )
     seen: set[str] = set()
     for index, rule in enumerate(topology.monitoring.alerts):
         if rule.alert in seen:
-            problems.append(Problem(document.where(f"monitoring.alerts.{index}"), f"alert {rule.alert} again", "each alert once", "Rename one."))
+            problems.append(
+                Problem(
+                    document.where(f"monitoring.alerts.{index}"),
+                    f"alert {rule.alert} again",
+                    "each alert once",
+                    "Rename one.",
+                )
+            )
         seen.add(rule.alert)
     return [*calls(topology, document), *problems]
 
@@ -90,7 +130,11 @@ def check_topology(topology: Topology, document: Document) -> list[Problem]:
 def _worlds(resolved: Resolved, document: Document) -> list[Problem]:
     worlds = resolved.scenario.worlds
     if worlds.twin is None and worlds.kind is None and worlds.eks is None:
-        return [Problem(document.where("worlds"), "no world", "twin, kind or eks", "Add `twin: {trials: 200, met_in: 95 %}`.")]
+        return [
+            Problem(
+                document.where("worlds"), "no world", "twin, kind or eks", "Add `twin: {trials: 200, met_in: 95 %}`."
+            )
+        ]
     return []
 
 
@@ -101,20 +145,32 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
         place = f"timeline.{index}"
         where = document.where(place)
         if (entry.at_us is None) == (entry.when is None):
-            problems.append(Problem(where, "both or none of `at` and `when`", "exactly one of them", "Say when it happens."))
+            problems.append(
+                Problem(where, "both or none of `at` and `when`", "exactly one of them", "Say when it happens.")
+            )
         if (entry.fault is None) == (entry.change is None):
-            problems.append(Problem(where, "both or none of `fault` and `change`", "exactly one of them", "Say what happens."))
+            problems.append(
+                Problem(where, "both or none of `fault` and `change`", "exactly one of them", "Say what happens.")
+            )
         if entry.at_us is not None and entry.at_us >= scenario.workload.at_most_us:
             problems.append(
-                Problem(document.where(f"{place}.at"), "a time after the run's end", "a time before `at most` of the workload",
-                        "Move it, or let the run last longer.")
+                Problem(
+                    document.where(f"{place}.at"),
+                    "a time after the run's end",
+                    "a time before `at most` of the workload",
+                    "Move it, or let the run last longer.",
+                )
             )
         if entry.when and entry.when.mark not in KINDS:
             problems.append(unknown(document.where(f"{place}.when.mark"), "mark", entry.when.mark, KINDS))
         if entry.change is not None and (p := resolved.procedures.get(entry.change)) and p.change is None:
             problems.append(
-                Problem(document.where(f"{place}.change"), f"{entry.change}, which declares no change", "a procedure with `change:`",
-                        "Add downtime, rollback and window to it.")
+                Problem(
+                    document.where(f"{place}.change"),
+                    f"{entry.change}, which declares no change",
+                    "a procedure with `change:`",
+                    "Add downtime, rollback and window to it.",
+                )
             )
         if entry.fault is not None:
             problems.extend(_fault(entry, place, resolved.topology, document))
@@ -128,7 +184,8 @@ def _fault(entry: Entry, place: str, topology: Topology, document: Document) -> 
     kind = FAULTS[entry.fault]
     problems = [
         Problem(document.where(f"{place}.target"), f"no {key}", f"target.{key}", f"Say which {key}.")
-        for key in kind.target if key not in entry.target
+        for key in kind.target
+        if key not in entry.target
     ]
     apis = [*(f"{a}:{r}" for a in _APIS for r in topology.regions), *_GLOBAL_APIS]
     known: dict[str, Iterable[str]] = {"region": topology.regions, "service": topology.services, "api": apis}
@@ -145,7 +202,9 @@ def _fault(entry: Entry, place: str, topology: Topology, document: Document) -> 
             problems.append(Problem(where, repr(value)[:60], "a number that is not negative", "Write a plain number."))
     if not kind.lifted and entry.until is not None:
         where = document.where(f"{place}.until")
-        problems.append(Problem(where, f"`until` for {kind.name}", "no `until`: it happens at an instant", "Remove it."))
+        problems.append(
+            Problem(where, f"`until` for {kind.name}", "no `until`: it happens at an instant", "Remove it.")
+        )
     return problems
 
 
@@ -160,11 +219,17 @@ def _overlaps(timeline: Iterable[Entry], document: Document) -> list[Problem]:
         for other_index, other, other_start, other_end in seen:
             if not (start == other_start or (start < other_end and other_start < end)):
                 continue
-            lost = "region-loss" in (entry.fault, other.fault) and entry.target.get("region") == other.target.get("region")
+            lost = "region-loss" in (entry.fault, other.fault) and entry.target.get("region") == other.target.get(
+                "region"
+            )
             if lost or (other.fault == entry.fault and other.target == entry.target):
                 problems.append(
-                    Problem(document.where(f"timeline.{index}"), f"{entry.fault} while {other.fault} of entry {other_index} holds the same target",
-                            "times that do not overlap", "Move one, or give the first an `until`.")
+                    Problem(
+                        document.where(f"timeline.{index}"),
+                        f"{entry.fault} while {other.fault} of entry {other_index} holds the same target",
+                        "times that do not overlap",
+                        "Move one, or give the first an `until`.",
+                    )
                 )
         seen.append((index, entry, start, end))
     return problems
@@ -203,15 +268,27 @@ def check_steps(name: str, procedure: Procedure) -> list[Problem]:
     for again in sorted({i for i in ids if ids.count(i) > 1}):
         problems.append(Problem(f"procedure {name}", f"step {again} twice", "each step once", "Rename one."))
     if circle := cycle({step.id: set(step.after) & set(ids) for step in procedure.steps}):
-        problems.append(Problem(f"procedure {name}", f"a cycle of steps: {' -> '.join(circle)}", "steps without a cycle", "Remove one `after`."))
+        problems.append(
+            Problem(
+                f"procedure {name}",
+                f"a cycle of steps: {' -> '.join(circle)}",
+                "steps without a cycle",
+                "Remove one `after`.",
+            )
+        )
     return problems
 
 
 def _not_judged(resolved: Resolved, document: Document) -> list[Problem]:
     known = [o.objective for o in resolved.objectives]
-    problems = [unknown(document.where(f"not_judged.{n}"), "objective", n, known) for n in resolved.scenario.not_judged if n not in known]
+    problems = [
+        unknown(document.where(f"not_judged.{n}"), "objective", n, known)
+        for n in resolved.scenario.not_judged
+        if n not in known
+    ]
     problems += [
         Problem(document.where(f"not_judged.{n}"), "no reason", "a reason", "Say why it is not judged.")
-        for n, reason in resolved.scenario.not_judged.items() if not reason.strip()
+        for n, reason in resolved.scenario.not_judged.items()
+        if not reason.strip()
     ]
     return problems

@@ -51,11 +51,14 @@ def show(resolved: Resolved) -> list[Section]:
     timeline = tuple((_when(e), e.fault or f"change {e.change}", _target(e), _until(e)) for e in scenario.timeline)
     steps = tuple(
         (name, procedure.actor, str(number), step.title, ", ".join(step.needs), step.takes or "")
-        for name, procedure in resolved.procedures.items() if name in scenario.response
+        for name, procedure in resolved.procedures.items()
+        if name in scenario.response
         for number, step in enumerate(procedure.steps, 1)
     )
-    promised = tuple((o.objective, limit(o), o.runbook or f"house rule: {o.rationale}", scenario.not_judged.get(o.objective, ""))
-                     for o in resolved.objectives)
+    promised = tuple(
+        (o.objective, limit(o), o.runbook or f"house rule: {o.rationale}", scenario.not_judged.get(o.objective, ""))
+        for o in resolved.objectives
+    )
     changed = tuple((n, str(v)) for n, v in scenario.set.items())
     sections = [
         Section("Scenario", ("", ""), tuple(about)),
@@ -139,7 +142,9 @@ def _source(parameter: Parameter) -> str:
 def load_words(workload: Workload) -> str:
     """Return the offered load in words."""
     lasts = workload.duration if isinstance(workload.duration, str) else f"for {duration(workload.duration)}"
-    return f"{workload.profile}, {workload.rate_per_s:,.0f} new orders/s, {lasts}, at most {duration(workload.at_most_us)}"
+    return (
+        f"{workload.profile}, {workload.rate_per_s:,.0f} new orders/s, {lasts}, at most {duration(workload.at_most_us)}"
+    )
 
 
 def _when(entry: Entry) -> str:

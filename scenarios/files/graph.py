@@ -35,9 +35,18 @@ def calls(topology: Topology, document: Document) -> list[Problem]:
         problems += _nobody_waits(call, place, document)
         callees.setdefault(call.caller, set()).add(call.callee)
     if "database" in callees:
-        problems.append(Problem(document.where("calls"), "a call from the database", "the database at the end of the chain", "Remove it."))
+        problems.append(
+            Problem(
+                document.where("calls"),
+                "a call from the database",
+                "the database at the end of the chain",
+                "Remove it.",
+            )
+        )
     if "client" not in callees:
-        problems.append(Problem(document.where("calls"), "no call from client", "one call from client", "Say where orders enter."))
+        problems.append(
+            Problem(document.where("calls"), "no call from client", "one call from client", "Say where orders enter.")
+        )
     if circle := cycle({caller: set(called) for caller, called in callees.items()}):
         found = f"a cycle: {' -> '.join(reversed(circle))}"
         problems.append(Problem(document.where("calls"), found, "calls without a cycle", "Remove one of these calls."))
@@ -48,9 +57,20 @@ def _nobody_waits(call: Call, place: str, document: Document) -> list[Problem]:
     """Nobody waits for an async call between services, so nothing there can time out, be retried or hold a connection."""
     if call.mode != "async" or call.caller == "client":
         return []
-    policies = {"timeout": call.timeout_us, "retries": call.retries, "pool": call.pool, "breaker": call.breaker, "budget": call.budget}
+    policies = {
+        "timeout": call.timeout_us,
+        "retries": call.retries,
+        "pool": call.pool,
+        "breaker": call.breaker,
+        "budget": call.budget,
+    }
     return [
-        Problem(document.where(f"{place}.{name}"), f"`{name}` of an async call", f"no `{name}`: nobody waits for the answer",
-                "Make the call sync, or remove it.")
-        for name, value in policies.items() if value
+        Problem(
+            document.where(f"{place}.{name}"),
+            f"`{name}` of an async call",
+            f"no `{name}`: nobody waits for the answer",
+            "Make the call sync, or remove it.",
+        )
+        for name, value in policies.items()
+        if value
     ]

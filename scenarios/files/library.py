@@ -31,8 +31,14 @@ def find(name_or_path: str, kind: str, paths: Sequence[Path] = (), *, where: str
         return known[name_or_path]
     near = difflib.get_close_matches(name_or_path, known, n=1)
     problem = Problem(
-        where or kind, f"`{name_or_path[:80]}`", f"a path, or one of {', '.join(sorted(known))}",
-        f"Did you mean `{near[0]}`?" if near else "`gameday scenarios` lists them." if kind == "scenarios" else "Check the name.",
+        where or kind,
+        f"`{name_or_path[:80]}`",
+        f"a path, or one of {', '.join(sorted(known))}",
+        f"Did you mean `{near[0]}`?"
+        if near
+        else "`gameday scenarios` lists them."
+        if kind == "scenarios"
+        else "Check the name.",
     )
     error: GamedayError = InvalidFileError(problem) if where else UsageError(problem)
     raise error
@@ -58,6 +64,8 @@ def folders(kind: str, paths: Sequence[Path] = ()) -> list[Path]:
 def yaml_files(folder: Path) -> list[Path]:
     """YAML files of a folder; none if it cannot be read."""
     try:
-        return sorted(file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith("."))
+        return sorted(
+            file for file in folder.iterdir() if file.suffix in (".yaml", ".yml") and not file.name.startswith(".")
+        )
     except (OSError, ValueError):
         return []

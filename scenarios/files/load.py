@@ -37,7 +37,9 @@ def load(name_or_path: str, *, paths: Sequence[Path] = (), overrides: Mapping[st
     target.apply(overrides or {}, None, "")
     if target.changed:
         topology, scenario = parse(Topology, topology_document), parse(Scenario, document)
-    procedures = {n: parse(Procedure, d) for n, d in _procedures(scenario, topology, document, topology_document, paths).items()}
+    procedures = {
+        n: parse(Procedure, d) for n, d in _procedures(scenario, topology, document, topology_document, paths).items()
+    }
     parameters = Parameters({**target.parameters, **target.sizes})
     resolved = Resolved(scenario, topology, parameters, procedures, objectives(paths))
     if problems := crosscheck(resolved, document, topology_document):
@@ -83,12 +85,21 @@ def _objectives(document: Document, known: Iterable[str]) -> dict[str, Objective
         if (objective.runbook is None) == (objective.rationale is None):
             found = "no source" if objective.runbook is None else "two sources"
             problems.append(
-                Problem(document.where(place), f"{found} for {objective.objective}", "exactly one of `runbook` (a section) and `rationale`",
-                        "Say who promises it, or why we ask for it.")
+                Problem(
+                    document.where(place),
+                    f"{found} for {objective.objective}",
+                    "exactly one of `runbook` (a section) and `rationale`",
+                    "Say who promises it, or why we ask for it.",
+                )
             )
         if objective.objective in known or objective.objective in result:
             problems.append(
-                Problem(document.where(f"{place}.objective"), f"`{objective.objective}` again", "each objective once", "Rename one.")
+                Problem(
+                    document.where(f"{place}.objective"),
+                    f"`{objective.objective}` again",
+                    "each objective once",
+                    "Rename one.",
+                )
             )
         problems += limits(objective, document, place)
         result[objective.objective] = objective

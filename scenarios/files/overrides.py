@@ -66,7 +66,9 @@ class Target:
         paths = [*_paths(self.topology.values), *_paths({"workload": self.scenario.values.get("workload")})]
         near = difflib.get_close_matches(name, [*self.parameters, *map(catalogue.name_of, paths)], n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else "`gameday show SCENARIO --parameters` lists the parameters."
-        return Problem(where, f"unknown key `{name}`", "a parameter, or a dotted path in the topology or the workload", remedy)
+        return Problem(
+            where, f"unknown key `{name}`", "a parameter, or a dotted path in the topology or the workload", remedy
+        )
 
 
 def _set(model: type[BaseModel], document: Document, parts: list[str], value: Any) -> str | None:

@@ -14,8 +14,13 @@ from scenarios.model.parameters import Kind, Parameter, Tag
 
 _FORMS = ("value", "uniform", "lognormal", "switch")
 _KEYS = {*_FORMS, "tag", "source", "range", "why", "off"}
-_UNITS = {"us": "a duration, e.g. 5 min", "1/s": "a rate, e.g. 100/s", "share": "a percentage, e.g. 3 %", "1": "a number",
-          "vCPU": "a CPU size, e.g. 2 vCPU"}
+_UNITS = {
+    "us": "a duration, e.g. 5 min",
+    "1/s": "a rate, e.g. 100/s",
+    "share": "a percentage, e.g. 3 %",
+    "1": "a number",
+    "vCPU": "a CPU size, e.g. 2 vCPU",
+}
 
 
 def catalogue(document: Document) -> dict[str, Parameter]:
@@ -23,7 +28,9 @@ def catalogue(document: Document) -> dict[str, Parameter]:
     result = {}
     for section, entries in document.values.items():
         if not isinstance(entries, dict):
-            raise InvalidFileError(Problem(document.where(section), repr(entries)[:60], "parameters by name", "Indent them below it."))
+            raise InvalidFileError(
+                Problem(document.where(section), repr(entries)[:60], "parameters by name", "Indent them below it.")
+            )
         for name, entry in entries.items():
             result[f"{section}.{name}"] = described(document, f"{section}.{name}", entry)
     return result
@@ -35,7 +42,12 @@ def described(document: Document, dotted: str, entry: Any) -> Parameter:
         return _parameter(name_of(dotted), entry)
     except (ValueError, TypeError, KeyError, IndexError) as error:
         raise InvalidFileError(
-            Problem(document.where(dotted), repr(entry)[:80], str(error), "Write {value: 5 min, tag: J, source: ..., range: [2 min, 10 min]}.")
+            Problem(
+                document.where(dotted),
+                repr(entry)[:80],
+                str(error),
+                "Write {value: 5 min, tag: J, source: ..., range: [2 min, 10 min]}.",
+            )
         ) from error
 
 
@@ -78,7 +90,9 @@ def _with_range(parameter: Parameter, written: Any) -> Parameter:
     judged = parameter.tag in ("J", "F")
     if parameter.kind == "lognormal" and judged:
         median, sigma = parameter.values
-        parameter = replace(parameter, low=median / 2, high=median * 2, sigma_low=max(0.0, sigma - 0.2), sigma_high=sigma + 0.2)
+        parameter = replace(
+            parameter, low=median / 2, high=median * 2, sigma_low=max(0.0, sigma - 0.2), sigma_high=sigma + 0.2
+        )
     if written is not None:
         if not isinstance(written, list) or len(written) != 2:
             raise ValueError("a range [least, greatest]")

@@ -95,9 +95,7 @@ def _existing(values: Any, location: tuple[int | str, ...]) -> list[str]:
     path: list[str] = []
     node = values
     for part in location:
-        if isinstance(node, dict) and part in node:
-            node = node[part]
-        elif isinstance(node, list) and isinstance(part, int) and part < len(node):
+        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
             node = node[part]
         else:
             continue

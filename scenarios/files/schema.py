@@ -31,7 +31,10 @@ _SOURCED = {
     "description": "A value with its source, and the range that a verdict must hold across.",
     "properties": {
         "value": {"description": "the value itself, as it would stand alone"},
-        "tag": {"enum": list(get_args(Tag)), "description": "S source, D documentation, M measured, F folklore, J judgement, MEM memory"},
+        "tag": {
+            "enum": list(get_args(Tag)),
+            "description": "S source, D documentation, M measured, F folklore, J judgement, MEM memory",
+        },
         "source": {"type": "string", "minLength": 1},
         "range": {"type": "array", "minItems": 2, "maxItems": 2},
         "why": {"type": "string"},
@@ -77,7 +80,11 @@ def _readable(node: Any) -> None:
                     field.pop("title", None)
             if key != "default":
                 _readable(child)
-        if "default" in node and not isinstance(node["default"], str | bool | None) and not isinstance(node["default"], dict | list):
+        if (
+            "default" in node
+            and not isinstance(node["default"], str | bool | None)
+            and not isinstance(node["default"], dict | list)
+        ):
             text = _written(node)
             if text is not None:
                 node["default"] = text
@@ -114,7 +121,9 @@ def _sourced(node: Any) -> Any:
 
 def _allowed(field: dict[str, Any]) -> dict[str, Any]:
     alone = [n for n in field.get("anyOf", [field]) if n.get("type") != "null"]
-    if not all(n.get("type") in ("integer", "number", "boolean") or ("pattern" in n and "examples" in n) for n in alone):
+    if not all(
+        n.get("type") in ("integer", "number", "boolean") or ("pattern" in n and "examples" in n) for n in alone
+    ):
         return _sourced(field)  # type: ignore[no-any-return]
     outer = {key: field[key] for key in ("description", "default") if key in field}
     inner = {key: value for key, value in field.items() if key not in outer}

@@ -34,8 +34,19 @@ DIGITS_MAX = 18
 _ENDS = (MappingEndEvent, SequenceEndEvent)
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
-_WORDS = {"": None, "~": None, "null": None, "Null": None, "NULL": None, "true": True, "True": True, "TRUE": True,
-          "false": False, "False": False, "FALSE": False}
+_WORDS = {
+    "": None,
+    "~": None,
+    "null": None,
+    "Null": None,
+    "NULL": None,
+    "true": True,
+    "True": True,
+    "TRUE": True,
+    "false": False,
+    "False": False,
+    "FALSE": False,
+}
 
 
 @dataclass(frozen=True)
@@ -82,16 +93,22 @@ def _text(path: Path) -> str:
     try:
         facts = os.stat(path)
         if stat.S_ISDIR(facts.st_mode):
-            raise _problem(str(path), "a directory", "a YAML file", "Name a file in it, or use `gameday check DIRECTORY`.")
+            raise _problem(
+                str(path), "a directory", "a YAML file", "Name a file in it, or use `gameday check DIRECTORY`."
+            )
         if not stat.S_ISREG(facts.st_mode):
             raise _problem(str(path), "something that is not a plain file", "a YAML file", remedy)
         if facts.st_size > BYTES_MAX:
-            raise _problem(str(path), f"{facts.st_size} bytes", f"at most {BYTES_MAX} bytes", "A scenario is a page of text.")
+            raise _problem(
+                str(path), f"{facts.st_size} bytes", f"at most {BYTES_MAX} bytes", "A scenario is a page of text."
+            )
         with path.open("rb") as file:
             return file.read(BYTES_MAX).decode("utf-8")
     except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
-        raise _problem(f"{path}:{line}", f"a byte that is not UTF-8 (byte {error.start})", "UTF-8 text", "Save it as UTF-8.") from error
+        raise _problem(
+            f"{path}:{line}", f"a byte that is not UTF-8 (byte {error.start})", "UTF-8 text", "Save it as UTF-8."
+        ) from error
     except OSError as error:
         raise _problem(str(path), (error.strerror or str(error)).lower(), "a readable YAML file", remedy) from error
     except ValueError as error:
@@ -127,7 +144,9 @@ class _Reader:
             mark = getattr(error, "problem_mark", None) if isinstance(error, MarkedYAMLError) else None
             where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
             what = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
-            raise _problem(where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here.") from error
+            raise _problem(
+                where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here."
+            ) from error
 
     def _events(self, text: str) -> Iterator[Event]:
         yaml = YAML(typ="rt", pure=True)
@@ -137,10 +156,17 @@ class _Reader:
                 if self._documents > 1:
                     raise self._odd(event, "a second document", "one document a file", "Put it into a file of its own.")
             if isinstance(event, AliasEvent) or getattr(event, "anchor", None):
-                raise self._odd(event, "an anchor or alias", "plain values", "Write the value out; a reader should see it where it counts.")
+                raise self._odd(
+                    event,
+                    "an anchor or alias",
+                    "plain values",
+                    "Write the value out; a reader should see it where it counts.",
+                )
             if getattr(event, "ctag", None):
                 raise self._odd(event, f"the tag {event.ctag}", "plain values", "Remove the tag.")
-            if isinstance(event, ScalarEvent | MappingStartEvent | SequenceStartEvent | MappingEndEvent | SequenceEndEvent):
+            if isinstance(
+                event, ScalarEvent | MappingStartEvent | SequenceStartEvent | MappingEndEvent | SequenceEndEvent
+            ):
                 yield event
 
     def _odd(self, event: Event, found: str, expected: str, remedy: str) -> InvalidFileError:
@@ -172,7 +198,9 @@ class _Reader:
                 line, column = _place(event)
                 where = f"{self.path}:{line}:{column} ({path})"
                 first = self.places[path][0]
-                raise _problem(where, f"the key `{key}` again, first in line {first}", "each key once", "Remove one of the two.")
+                raise _problem(
+                    where, f"the key `{key}` again, first in line {first}", "each key once", "Remove one of the two."
+                )
             self.places[path] = _place(event)
             result[key] = self._value(next(events), events, path, depth + 1)
         return result
@@ -185,7 +213,9 @@ class _Reader:
             return _WORDS[text]
         if _WHOLE.fullmatch(text):
             if len(text) > DIGITS_MAX:
-                raise self._odd(event, f"a number of {len(text)} digits", f"at most {DIGITS_MAX}", "Write a smaller number.")
+                raise self._odd(
+                    event, f"a number of {len(text)} digits", f"at most {DIGITS_MAX}", "Write a smaller number."
+                )
             return int(text)
         return float(text) if _FLOAT.fullmatch(text) else text
 

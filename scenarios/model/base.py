@@ -7,7 +7,16 @@ unit stands last in the field's name. `scenarios.model.units` parses them.
 from collections.abc import Callable
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, Strict, StringConstraints, ValidationInfo, WithJsonSchema
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    Strict,
+    StringConstraints,
+    ValidationInfo,
+    WithJsonSchema,
+)
 
 from scenarios.model import units
 
@@ -44,6 +53,8 @@ TimeOfDay = Annotated[  # seconds after 00:00 UTC
 Whole = Annotated[int, Strict()]  # a count; neither true nor "4"
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
-Name = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)]  # no dots: paths are dotted
+Name = Annotated[
+    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)
+]  # no dots: paths are dotted
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Plain = Any  # a JSON value, checked elsewhere

@@ -18,9 +18,17 @@ class FaultKind:
 FAULTS: dict[str, FaultKind] = {
     kind.name: kind
     for kind in (
-        FaultKind("region-loss", ("region",), "region", True, "a whole region is lost: nodes, database, control plane and its monitoring"),
+        FaultKind(
+            "region-loss",
+            ("region",),
+            "region",
+            True,
+            "a whole region is lost: nodes, database, control plane and its monitoring",
+        ),
         FaultKind("pod-kill", ("region", "service"), "pod", False, "one pod dies at once", ("count",)),
-        FaultKind("crash-loop", ("region", "service"), "service", True, "every pod of a service crashes at start", ("share",)),
+        FaultKind(
+            "crash-loop", ("region", "service"), "service", True, "every pod of a service crashes at start", ("share",)
+        ),
         FaultKind("node-loss", ("region", "service"), "node", True, "the node that runs the service's first pod dies"),
         FaultKind("drop-table", ("region",), "data", False, "a table is dropped; the statement replicates"),
         FaultKind("database-failure", ("region",), "database", True, "the primary dies; the standby takes over"),

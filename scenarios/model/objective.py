@@ -7,7 +7,16 @@ from pydantic import Field
 from scenarios.model.base import Duration, Model, Rate, Share
 
 ObjectiveKind = Literal[
-    "recovery_time", "data_loss", "latency", "throughput", "detection", "response", "change", "load_test", "house_rule", "integrity"
+    "recovery_time",
+    "data_loss",
+    "latency",
+    "throughput",
+    "detection",
+    "response",
+    "change",
+    "load_test",
+    "house_rule",
+    "integrity",
 ]
 
 

@@ -41,7 +41,9 @@ class Entry(Model):
 
     at_us: Duration | None = Field(None, alias="at")
     when: Trigger | None = None
-    fault: str | None = Field(None, description="kind of fault, `gameday scenarios --faults`")  # scenarios.model.faults.FAULTS
+    fault: str | None = Field(
+        None, description="kind of fault, `gameday scenarios --faults`"
+    )  # scenarios.model.faults.FAULTS
     change: str | None = None  # name of a procedure that is a change
     target: dict[str, str] = {}  # region / service / pod / node / database / zone
     # length, "end": lifted in the clean-up, None: instantaneous or ended by a procedure

@@ -19,7 +19,9 @@ class Region(Model):
     node_cpu: Cpu
     node_quota: Whole = Field(ge=1, le=1000, description="nodes the provisioner may reach")
     provisioner: Literal["karpenter", "cluster-autoscaler", "none"] = "karpenter"
-    warm_replicas: Whole = Field(0, ge=0, le=1000, description="pods of each service standing ready when the role is warm")
+    warm_replicas: Whole = Field(
+        0, ge=0, le=1000, description="pods of each service standing ready when the role is warm"
+    )
 
 
 class Lognormal(Model):

@@ -30,11 +30,14 @@ class RunRecord:
             found = getattr(error, "strerror", None) or "something that is not JSON"
             raise _damaged(path, found.lower(), "the head of a run's record", "Give the folder of a run.") from error
         if not isinstance(head, dict) or "schema_version" not in head or "termination" not in head:
-            raise _damaged(path, "JSON that is not the head of a record", "the head of a run's record", "Give the folder of a run.")
+            raise _damaged(
+                path, "JSON that is not the head of a record", "the head of a run's record", "Give the folder of a run."
+            )
         if (version := head["schema_version"]) != SCHEMA_VERSION:
             newer = isinstance(version, int) and version > SCHEMA_VERSION
             raise _damaged(
-                path, f"schema version {version}" + (", which is newer than this program" if newer else ""),
+                path,
+                f"schema version {version}" + (", which is newer than this program" if newer else ""),
                 f"schema version {SCHEMA_VERSION}",
                 "Read it with the version of gameday that wrote it (`versions` in run.json), or a newer one.",
             )
@@ -56,7 +59,9 @@ class RunRecord:
         except FileNotFoundError:
             lines = []
         except OSError as error:
-            raise _damaged(path, (error.strerror or str(error)).lower(), "facts that can be read", "Check the folder.") from error
+            raise _damaged(
+                path, (error.strerror or str(error)).lower(), "facts that can be read", "Check the folder."
+            ) from error
         marks = []
         for number, line in enumerate(lines, 1):
             try:
@@ -65,7 +70,9 @@ class RunRecord:
             except (ValueError, TypeError, RecursionError) as error:
                 if self.interrupted and number == len(lines):
                     break
-                raise _damaged(Path(f"{path}:{number}"), "a line that is not a fact", "one fact a line", _REMEDY) from error
+                raise _damaged(
+                    Path(f"{path}:{number}"), "a line that is not a fact", "one fact a line", _REMEDY
+                ) from error
         self._whole("facts", len(marks), self.head.get("facts"))
         return sorted(marks, key=lambda m: (m.t_us, m.seq))
 

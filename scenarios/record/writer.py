@@ -32,9 +32,7 @@ ROW_GROUP = 250_000
 class Recorder(Protocol):
     """Where a world puts its facts."""
 
-    def mark(
-        self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any
-    ) -> None:
+    def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
         """Append a fact (`scenarios.record.kinds.KINDS`)."""
         ...
 
@@ -68,9 +66,7 @@ class MemoryRecorder:
         self.marks: list[Mark] = []
         self.batches: dict[str, list[pa.RecordBatch]] = {name: [] for name in TABLES}
 
-    def mark(
-        self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any
-    ) -> None:
+    def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
         """Append a fact."""
         self.marks.append(Mark(t_us, len(self.marks), kind, subject, detail, source_t_us))
 
@@ -134,9 +130,7 @@ class RunWriter:
             self._failure = RecordError(problem_of(self.folder, error, expected))
             raise self._failure from error
 
-    def mark(
-        self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any
-    ) -> None:
+    def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
         """Append a fact; it is with the operating system when this returns."""
         mark = Mark(t_us, self._seq, kind, subject, detail, source_t_us)
         self._seq += 1
@@ -152,7 +146,9 @@ class RunWriter:
         with self._reported("room for rows"):
             if table not in self._streams:
                 file = pa.OSFile(str(self.folder / f"{table}.arrows"), "wb")
-                options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True, unify_dictionaries=False)
+                options = pa.ipc.IpcWriteOptions(
+                    compression="zstd", emit_dictionary_deltas=True, unify_dictionaries=False
+                )
                 self._files[table] = file
                 self._streams[table] = pa.ipc.new_stream(file, TABLES[table], options=options)
             self._streams[table].write_batch(rows)
@@ -182,7 +178,9 @@ class RunWriter:
                 _to_parquet(self.folder, name)
             except (OSError, pa.ArrowException) as error:
                 (self.folder / f"{name}.parquet.tmp").unlink(missing_ok=True)
-                problems.append(problem_of(self.folder / f"{name}.parquet", error, "room to rewrite the stream, which stays"))
+                problems.append(
+                    problem_of(self.folder / f"{name}.parquet", error, "room to rewrite the stream, which stays")
+                )
         try:
             self._sort_marks()
             self._head |= {"termination": termination, "rows": self._rows, "facts": self._seq, **more}
@@ -231,15 +229,25 @@ def problem_of(path: Path, error: Exception, expected: str) -> Problem:
         30: "Choose a folder that you may write to.",
         122: "Raise the quota, or choose a folder on another disk.",
     }
-    return Problem(str(path), found[0].lower() + found[1:], expected, remedies.get(number or 0, "Choose another folder."))
+    return Problem(
+        str(path), found[0].lower() + found[1:], expected, remedies.get(number or 0, "Choose another folder.")
+    )
 
 
 def _to_parquet(folder: Path, name: str) -> None:
     source, target = folder / f"{name}.arrows", folder / f"{name}.parquet"
     temporary = folder / f"{name}.parquet.tmp"
-    with pa.OSFile(str(source), "rb") as file, pa.ipc.open_stream(file) as reader, pq.ParquetWriter(
-        temporary, TABLES[name], compression="zstd", use_dictionary=_names(name), column_encoding=_deltas(name),
-    ) as writer:
+    with (
+        pa.OSFile(str(source), "rb") as file,
+        pa.ipc.open_stream(file) as reader,
+        pq.ParquetWriter(
+            temporary,
+            TABLES[name],
+            compression="zstd",
+            use_dictionary=_names(name),
+            column_encoding=_deltas(name),
+        ) as writer,
+    ):
         held: list[pa.RecordBatch] = []
         for rows in reader:
             held.append(rows)

@@ -35,7 +35,9 @@ class Backups:
 
     def snapshot_us(self, before_us: int) -> int:
         """Time of the last nightly snapshot at or before an instant; negative: before the run."""
-        at_us = (self._database.snapshot_at_s - start_of_run_s(self._context)) * 1e6  # of the day on which the run starts
+        at_us = (
+            self._database.snapshot_at_s - start_of_run_s(self._context)
+        ) * 1e6  # of the day on which the run starts
         return round(at_us + math.floor((before_us - at_us) / DAY_US) * DAY_US)
 
     def uploaded_us(self, before_us: int) -> int:

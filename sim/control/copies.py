@@ -24,7 +24,9 @@ class Copies:
         if database.replica_region is None:
             return
         for name, copy in database.copies.items():
-            context.sampler(f"{database.replica_region}/{name}", "recovery_point_us", self._recovery_point_of(name, copy))
+            context.sampler(
+                f"{database.replica_region}/{name}", "recovery_point_us", self._recovery_point_of(name, copy)
+            )
             context.sampler(f"source/{name}", "last_write_us", self._last_write_of(name, copy))
 
     def lose(self, region: str) -> None:

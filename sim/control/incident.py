@@ -14,7 +14,9 @@ class Incident:
 
     def __init__(self, context: Context) -> None:
         self._context = context
-        self._sigma = context.parameters.number("people.incident_factor_sigma") if context.on("incident_factor") else 0.0
+        self._sigma = (
+            context.parameters.number("people.incident_factor_sigma") if context.on("incident_factor") else 0.0
+        )
         self._common = context.draws.normal("incident", "factor")
 
     def sample_ns(self, parameter: str, entity: str, n: int = 0) -> int:

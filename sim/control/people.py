@@ -131,7 +131,9 @@ class People:
         for n, name in enumerate(chosen):
             if n == 0:
                 yield from self._command_for("people.decide")
-            if others := [b for b in context.procedures.begun() if context.resolved.procedures[b].actor == "automation"]:
+            if others := [
+                b for b in context.procedures.begun() if context.resolved.procedures[b].actor == "automation"
+            ]:
                 if (yield from self._left_to(others[0])):
                     return
             context.mark("decided", "incident-commander", procedure=name)

@@ -106,7 +106,9 @@ class Postgres:
 
     def _writable_of(self, region: str) -> Callable[[I64], I64]:
         def values(instants_ns: I64) -> I64:
-            return np.array([name is not None for name in self.timeline_of(region, instants_ns // 1_000)], dtype=np.int64)
+            return np.array(
+                [name is not None for name in self.timeline_of(region, instants_ns // 1_000)], dtype=np.int64
+            )
 
         return values
 
@@ -200,7 +202,9 @@ class Postgres:
         context = self._context
         taken = context.draws.sample_ns("aws.rds_single_az_recovery", region, failure)
         if self._declared.multi_az:
-            slow = context.draws.uniform(region, "failover tail", failure) < context.parameters.number("aws.rds_failover_tail_share")
+            slow = context.draws.uniform(region, "failover tail", failure) < context.parameters.number(
+                "aws.rds_failover_tail_share"
+            )
             name = "aws.rds_failover_tail" if slow else "postgres.failover_multi_az"
             taken = context.draws.sample_ns(name, region, failure) if context.on("multi_az_failover_time") else 1
         yield context.env.timeout(taken)

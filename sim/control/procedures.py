@@ -185,4 +185,6 @@ class _Run:
         return self._uniform(step, "mistake") < self._context.parameters.number("people.step_error")
 
     def _finds_mistake(self, step: Step) -> bool:
-        return self._uniform(step, "mistake found") < self._context.parameters.number("people.error_found_at_verification")
+        return self._uniform(step, "mistake found") < self._context.parameters.number(
+            "people.error_found_at_verification"
+        )

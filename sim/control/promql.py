@@ -17,14 +17,25 @@ Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, float]
 
 _ARITHMETIC: dict[str, Callable[[float, float], float]] = {
-    "+": operator.add, "-": operator.sub, "*": operator.mul,
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
     "/": lambda a, b: a / b if b else (float("nan") if a == 0 else float("inf") * (1 if a > 0 else -1)),
 }
 _COMPARISON: dict[str, Callable[[float, float], bool]] = {
-    "==": operator.eq, "!=": operator.ne, ">": operator.gt, "<": operator.lt, ">=": operator.ge, "<=": operator.le,
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
 }
 _AGGREGATES: dict[str, Callable[[list[float]], float]] = {
-    "sum": sum, "max": max, "min": min, "count": len, "avg": lambda v: sum(v) / len(v),
+    "sum": sum,
+    "max": max,
+    "min": min,
+    "count": len,
+    "avg": lambda v: sum(v) / len(v),
 }
 
 

@@ -44,9 +44,15 @@ class State:
         """State at time 0."""
         replicas, edges = len(system.replica_station), len(system.edge_caller)
         return State(
-            system.initial_listed.copy(), system.initial_state.copy(), np.full(replicas, 1000),
-            system.initial_cpu_milli.copy(), np.zeros(replicas, dtype=np.int64), system.slots.copy(),
-            system.initial_target.copy(), np.zeros(edges, dtype=bool), system.initial_writable.copy(),
+            system.initial_listed.copy(),
+            system.initial_state.copy(),
+            np.full(replicas, 1000),
+            system.initial_cpu_milli.copy(),
+            np.zeros(replicas, dtype=np.int64),
+            system.slots.copy(),
+            system.initial_target.copy(),
+            np.zeros(edges, dtype=bool),
+            system.initial_writable.copy(),
             np.ones(system.databases, dtype=bool),
         )
 
@@ -77,9 +83,10 @@ class Flows:
     def __init__(self, system: System) -> None:
         self._system = system
         self._replicas = [np.flatnonzero(system.replica_station == s) for s in range(len(system.station_names))]
-        self._mean_s = np.where(
-            system.work_kind == 1, system.work_scale, system.work_scale * np.exp(system.work_sigma**2 / 2)
-        ) / 1e9
+        self._mean_s = (
+            np.where(system.work_kind == 1, system.work_scale, system.work_scale * np.exp(system.work_sigma**2 / 2))
+            / 1e9
+        )
         per_station = np.zeros(len(system.station_names))
         for p in range(1, len(system.class_names)):
             for station in set(system.probe_station[p].tolist()):
@@ -145,9 +152,7 @@ class Flows:
             reach *= kept[station]
         return _through(picks[0], kept[path[0][1]], ends[0], outer=True)
 
-    def _breaker(
-        self, picks: list[F64], state: State, path: list[tuple[int, int]], rate: float, at_ns: int
-    ) -> float:
+    def _breaker(self, picks: list[F64], state: State, path: list[tuple[int, int]], rate: float, at_ns: int) -> float:
         """Part of the load that the clients' breakers let through (and retries add to)."""
         system = self._system
         trial = np.ones(len(system.station_names))

@@ -68,7 +68,9 @@ class StatePlane:
         self._written = 0  # class-0 requests ended
         self._fed = 0
         self._wal = [0] * system.databases
-        self._commits: list[list[tuple[I64, int]]] = [[] for _ in range(system.databases)]  # (instants, position before)
+        self._commits: list[list[tuple[I64, int]]] = [
+            [] for _ in range(system.databases)
+        ]  # (instants, position before)
         self._ended: list[tuple[I64, ...]] = []
         self._rows: list[tuple[I64, ...]] = []
         self._watches: dict[int, _Watch] = {}
@@ -260,9 +262,13 @@ class StatePlane:
             return
         status, region, _, _ = self._end(0, index, times)
         outcome = np.where(
-            status == OK, int(Outcome.OK), np.where(status == int(Status.TIMEOUT), int(Outcome.UNKNOWN), int(Outcome.FAILED))
+            status == OK,
+            int(Outcome.OK),
+            np.where(status == int(Status.TIMEOUT), int(Outcome.UNKNOWN), int(Outcome.FAILED)),
         )
-        self._ended.append((index, times, self._done(0, status, times), outcome, status, np.ones(count, dtype=np.int64)))
+        self._ended.append(
+            (index, times, self._done(0, status, times), outcome, status, np.ones(count, dtype=np.int64))
+        )
         for r in np.unique(region[status == OK]):
             d = self._database_of(int(r))
             mine = (status == OK) & (region == r)
@@ -305,9 +311,15 @@ class StatePlane:
             setattr(state, "trading" if command == Command.TRADING else "sending", bool(a))
         elif command not in (Command.LOSE, Command.POOL):  # work in flight does not exist at this level
             column = {
-                Command.LIST: state.listed, Command.STATE: state.replica, Command.SLOW: state.slow_milli,
-                Command.CPU: state.cpu_milli, Command.SLOTS: state.slots, Command.TARGET: state.target,
-                Command.CUT: state.cut, Command.WRITABLE: state.writable, Command.GATE: state.gate,
+                Command.LIST: state.listed,
+                Command.STATE: state.replica,
+                Command.SLOW: state.slow_milli,
+                Command.CPU: state.cpu_milli,
+                Command.SLOTS: state.slots,
+                Command.TARGET: state.target,
+                Command.CUT: state.cut,
+                Command.WRITABLE: state.writable,
+                Command.GATE: state.gate,
             }[command]
             column[a] = b
 
@@ -316,8 +328,14 @@ class StatePlane:
         self._settle(self._now)
         zero = np.zeros(len(self._replica_ok), dtype=np.int64)
         return Counters(
-            self._now, self._ok.astype(np.int64), self._failed.astype(np.int64), self._replica_ok.astype(np.int64),
-            self._replica_failed.astype(np.int64), zero, zero, zero,
+            self._now,
+            self._ok.astype(np.int64),
+            self._failed.astype(np.int64),
+            self._replica_ok.astype(np.int64),
+            self._replica_failed.astype(np.int64),
+            zero,
+            zero,
+            zero,
         )
 
     def wal_position(self, database: int) -> int:
@@ -346,7 +364,9 @@ class StatePlane:
             self._probed_to[p] = index[-1] + 1
             times = phase + index * spacing
             status, _, station, replica = self._end(p, index, times)
-            probes.append((np.full(len(index), p), index, times, self._done(p, status, times), station, replica, status))
+            probes.append(
+                (np.full(len(index), p), index, times, self._done(p, status, times), station, replica, status)
+            )
         self._forget()
         ended, rows = _columns(self._ended, 6), _columns(self._rows, 4)
         self._ended, self._rows = [], []
@@ -359,7 +379,9 @@ class StatePlane:
             self._starts, self._pieces = self._starts[first:], self._pieces[first:]
 
 
-_ANSWERED = np.array([int(s) for s in (Status.OK, Status.READ_ONLY, Status.CALLEE_FAILED, Status.QUEUE_TIMEOUT, Status.QUEUE_FULL)])
+_ANSWERED = np.array(
+    [int(s) for s in (Status.OK, Status.READ_ONLY, Status.CALLEE_FAILED, Status.QUEUE_TIMEOUT, Status.QUEUE_FULL)]
+)
 
 
 def _columns(parts: list[tuple[I64, ...]], width: int) -> list[I64]:

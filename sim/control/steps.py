@@ -18,8 +18,12 @@ def perform(context: Context, step: Step) -> Wait:
 def check(procedures: Mapping[str, Procedure]) -> None:
     """Refuse a procedure with a step that the twin cannot perform. Raises UsageError."""
     problems = [
-        Problem(f"procedure {name}, step {step.id}", f"the verb `{step.verb}`", f"one of {', '.join(_VERBS)}",
-                "Leave the step out in the twin.")
+        Problem(
+            f"procedure {name}, step {step.id}",
+            f"the verb `{step.verb}`",
+            f"one of {', '.join(_VERBS)}",
+            "Leave the step out in the twin.",
+        )
         for name, procedure in procedures.items()
         for step in procedure.steps
         if step.verb not in _VERBS

@@ -62,9 +62,7 @@ class EventPlane:
         """Perform everything strictly before the horizon, or up to a watch that fires."""
         while True:
             k = self._k
-            why = kernel_loop.advance(
-                k.m, k.fl, k.ky, k.cl, k.rq, k.arr, k.fin, k.row, k.prb, k.lod, k.hst, horizon_ns
-            )
+            why = kernel_loop.advance(k.m, k.fl, k.ky, k.cl, k.rq, k.arr, k.fin, k.row, k.prb, k.lod, k.hst, horizon_ns)
             if why == at.STOP_HORIZON:
                 return Stop(horizon_ns, -1)
             if why == at.STOP_WATCH:
@@ -82,7 +80,11 @@ class EventPlane:
         """Take the output aside, then double what is still too small."""
         k = self._k
         for name, count in (
-            ("fin", at.G_FIN_N), ("row", at.G_ROW_N), ("prb", at.G_PROBE_N), ("lod", at.G_LOAD_N), ("hst", at.G_HISTOUT_N)
+            ("fin", at.G_FIN_N),
+            ("row", at.G_ROW_N),
+            ("prb", at.G_PROBE_N),
+            ("lod", at.G_LOAD_N),
+            ("hst", at.G_HISTOUT_N),
         ):
             n = int(k.m[count])
             if n:
@@ -120,9 +122,14 @@ class EventPlane:
         stations = m[m[at.G_ST] :][: int(m[at.G_S]) * at.ST_N].reshape(-1, at.ST_N)
         replicas = m[m[at.G_RP] :][: int(m[at.G_R]) * at.RP_N].reshape(-1, at.RP_N)
         return Counters(
-            self.now_ns, stations[:, at.ST_OK].copy(), stations[:, at.ST_FAILED].copy(),
-            replicas[:, at.RP_OK].copy(), replicas[:, at.RP_FAILED].copy(), replicas[:, at.RP_BUSY].copy(),
-            replicas[:, at.RP_QLEN].copy(), replicas[:, at.RP_WORK].copy(),
+            self.now_ns,
+            stations[:, at.ST_OK].copy(),
+            stations[:, at.ST_FAILED].copy(),
+            replicas[:, at.RP_OK].copy(),
+            replicas[:, at.RP_FAILED].copy(),
+            replicas[:, at.RP_BUSY].copy(),
+            replicas[:, at.RP_QLEN].copy(),
+            replicas[:, at.RP_WORK].copy(),
         )
 
     def wal_position(self, database: int) -> int:
@@ -146,7 +153,9 @@ class EventPlane:
             self._make_room()
             kernel_loop.flush_second(k.m, k.lod, k.hst)
         self._make_room()
-        fin, row, prb, lod, hst = (_joined(self._parts[n], w) for n, w in (("fin", 6), ("row", 4), ("prb", 7), ("lod", 8), ("hst", 4)))
+        fin, row, prb, lod, hst = (
+            _joined(self._parts[n], w) for n, w in (("fin", 6), ("row", 4), ("prb", 7), ("lod", 8), ("hst", 4))
+        )
         for part in self._parts.values():
             part.clear()
         return Chunk(*fin.T, *row.T, *prb.T, load=_load_rows(lod, hst, len(self._system.station_names)))

@@ -8,8 +8,20 @@ import math
 from sim.data.compiled import compiled, forced
 from sim.data.draws import attempt_key, exponential, normal, uniform
 from sim.data.kernel_state import (
-    agenda_add, backoff_add, count, edge_at, free_call, free_request, new_call, record_latency, replica_at, ring_add,
-    share_add, share_advance, share_next, station_at,
+    agenda_add,
+    backoff_add,
+    count,
+    edge_at,
+    free_call,
+    free_request,
+    new_call,
+    record_latency,
+    replica_at,
+    ring_add,
+    share_add,
+    share_advance,
+    share_next,
+    station_at,
 )
 from sim.data.layout import *  # noqa: F403
 

@@ -5,7 +5,16 @@ import numpy as np
 from sim.data.compiled import allocating, compiled
 from sim.data.kernel_calls import RESET, answer, detach
 from sim.data.kernel_loop import run_agenda
-from sim.data.kernel_state import agenda_add, edge_at, free_call, replica_at, set_next, share_advance, share_next, station_at
+from sim.data.kernel_state import (
+    agenda_add,
+    edge_at,
+    free_call,
+    replica_at,
+    set_next,
+    share_advance,
+    share_next,
+    station_at,
+)
 from sim.data.layout import *  # noqa: F403
 
 

@@ -7,12 +7,39 @@ arrivals; fin, row, prb, lod, hst what came out. All arrays; one call runs many 
 from sim.data.compiled import compiled, forced
 from sim.data.draws import uniform
 from sim.data.kernel_calls import (
-    POOL_TIMEOUT, QUEUE_TIMEOUT, READ_ONLY, STOPPED, accept, answer, deliver, finish, issue, outstanding_over, result,
-    start, station_failed, timeout, unlink,
+    POOL_TIMEOUT,
+    QUEUE_TIMEOUT,
+    READ_ONLY,
+    STOPPED,
+    answer,
+    deliver,
+    finish,
+    issue,
+    outstanding_over,
+    result,
+    start,
+    station_failed,
+    timeout,
+    unlink,
 )
 from sim.data.kernel_state import (
-    agenda_add, backoff_pop, backoff_source, count, edge_at, flush_second, free_call, new_request, next_source,
-    record_latency, replica_at, ring_clean, set_next, share_advance, share_next, share_pop, station_at,
+    agenda_add,
+    backoff_pop,
+    backoff_source,
+    count,
+    edge_at,
+    flush_second,
+    free_call,
+    new_request,
+    next_source,
+    record_latency,
+    replica_at,
+    ring_clean,
+    set_next,
+    share_advance,
+    share_next,
+    share_pop,
+    station_at,
 )
 from sim.data.layout import *  # noqa: F403
 

@@ -5,7 +5,14 @@ from sim.data.compiled import compiled, forced
 from sim.data.kernel_state import probe_at, replica_at, request_at, station_at
 from sim.data.layout import BINS, BLOCK, BLOCKS, FINISHED_WIDTH, LOAD_WIDTH, PATH, PROBED_WIDTH, ROW_WIDTH, SECOND
 from sim.data.pointers import (
-    inside, leading_zeros, load, load_byte, load_small, record_at, store, store_byte, store_small,
+    inside,
+    leading_zeros,
+    load_byte,
+    load_small,
+    record_at,
+    store,
+    store_byte,
+    store_small,
 )
 
 _counts = record_at(layout.COUNTS)
@@ -87,9 +94,7 @@ def flush_second(g):
             failed += replica.failed
             attempts += replica.delivered
         last = _counts(g.counts, inside(s, g.counts_n))
-        _write_row(
-            g, second, s, 0, sent - last.sent, ok - last.ok, failed - last.failed, 0, attempts - last.attempts
-        )
+        _write_row(g, second, s, 0, sent - last.sent, ok - last.ok, failed - last.failed, 0, attempts - last.attempts)
         last.sent = sent
         last.ok = ok
         last.failed = failed

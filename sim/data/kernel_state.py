@@ -5,7 +5,7 @@
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.layout import CALL_TIMEOUT, FREE, IN_POOL, INF, QUEUED, QUEUE_PATIENCE
+from sim.data.layout import CALL_TIMEOUT, FREE, IN_POOL, INF, QUEUE_PATIENCE, QUEUED
 from sim.data.pointers import inside, load, quotient, record_at, store
 
 _station = record_at(layout.STATION)

@@ -21,11 +21,7 @@ def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "",
 
 
 # Tables are named by their plural, with their length in `<table>_n`; each name is an address.
-TABLES: Final = (
-    "stations replicas edges owners windows caches probes probe_stations databases rings jobs listed outstanding turns "
-    "entries work_keys pick_keys backoff_keys tree agenda backoffs calls requests arrivals draws columns scratch "
-    "counts cells marks finished rows probed loads bins positions"
-).split()
+TABLES: Final = ["stations", "replicas", "edges", "owners", "windows", "caches", "probes", "probe_stations", "databases", "rings", "jobs", "listed", "outstanding", "turns", "entries", "work_keys", "pick_keys", "backoff_keys", "tree", "agenda", "backoffs", "calls", "requests", "arrivals", "draws", "columns", "scratch", "counts", "cells", "marks", "finished", "rows", "probed", "loads", "bins", "positions"]
 
 STATE: Final = _record(
     words=" ".join(TABLES)
@@ -75,7 +71,9 @@ CALL: Final = _record(
     "request edge owner parent child next replica outstanding station attempt place detached connected trial",
     size=128,
 )
-REQUEST: Final = _record("index intended", "kind attempts timed_out live done client next station replica padding0 padding1 padding2")
+REQUEST: Final = _record(
+    "index intended", "kind attempts timed_out live done client next station replica padding0 padding1 padding2"
+)
 COUNTS: Final = _record("sent ok failed attempts")  # of a station, as they were at the last second's end
 
 FINISHED_WIDTH: Final = 6

@@ -80,9 +80,16 @@ def build(system: System, *, calls: int = 1 << 15, requests: int = 1 << 15, ring
         [[system.client_key], system.work_key.ravel(), system.pick_key.ravel(), system.backoff_key.ravel()]
     ).astype(np.uint64)
     memory = Memory(
-        image.whole(), floats, keys, cl, rq, np.zeros(0, dtype=np.int64),
-        np.zeros((1 << 17, 6), dtype=np.int64), np.zeros((1 << 17, 4), dtype=np.int64),
-        np.zeros((1 << 16, 7), dtype=np.int64), np.zeros((1 << 14, 8), dtype=np.int64),
+        image.whole(),
+        floats,
+        keys,
+        cl,
+        rq,
+        np.zeros(0, dtype=np.int64),
+        np.zeros((1 << 17, 6), dtype=np.int64),
+        np.zeros((1 << 17, 4), dtype=np.int64),
+        np.zeros((1 << 16, 7), dtype=np.int64),
+        np.zeros((1 << 14, 8), dtype=np.int64),
         np.zeros((1 << 19, 4), dtype=np.int64),
     )
     _first_occurrences(system, memory)
@@ -91,8 +98,12 @@ def build(system: System, *, calls: int = 1 << 15, requests: int = 1 << 15, ring
 
 def _globals(system: System, g: I64) -> dict[str, int]:
     counts = {
-        "S": len(system.station_names), "R": len(system.replica_station), "E": len(system.edge_names),
-        "P": len(system.class_names), "D": system.databases, "G": len(system.region_names),
+        "S": len(system.station_names),
+        "R": len(system.replica_station),
+        "E": len(system.edge_names),
+        "P": len(system.class_names),
+        "D": system.databases,
+        "G": len(system.region_names),
     }
     counts["rings"] = 2 * counts["E"] + counts["S"] + counts["P"]
     for name, place in (("S", at.G_S), ("R", at.G_R), ("E", at.G_E), ("P", at.G_P), ("D", at.G_D), ("G", at.G_REGIONS)):
@@ -113,10 +124,26 @@ def _tables(system: System, image: _Image) -> None:
     places = np.bincount(system.replica_station, minlength=s_count)
     listed_n = np.bincount(system.replica_station[system.initial_listed], minlength=s_count)
     zero = np.zeros(s_count, dtype=np.int64)
-    image.add(at.G_ST, np.column_stack([
-        system.slots, system.queue_capacity, system.queue_patience, system.warm_milli, np.maximum(system.warm_time, 1),
-        system.database_of, system.station_edge, first, places, listed_n, system.work_kind, zero, zero,
-    ]))
+    image.add(
+        at.G_ST,
+        np.column_stack(
+            [
+                system.slots,
+                system.queue_capacity,
+                system.queue_patience,
+                system.warm_milli,
+                np.maximum(system.warm_time, 1),
+                system.database_of,
+                system.station_edge,
+                first,
+                places,
+                listed_n,
+                system.work_kind,
+                zero,
+                zero,
+            ]
+        ),
+    )
     replicas = np.zeros((r_count, at.RP_N), dtype=np.int64)
     replicas[:, at.RP_STATION] = system.replica_station
     replicas[:, at.RP_STATE] = system.initial_state
@@ -125,12 +152,25 @@ def _tables(system: System, image: _Image) -> None:
     replicas[:, at.RP_SLOW] = 1000
     replicas[:, at.RP_SPEED] = 65536
     image.add(at.G_RP, replicas)
-    edges = np.column_stack([
-        system.initial_target, system.edge_sync, system.edge_balancer, system.edge_timeout, system.max_retries,
-        system.backoff_base, system.budget_milli, system.budget_burst, system.breaker_window,
-        system.breaker_threshold_milli, system.breaker_open, system.pool_size, system.pool_queue, system.pool_patience,
-        np.zeros(len(system.edge_names), dtype=np.int64),
-    ])
+    edges = np.column_stack(
+        [
+            system.initial_target,
+            system.edge_sync,
+            system.edge_balancer,
+            system.edge_timeout,
+            system.max_retries,
+            system.backoff_base,
+            system.budget_milli,
+            system.budget_burst,
+            system.breaker_window,
+            system.breaker_threshold_milli,
+            system.breaker_open,
+            system.pool_size,
+            system.pool_queue,
+            system.pool_patience,
+            np.zeros(len(system.edge_names), dtype=np.int64),
+        ]
+    )
     image.add(at.G_ED, edges)
     owners = np.zeros((system.clients + r_count, at.OW_N), dtype=np.int64)
     owners[: system.clients, at.OW_TOKENS] = system.budget_burst[0] * 1000
@@ -138,10 +178,21 @@ def _tables(system: System, image: _Image) -> None:
     owners[system.clients :, at.OW_TOKENS] = np.where(out >= 0, system.budget_burst[out] * 1000, 0)
     image.add(at.G_OW, owners)
     image.add(at.G_CL, _caches(system))
-    image.add(at.G_PC, np.column_stack([
-        system.probe_phase, system.probe_spacing, system.probe_end, system.probe_timeout, system.probe_region,
-        system.probe_chain, system.class_writes, *[np.zeros(len(system.class_names), dtype=np.int64)] * 5,
-    ]))
+    image.add(
+        at.G_PC,
+        np.column_stack(
+            [
+                system.probe_phase,
+                system.probe_spacing,
+                system.probe_end,
+                system.probe_timeout,
+                system.probe_region,
+                system.probe_chain,
+                system.class_writes,
+                *[np.zeros(len(system.class_names), dtype=np.int64)] * 5,
+            ]
+        ),
+    )
     image.add(at.G_PS, system.probe_station)
     databases = np.zeros((system.databases, at.DB_N), dtype=np.int64)
     databases[:, at.DB_WRITABLE] = system.initial_writable

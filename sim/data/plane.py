@@ -112,5 +112,3 @@ class DataPlane(Protocol):
     def drain(self, *, final: bool = False) -> Chunk:
         """Take the facts recorded since the last drain; `final` includes the unfinished second."""
         ...
-
-

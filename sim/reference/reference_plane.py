@@ -65,9 +65,7 @@ class ReferencePlane:
 
     def _client(self, number: int) -> Client:
         ignores = bool(self._system.client_ignores_ttl[number])
-        return Client(
-            obeys_ttl=not ignores, cached_region=self._dns, expiry_ns=self._chances.first_expiry_ns(number)
-        )
+        return Client(obeys_ttl=not ignores, cached_region=self._dns, expiry_ns=self._chances.first_expiry_ns(number))
 
     def _prober(self, kind: int) -> Client:
         region = int(self._system.probe_region[kind])

@@ -33,7 +33,9 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> Measure
     low = max(0.0, float(age_us[worst])) / 1e6
     doubts = []
     if len(write_t) == 0:
-        doubts.append(f"the last write of {data_class} at its source was not sampled; its age is counted to the instant of the sample")
+        doubts.append(
+            f"the last write of {data_class} at its source was not sampled; its age is counted to the instant of the sample"
+        )
     edges = np.concatenate([[0], point_t, [observations.duration_us]])
     problems = list(integrity.clock_steps(observations, 0, observations.duration_us))
     if (widest := float(np.diff(edges).max())) > max(limit / integrity.RESOLUTION, 2.5 * spacing):
@@ -60,7 +62,11 @@ def _known_at(t_us: I64, write_t: I64, write_us: F64) -> F64:
 
 def _region(observations: Observations, data_class: str) -> str:
     """Region whose copy counts: the one that survives, else the copy's."""
-    sampled = [s.partition("/")[0] for s in integrity.subjects(observations, "recovery_point_us") if s.endswith(f"/{data_class}")]
+    sampled = [
+        s.partition("/")[0]
+        for s in integrity.subjects(observations, "recovery_point_us")
+        if s.endswith(f"/{data_class}")
+    ]
     surviving = (observations.surviving_timeline or "").partition("/")[0]
     if surviving in sampled:
         return surviving

@@ -85,7 +85,12 @@ def _loss(ends: Done, gone: Bool, begun_us: int) -> tuple[float, float | None, i
 
 
 def _doubts(
-    observations: Observations, objective: Mapping[str, Any], ends: Done, unread: Bool, timeline: str | None, begun_us: int
+    observations: Observations,
+    objective: Mapping[str, Any],
+    ends: Done,
+    unread: Bool,
+    timeline: str | None,
+    begun_us: int,
 ) -> tuple[str, ...]:
     limit = int(objective["limit_us"])
     words = []
@@ -121,5 +126,3 @@ def _says(lost: int, acknowledged: int, loss_s: float, data_class: str) -> str:
     if not lost:
         return f"none of {acknowledged:,} acknowledged {data_class} is lost"
     return f"{lost:,} of {acknowledged:,} acknowledged {data_class} are lost, the last {seconds(loss_s)} before the end of the old timeline"
-
-

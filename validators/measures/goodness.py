@@ -104,7 +104,9 @@ def series(observations: Observations, service: str, route: str = "dns", address
     Only clients that come through DNS and obey its TTL decide: route "dns". A probe that was not sent is missing; one
     whose answer could not have come before the end of the judged interval, and did not, is left out.
     """
-    return observations.once(("series", service, route, address), lambda: _series(observations, service, route, address))
+    return observations.once(
+        ("series", service, route, address), lambda: _series(observations, service, route, address)
+    )
 
 
 def routes(observations: Observations, service: str) -> list[tuple[str, str | None]]:

@@ -45,9 +45,13 @@ def single_writer(observations: Observations, name: str) -> Measurement:
     evidence, words = [], []
     if len(together):
         evidence.append(Evidence("samples", "writable of more than one database", int(together[0])))
-        words.append(f"two databases took writes at once for {quantity(float(len(together)), '1')} samples, first at {at(int(together[0]))}")
+        words.append(
+            f"two databases took writes at once for {quantity(float(len(together)), '1')} samples, first at {at(int(together[0]))}"
+        )
     if forked:
-        evidence.append(Evidence("readback", f"acknowledged after the promotion, on an old timeline only: {forked}", forked_at))
+        evidence.append(
+            Evidence("readback", f"acknowledged after the promotion, on an old timeline only: {forked}", forked_at)
+        )
         words.append(f"{forked:,} orders were acknowledged on the old timeline after the new one took writes")
     doubts = []
     if not databases:
@@ -97,9 +101,15 @@ def no_duplicate_order(observations: Observations, name: str) -> Measurement:
     read = found(observations, CLASS, timeline)
     several = np.union1d(read.keys[read.copies > 1], doubles(read.keys))
     doubts = () if read.asked else (f"the orders on the timeline {timeline or 'that survived'} were not read back",)
-    says = f"{len(several):,} orders exist more than once" if len(several) else f"none of {len(read.keys):,} orders exists twice"
+    says = (
+        f"{len(several):,} orders exist more than once"
+        if len(several)
+        else f"none of {len(read.keys):,} orders exists twice"
+    )
     evidence = _keys("readback", several, f"timeline={timeline}, more than one copy")
-    return _counted(name, len(several), len(read.keys), "copies of each key on the surviving timeline", says, evidence, doubts)
+    return _counted(
+        name, len(several), len(read.keys), "copies of each key on the surviving timeline", says, evidence, doubts
+    )
 
 
 def nothing_unwritten(observations: Observations, name: str) -> Measurement:
@@ -110,9 +120,15 @@ def nothing_unwritten(observations: Observations, name: str) -> Measurement:
     stray = np.unique(there[~isin(there, keys)])
     asked = any(f.asked for f in read)
     doubts = () if asked else ("nothing was read back after the run",)
-    says = f"{len(stray):,} readable orders were never written" if len(stray) else f"each of {len(there):,} orders read back was sent"
+    says = (
+        f"{len(stray):,} readable orders were never written"
+        if len(stray)
+        else f"each of {len(there):,} orders read back was sent"
+    )
     evidence = _keys("readback", stray, "never sent")
-    return _counted(name, len(stray), len(there), "each key read back looked for among those sent", says, evidence, doubts)
+    return _counted(
+        name, len(stray), len(there), "each key read back looked for among those sent", says, evidence, doubts
+    )
 
 
 def no_order_after_stop(observations: Observations, name: str) -> Measurement:
@@ -130,7 +146,11 @@ def no_order_after_stop(observations: Observations, name: str) -> Measurement:
         taken = np.concatenate([taken, np.intersect1d(keys[inside], ends.acked_keys)])
     begun = stops[0][0]
     doubts = () if len(keys) else ("there is no record of the orders sent",)
-    says = f"{len(taken):,} orders were accepted after trading stopped at {at(begun)}" if len(taken) else f"no order was accepted after trading stopped at {at(begun)}"
+    says = (
+        f"{len(taken):,} orders were accepted after trading stopped at {at(begun)}"
+        if len(taken)
+        else f"no order was accepted after trading stopped at {at(begun)}"
+    )
     evidence = _keys("writes_done", taken, f"sent after {begun} us, acknowledged")
     faults = integrity.clock_steps(observations, 0, observations.duration_us)
     return _counted(name, len(taken), int((sent_us > begun).sum()), method, says, evidence, doubts, faults)

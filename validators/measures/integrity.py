@@ -24,7 +24,13 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
 
 
 def _counted(
-    name: str, wrong: list[str], samples: int, method: str, sound: str, doubts: tuple[str, ...] = (), evidence: tuple[Evidence, ...] = ()
+    name: str,
+    wrong: list[str],
+    samples: int,
+    method: str,
+    sound: str,
+    doubts: tuple[str, ...] = (),
+    evidence: tuple[Evidence, ...] = (),
 ) -> Measurement:
     known = None if doubts else float(len(wrong))
     says = listed(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "") if wrong else sound
@@ -93,7 +99,14 @@ def order_of_times(observations: Observations, name: str) -> Measurement:
     wrong += _marks_out_of_order(observations)
     samples = table.num_rows + observations.tables("writes_done").num_rows + len(observations.marks)
     doubts = () if samples else ("there is nothing whose times could be compared",)
-    return _counted(name, wrong, samples, "times of probes, writes and facts compared", f"the times of {samples:,} rows are in order", doubts)
+    return _counted(
+        name,
+        wrong,
+        samples,
+        "times of probes, writes and facts compared",
+        f"the times of {samples:,} rows are in order",
+        doubts,
+    )
 
 
 def _writes_out_of_order(observations: Observations) -> list[str]:
@@ -147,7 +160,11 @@ def _marks_out_of_order(observations: Observations) -> list[str]:
         for mark in of_kind(observations, after):
             if mark.subject in earliest and mark.t_us < earliest[mark.subject]:
                 wrong.append(f"{mark.subject}: {after.replace('_', ' ')} before {before.replace('_', ' ')}")
-    early = [m for m in observations.marks if m.source_t_us is not None and m.source_t_us > m.t_us + observations.clock_bound_us]
+    early = [
+        m
+        for m in observations.marks
+        if m.source_t_us is not None and m.source_t_us > m.t_us + observations.clock_bound_us
+    ]
     if early:
         wrong.append(f"{len(early):,} facts were seen before they happened")
     return wrong
@@ -159,10 +176,21 @@ def fault_landed(observations: Observations, name: str) -> Measurement:
     expected = planned(observations)
     missing = [n for n, _ in expected if n not in seen]
     unseen = [n for n, _ in expected if n in seen and seen[n].seen_us is None]
-    doubts = [*(f"{n} was planned and never injected" for n in missing), *(f"{n} was never seen to land" for n in unseen)]
+    doubts = [
+        *(f"{n} was planned and never injected" for n in missing),
+        *(f"{n} was never seen to land" for n in unseen),
+    ]
     sound = f"{listed([n for n, _ in expected])} landed" if expected else "no fault was planned"
     evidence = tuple(Evidence("marks", f"effect_seen of {f.name}", f.seen_us) for f in seen.values())
-    return _counted(name, [], len(expected), "a landed-probe for each fault", doubts[0] if doubts else sound, tuple(doubts), evidence)
+    return _counted(
+        name,
+        [],
+        len(expected),
+        "a landed-probe for each fault",
+        doubts[0] if doubts else sound,
+        tuple(doubts),
+        evidence,
+    )
 
 
 def fault_gone(observations: Observations, name: str) -> Measurement:
@@ -181,7 +209,9 @@ def fault_gone(observations: Observations, name: str) -> Measurement:
         else:
             lifted.append(fault.name)
     sound = f"{listed(lifted)} is gone" if lifted else "no fault has to be lifted"
-    return _counted(name, wrong, len(lifted) + len(wrong) + len(doubts), "a gone-probe for each fault", sound, tuple(doubts))
+    return _counted(
+        name, wrong, len(lifted) + len(wrong) + len(doubts), "a gone-probe for each fault", sound, tuple(doubts)
+    )
 
 
 def nothing_left(observations: Observations, name: str) -> Measurement:

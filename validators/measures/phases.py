@@ -50,7 +50,9 @@ def _of_procedure(observations: Observations, begun_us: int, back_us: int) -> tu
     done = [t for t in steps if t <= back_us]
     unfinished = any(t > back_us for t in steps) and not done
     acted = back_us if unfinished else done[-1] if done else None
-    automatic = next((m.t_us for m in of_kind(observations, "automation_detected") if begun_us <= m.t_us <= decided.t_us), None)
+    automatic = next(
+        (m.t_us for m in of_kind(observations, "automation_detected") if begun_us <= m.t_us <= decided.t_us), None
+    )
     return (automatic if automatic is not None else min(noticed, default=None), decided.t_us, acted)
 
 

@@ -106,7 +106,9 @@ def _doubts(probes: Series, episode: Episode, outages: Sequence[Outage]) -> tupl
         lifted = fault.lifted_us
         if back is not None and lifted is not None and lifted <= back and fault.lifted_by != "procedure":
             after = seconds((back - lifted) / 1e6)
-            doubts.append(f"{fault.name} was lifted at {at(lifted)}, before the recovery: {after} after lift says nothing about the fault")
+            doubts.append(
+                f"{fault.name} was lifted at {at(lifted)}, before the recovery: {after} after lift says nothing about the fault"
+            )
     return tuple(doubts)
 
 
@@ -118,12 +120,16 @@ def episodes(observations: Observations, probes: Sequence[Series], among: Sequen
         if not outages:
             return []
         start = min(outages, key=lambda o: o.first_wrong_us).first_wrong_us
-        last_right = max((int(t) for s in probes for t in s.intended_us[s.right & (s.intended_us < start)][-1:]), default=start)
+        last_right = max(
+            (int(t) for s in probes for t in s.intended_us[s.right & (s.intended_us < start)][-1:]), default=start
+        )
         return [Episode(last_right, start, end, ())]
     groups: list[list[Fault]] = []
     for fault in among:
         quiet_since = fault.begun_us - sustain_us(observations)
-        disturbed = any(o.first_wrong_us < fault.begun_us and (o.back_us is None or o.back_us > quiet_since) for o in outages)
+        disturbed = any(
+            o.first_wrong_us < fault.begun_us and (o.back_us is None or o.back_us > quiet_since) for o in outages
+        )
         recent = bool(groups) and groups[-1][-1].begun_us > quiet_since
         if groups and (disturbed or recent):
             groups[-1].append(fault)
@@ -235,7 +241,9 @@ def _says(subject: str, last: Recovery, bad_us: int, low: float, high: float | N
 
 def _where(found: Sequence[Series], from_us: int, to_us: int, last: str | None = None) -> tuple[Evidence, ...]:
     shown = [s for s in found if last in (None, s.service)]
-    return tuple(Evidence("probes", f"service={s.service}, route=dns, intended_us {from_us}..{to_us}", to_us) for s in shown)
+    return tuple(
+        Evidence("probes", f"service={s.service}, route=dns, intended_us {from_us}..{to_us}", to_us) for s in shown
+    )
 
 
 def _failed_requests(observations: Observations, from_us: int, to_us: int) -> int | None:
@@ -287,7 +295,12 @@ _CLOCKS: dict[str, tuple[str, ...]] = {
 
 
 def _clock(
-    observations: Observations, main: Measurement, label: str, kinds: tuple[str, ...], back_us: int | None, episode: Episode
+    observations: Observations,
+    main: Measurement,
+    label: str,
+    kinds: tuple[str, ...],
+    back_us: int | None,
+    episode: Episode,
 ) -> Measurement:
     """The same recovery from another instant; without its mark the row is empty: it borrows no other clock."""
     marks = [first(observations, kind, since_us=episode.begun_us, until_us=episode.end_us) for kind in kinds]
@@ -299,7 +312,19 @@ def _clock(
         why = f"there is no fact to count {words}" if start is None else "there was no recovery"
         return Measurement(name, None, None, None, "s", 0, method, detail=detail, doubts=(why,), says=why)
     value = max(0, back_us - start) / 1e6
-    return Measurement(name, value, value, value, "s", 1, method, (Evidence("marks", kinds[0], start),), detail, main.faults, main.doubts)
+    return Measurement(
+        name,
+        value,
+        value,
+        value,
+        "s",
+        1,
+        method,
+        (Evidence("marks", kinds[0], start),),
+        detail,
+        main.faults,
+        main.doubts,
+    )
 
 
 def _redundancy(observations: Observations, main: Measurement, episode: Episode) -> Measurement:
@@ -307,10 +332,18 @@ def _redundancy(observations: Observations, main: Measurement, episode: Episode)
     kinds = ("standby_streaming", "redundancy_restored")
     marks = [first(observations, kind, since_us=episode.begun_us) for kind in kinds]
     last = max((m.t_us for m in marks if m is not None), default=None)
-    name, method, detail = f"{main.name}.redundancy", "injection to the last fact of redundancy restored", {"label": "until redundancy is back"}
+    name, method, detail = (
+        f"{main.name}.redundancy",
+        "injection to the last fact of redundancy restored",
+        {"label": "until redundancy is back"},
+    )
     if last is None:
         so_far = (observations.duration_us - episode.begun_us) / 1e6
         words = f"redundancy was not back {seconds(so_far)} after the fault, when the run ended"
-        return Measurement(name, None, so_far, None, "s", 0, method, detail=detail, doubts=(words,), says=words, bare=True)
+        return Measurement(
+            name, None, so_far, None, "s", 0, method, detail=detail, doubts=(words,), says=words, bare=True
+        )
     value = (last - episode.begun_us) / 1e6
-    return Measurement(name, value, value, value, "s", 1, method, (Evidence("marks", kinds[0], last),), detail, bare=True)
+    return Measurement(
+        name, value, value, value, "s", 1, method, (Evidence("marks", kinds[0], last),), detail, bare=True
+    )
