@@ -31,7 +31,8 @@ def low_edge_ns(bins: I64) -> I64:
     """Least value of each bin."""
     bins = np.asarray(bins, dtype=np.int64)
     shift = np.maximum(bins // BINS_PER_OCTAVE - 1, 0)
-    return np.left_shift(bins - shift * BINS_PER_OCTAVE, shift)
+    edges: I64 = np.left_shift(bins - shift * BINS_PER_OCTAVE, shift)
+    return edges
 
 
 def middle_ns(bins: I64) -> NDArray[np.float64]:

@@ -34,7 +34,7 @@ GROUPS: tuple[Group, ...] = (
         Fact("fault_gone", ("fault",), "it is seen to be gone"),
     )),
     Group("Alerting", "the alert", (
-        Fact("alert_pending", ("rules", "region"), "the condition holds; rules: intended or written; region: of that Prometheus"),
+        Fact("alert_pending", ("rules", "region"), "the condition holds; rules: intended or written; region: where"),
         Fact("alert_firing", ("rules", "region"), "it held for as long as `for` asks"),
         Fact("alert_resolved", ("rules", "region"), "it holds no longer"),
         Fact("page_sent", ("alert",), "Alertmanager sends"),

@@ -1,7 +1,26 @@
-"""Files that are whole or not there at all."""
+"""Files that are whole or not there at all, and what the file system says, as a person can mend it."""
 
+import contextlib
+import json
 import os
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from scenarios.errors import Problem, RecordError
+
+_REMEDIES = {
+    13: "Choose a folder that you may write to.",
+    17: "Choose another folder, or remove this one.",
+    27: "Raise the limit on the size of files (`ulimit -f`).",
+    28: "Free some space, or choose a folder on another disk.",
+    30: "Choose a folder that you may write to.",
+    122: "Raise the quota, or choose a folder on another disk.",
+}
+CHANGED = "The record was changed after it was closed: take it from a backup, or play the run again."
 
 
 def replace_file(path: Path, data: bytes) -> None:
@@ -24,3 +43,82 @@ def sync(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def new_folder(folder: Path, head_name: str, head: Mapping[str, Any]) -> None:
+    """Make a record's folder with its head. It is made beside and renamed: there is never a folder without a head.
+
+    Raises OSError, also when the folder exists, and leaves nothing.
+    """
+    if folder.exists():
+        raise FileExistsError(17, "a folder that exists already")
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    try:
+        made.chmod(0o755)
+        replace_file(made / head_name, head_text(head))
+        os.rename(made, folder)
+    except OSError:
+        for left in made.iterdir():
+            left.unlink()
+        made.rmdir()
+        raise
+
+
+def head_text(head: Mapping[str, Any]) -> bytes:
+    """Return a head as its file holds it."""
+    return json.dumps(head, indent=1, sort_keys=True).encode()
+
+
+def read_head(path: Path, version: int, of_what: str) -> dict[str, Any]:
+    """Head of a record; `open` reads as `interrupted`. Raises RecordError for what is no head or of another version."""
+    expected, remedy = f"the head of {of_what}", "Give the folder of a run."
+    try:
+        head = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        found = getattr(error, "strerror", None) or "something that is not JSON"
+        raise damaged(path, found.lower(), expected, remedy) from error
+    if not isinstance(head, dict) or "schema_version" not in head or "termination" not in head:
+        raise damaged(path, "JSON that is not the head of a record", expected, remedy)
+    if (found_version := head["schema_version"]) != version:
+        newer = isinstance(found_version, int) and found_version > version
+        raise damaged(
+            path,
+            f"schema version {found_version}" + (", which is newer than this program" if newer else ""),
+            f"schema version {version}",
+            f"Read it with the version of gameday that wrote it (`versions` in {path.name}), or a newer one.",
+        )
+    if head["termination"] == "open":
+        head["termination"] = "interrupted"
+    return head
+
+
+def damaged(path: Path, found: str, expected: str, remedy: str = CHANGED) -> RecordError:
+    """Return the error of a record that cannot be read."""
+    return RecordError(Problem(str(path), found, expected, remedy))
+
+
+def problem_of(path: Path, error: Exception, expected: str) -> Problem:
+    """Return what went wrong with a file of a record, as a person can mend it."""
+    found = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
+    remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "Choose another folder.")
+    return Problem(str(path), found[0].lower() + found[1:], expected, remedy)
+
+
+class Failure:
+    """The first failure of a record that is being written; after it the record takes nothing more."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+        self.error: RecordError | None = None
+
+    @contextlib.contextmanager
+    def reported(self, expected: str) -> Iterator[None]:
+        """Turn what the file system says into a RecordError, and raise the same whenever asked again."""
+        if self.error is not None:
+            raise self.error
+        try:
+            yield
+        except (OSError, pa.ArrowException) as error:
+            self.error = RecordError(problem_of(self._folder, error, expected))
+            raise self.error from error

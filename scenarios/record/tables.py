@@ -46,11 +46,11 @@ DESCRIBED: tuple[Described, ...] = (
         Column("region", _NAME, "region that answered; null: none"),
         Column("pod", _NAME, "pod that answered; null: none"),
         Column("timeline", _NAME, "database timeline that answered; null: no database involved"),
-        Column("as_of_us", _I64, "time of the data in the answer, its age is done_us - as_of_us; null: the answer does not say"),
+        Column("as_of_us", _I64, "time of the data answered with; its age is done_us - as_of_us; null: unsaid"),
         Column("status", _NAME, "2xx, 4xx, 5xx, timeout, refused, no_address"),
         Column("right", _NAME, "yes \\| no \\| none: whether the answer was right"),
     )),
-    Described("load", "One second of one service in one region; the sender's side is region `client`, service `edge`.", (
+    Described("load", "One second of one service in one region; the sender is region `client`, service `edge`.", (
         Column("second", pa.int32(), "the second [second, second + 1)"),
         Column("region", _NAME, "region, or client"),
         Column("service", _NAME, "service, or edge"),
@@ -86,7 +86,7 @@ DESCRIBED: tuple[Described, ...] = (
     )),
     Described("samples", "One value of something that has one at every instant, each second.", (
         Column("t_us", _I64, "the instant"),
-        Column("subject", _NAME, "us-west-2/models (a copy), source/models (its source), us-east-1/database, us-east-1/risk ..."),
+        Column("subject", _NAME, "us-west-2/models (a copy), source/models (its source), us-east-1/risk"),
         Column("name", _NAME, "see below"),
         Column("value", pa.float64(), "its value"),
     )),

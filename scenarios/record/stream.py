@@ -1,0 +1,120 @@
+"""A table on disk: an Arrow IPC stream while it grows (survives SIGKILL), Parquet once it is closed."""
+
+import contextlib
+import os
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from scenarios.record.storage import damaged, sync
+
+ROW_GROUP = 250_000  # rows that closing holds in memory at once
+
+
+class Stream:
+    """A table that grows; rows are with the operating system when `append` returns.
+
+    The file exists from the first rows on. Raises OSError or ArrowException.
+    """
+
+    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
+        self._folder, self.name, self._schema = folder, name, schema
+        self.rows = 0
+        self._file: pa.NativeFile | None = None
+        self._stream: pa.RecordBatchStreamWriter | None = None
+
+    def append(self, rows: pa.RecordBatch) -> None:
+        """Append rows."""
+        if not len(rows):
+            return
+        if self._stream is None:
+            options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True, unify_dictionaries=False)
+            self._file = pa.OSFile(str(self._folder / f"{self.name}.arrows"), "wb")
+            self._stream = pa.ipc.new_stream(self._file, self._schema, options=options)
+        self._stream.write_batch(rows)
+        self.rows += len(rows)
+
+    def close(self) -> None:
+        """Write the end of the stream."""
+        if self._stream is not None and self._file is not None:
+            self._stream.close()
+            self._file.close()
+
+    def release(self) -> None:
+        """Give the file back after a failure; what it holds stays."""
+        for closing in (self._stream, self._file):
+            if closing is not None:
+                with contextlib.suppress(OSError, pa.ArrowException):
+                    closing.close()
+
+    def to_parquet(self) -> None:
+        """Rewrite the closed stream, a row group at a time; on failure the stream stays and is read in its stead."""
+        if self._stream is None:
+            return
+        source = self._folder / f"{self.name}.arrows"
+        temporary = self._folder / f"{self.name}.parquet.tmp"
+        try:
+            _rewrite(source, temporary, self._schema)
+            sync(temporary)
+            os.replace(temporary, self._folder / f"{self.name}.parquet")
+        except (OSError, pa.ArrowException):
+            temporary.unlink(missing_ok=True)
+            raise
+        sync(self._folder)
+        source.unlink()
+
+
+def _rewrite(source: Path, target: Path, schema: pa.Schema) -> None:
+    names = [c.name for c in schema if pa.types.is_dictionary(c.type)]
+    deltas = {c.name: "DELTA_BINARY_PACKED" for c in schema if pa.types.is_integer(c.type)}
+    with (
+        pa.OSFile(str(source), "rb") as file,
+        pa.ipc.open_stream(file) as reader,
+        pq.ParquetWriter(
+            target,
+            schema,
+            compression="zstd",
+            use_dictionary=names,
+            column_encoding=deltas,
+            write_page_checksum=True,  # a flipped bit is an error when it is read, not another value
+        ) as writer,
+    ):
+        held: list[pa.RecordBatch] = []
+        rows = 0
+        for batch in reader:
+            held.append(batch)
+            rows += len(batch)
+            if rows >= ROW_GROUP:
+                writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+                held, rows = [], 0
+        if held:
+            writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+
+
+def read_table(folder: Path, name: str, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """Rows of a table, closed or not; of a stream all whole batches; empty when there is no file.
+
+    Raises RecordError when a closed table is damaged.
+    """
+    closed, stream = folder / f"{name}.parquet", folder / f"{name}.arrows"
+    if closed.exists():
+        try:
+            return pq.read_table(
+                closed, schema=schema, columns=columns, memory_map=True, page_checksum_verification=True
+            )
+        except (pa.ArrowException, OSError) as error:
+            raise damaged(closed, str(error).splitlines()[0][:120], "a table of the record") from error
+    table = _whole_batches(stream, schema) if stream.exists() else schema.empty_table()
+    return table if columns is None else table.select(columns)
+
+
+def _whole_batches(stream: Path, schema: pa.Schema) -> pa.Table:
+    """Batches of a stream up to where it was cut off."""
+    batches = []
+    try:
+        with pa.OSFile(str(stream), "rb") as file, pa.ipc.open_stream(file) as reader:
+            batches.extend(reader)
+    except (pa.ArrowException, OSError):
+        pass  # cut off in the middle of a batch, or of the stream's own head: what was whole is kept
+    return pa.Table.from_batches(batches, schema=schema)
