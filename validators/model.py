@@ -81,6 +81,7 @@ class Measurement:
     limit: float | None = None
     at_least: bool = False  # the objective asks for more than the limit
     bare: bool = False  # a row that has no limit of its own: shown without PASS or FAIL
+    vacuous: bool = False  # there was nothing to look at, and that is in order: no samples are needed
     says: str = ""  # the finding in words, without the limit
 
 

@@ -26,13 +26,13 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
 
 def _counted(
     name: str, violations: int, samples: int, method: str, says: str, evidence: tuple[Evidence, ...] = (),
-    doubts: tuple[str, ...] = (), faults: tuple[str, ...] = (), detail: Mapping[str, Any] | None = None,
+    doubts: tuple[str, ...] = (), faults: tuple[str, ...] = (), *, vacuous: bool = False,
 ) -> Measurement:  # fmt: skip
     """A count of violations; weak evidence bounds it from below only."""
     known = None if doubts or faults else float(violations)
     return Measurement(
-        name, float(violations), float(violations), known, "1", samples, method, evidence, detail or {}, faults, doubts,
-        proven=violations > 0, limit=0.0, says=says,
+        name, float(violations), float(violations), known, "1", samples, method, evidence, {}, faults, doubts,
+        proven=violations > 0, limit=0.0, vacuous=vacuous, says=says,
     )  # fmt: skip
 
 
@@ -136,7 +136,7 @@ def no_order_after_stop(observations: Observations, name: str) -> Measurement:
     stops = _stops(observations)
     method = "orders sent after a stop took effect, and acknowledged"
     if not stops:
-        return _counted(name, 0, 0, method, "trading was not stopped in this run")
+        return _counted(name, 0, 0, method, "trading was not stopped in this run", vacuous=True)
     keys, sent_us = sent(observations, CLASS)
     ends = done(observations, CLASS)
     bound = integrity.clock_bound_us(observations)

@@ -31,12 +31,14 @@ def _counted(
     sound: str,
     doubts: tuple[str, ...] = (),
     evidence: tuple[Evidence, ...] = (),
+    *,
+    vacuous: bool = False,
 ) -> Measurement:
     known = None if doubts else float(len(wrong))
     says = listed(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "") if wrong else sound
     return Measurement(
         name, float(len(wrong)), float(len(wrong)), known, "1", samples, method, evidence, doubts=doubts, limit=0.0, says=says,
-        proven=bool(wrong),
+        proven=bool(wrong), vacuous=vacuous,
     )  # fmt: skip
 
 
@@ -190,6 +192,7 @@ def fault_landed(observations: Observations, name: str) -> Measurement:
         doubts[0] if doubts else sound,
         tuple(doubts),
         evidence,
+        vacuous=not expected,
     )
 
 
@@ -209,9 +212,8 @@ def fault_gone(observations: Observations, name: str) -> Measurement:
         else:
             lifted.append(fault.name)
     sound = f"{listed(lifted)} is gone" if lifted else "no fault has to be lifted"
-    return _counted(
-        name, wrong, len(lifted) + len(wrong) + len(doubts), "a gone-probe for each fault", sound, tuple(doubts)
-    )
+    looked_at = len(lifted) + len(wrong) + len(doubts)
+    return _counted(name, wrong, looked_at, "a gone-probe for each fault", sound, tuple(doubts), vacuous=not looked_at)
 
 
 def nothing_left(observations: Observations, name: str) -> Measurement:
@@ -220,7 +222,8 @@ def nothing_left(observations: Observations, name: str) -> Measurement:
     wrong = [f"{m.detail['what']} was left behind" for m in left]
     doubts = () if observations.complete else ("the run was interrupted before it could look",)
     evidence = tuple(Evidence("marks", f"left_behind of {m.subject}", m.t_us) for m in left)
-    return _counted(name, wrong, len(left), "facts of the clean-up", "nothing was left behind", doubts, evidence)
+    method = "facts of the clean-up"
+    return _counted(name, wrong, len(left), method, "nothing was left behind", doubts, evidence, vacuous=not left)
 
 
 _RULES: dict[str, Callable[[Observations, str], Measurement]] = {
