@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from scenarios.model.faults import FAULTS
+from scenarios.model.faults import blast_radius, data_hit
 from scenarios.record.marks import Mark
 from validators.model import Observations
 
@@ -82,37 +82,9 @@ def _faults(observations: Observations) -> tuple[Fault, ...]:
     return tuple(found)
 
 
-def blast_radius(kind: str, target: Mapping[str, str], topology: Mapping[str, Any]) -> frozenset[str]:
-    """Services, "database" and "page" that a kind of fault hits by itself, as the kind declares it on the topology.
-
-    A region hits its services when users are served there (role active) and the database when it is its home.
-    """
-    services = frozenset(topology["services"])
-    region = target.get("region")
-    home = topology["database"]["home"]
-    hits = FAULTS[kind].hits if kind in FAULTS else "none"
-    if hits == "region":
-        role = topology["regions"].get(region, {}).get("role")
-        return (services if role == "active" else frozenset()) | (
-            frozenset({"database"}) if region == home else frozenset()
-        )
-    if hits in ("service", "pod", "node"):
-        role = topology["regions"].get(region, {}).get("role")
-        return frozenset({target["service"]} & services) if "service" in target and role == "active" else frozenset()
-    if hits in ("database", "data"):
-        return frozenset({"database"}) if region in (None, home) else frozenset()
-    return frozenset({"page"}) if hits == "monitoring" else frozenset()
-
-
 def hits_data(fault: Fault, topology: Mapping[str, Any]) -> frozenset[str]:
     """Classes of data whose region or database a fault hits."""
-    home = topology["database"]["home"]
-    hits = FAULTS[fault.kind].hits if fault.kind in FAULTS else "none"
-    if hits == "region" and fault.target.get("region") == home:
-        return frozenset({"transactions", *topology["database"].get("copies", {})})
-    if hits in ("database", "data") and fault.target.get("region", home) == home:
-        return frozenset({"transactions"})
-    return frozenset()
+    return data_hit(fault.kind, fault.target, topology)
 
 
 def sustain_us(observations: Observations) -> int:

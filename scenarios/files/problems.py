@@ -4,6 +4,12 @@ import difflib
 from collections.abc import Iterable
 
 from scenarios.errors import Problem
+from scenarios.files.yaml import Document
+
+
+def at(document: Document, dotted: str, found: str, expected: str, remedy: str) -> Problem:
+    """Return the problem of the value at a dotted path of a document."""
+    return Problem(document.where(dotted), found, expected, remedy)
 
 
 def unknown(where: str, what: str, name: str, known: Iterable[str]) -> Problem:
