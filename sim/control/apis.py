@@ -4,6 +4,8 @@ A step names what it needs; what its verb cannot do without is added. Someone wh
 then: a person each minute, the automation each few seconds. Nobody is told when it comes back. Source: CALIBRATION 0.3, 7.
 """
 
+from typing import Any
+
 from scenarios.model.procedure import Procedure, Step
 from sim.control.context import Context, Wait
 
@@ -39,7 +41,8 @@ def await_apis(context: Context, procedure: Procedure, step: Step) -> Wait:
     said: list[str] = []
     while down := [name for name in names if not context.apis.up(name)]:
         if down != said:
-            context.mark("step_waiting", procedure.procedure, step=step.id, **{"for": down})
+            detail: dict[str, Any] = {"step": step.id, "for": down}
+            context.mark("step_waiting", procedure.procedure, **detail)
             said = down
         if step.timeout_us is not None and context.now_ns - began >= step.timeout_us * 1_000:
             return False

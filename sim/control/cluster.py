@@ -1,9 +1,45 @@
-"""Kubernetes of one region: deployments that keep their plan, and what happens to them."""
+"""Kubernetes of one region: deployments that keep their plan, what people ask of them, and what faults do to them.
+
+The methods up to `known` are what `kubectl` offers (`roles.ClusterApi`); the others are what happens to the region.
+Sources: CALIBRATION 0.4, 0.7, 1.
+"""
+
+import math
+from dataclasses import dataclass
 
 from sim.build import initial_replicas
 from sim.control.context import Context, Wait
-from sim.control.nodes import Nodes
-from sim.control.pods import Broken, Pod, Pods
+from sim.control.nodes import Node, Nodes
+from sim.control.pods import Pod, Pods, Template
+from sim.control.series import Series
+from sim.data.commands import Command
+
+
+@dataclass
+class Deployment:
+    """Pods of one service in their places of the data plane, and how many are wanted."""
+
+    service: str
+    pods: list[Pod]
+    plan: int
+    template: Template
+    previous: Template
+    ready: Series
+    planned: Series
+
+    @property
+    def wanted(self) -> list[Pod]:
+        """Pods that count for the plan."""
+        return [p for p in self.pods if p.wanted]
+
+    @property
+    def ready_now(self) -> int:
+        """Number of ready pods."""
+        return sum(p.ready for p in self.pods)
+
+    def free(self) -> list[Pod]:
+        """Places without a pod, those that were never used or are longest empty first."""
+        return sorted((p for p in self.pods if not p.exists), key=lambda p: (p.deleted_ns or 0, p.index))
 
 
 class Cluster:
@@ -13,28 +49,36 @@ class Cluster:
         self._context = context
         self.region = region
         self.nodes = Nodes(context, region)
-        self.pods = Pods(context, region, self.nodes)
-        self.by_service: dict[str, list[Pod]] = {}
-        self.plan: dict[str, int] = {}
-        self.broken: dict[str, Broken] = {s: Broken() for s in context.topology.services}
-        for service in context.topology.services:
-            self._start(service)
+        self.pods = Pods(context, region, self.nodes, self._count)
+        self._discovered: list[Pod] = []
+        self._database_url: str | None = None
+        self._reads_database_url = next(c.caller for c in context.topology.calls if c.callee == "database")
+        self.deployments = {service: self._start(service) for service in context.topology.services}
 
-    def _start(self, service: str) -> None:
-        station = self._context.names.station[self.region, service]
-        places = self._context.names.replicas[station]
-        self.plan[service] = initial_replicas(self._context.resolved, self.region, service)
-        pods = [Pod(self.region, service, place, i) for i, place in enumerate(places)]
-        for pod in pods[: self.plan[service]]:
-            pod.node = self.nodes.place(self._context.topology.services[service].cpu)
-            pod.ready = pod.serving = pod.wanted = True
+    def _start(self, service: str) -> Deployment:
+        context, station = self._context, f"{self.region}/{service}"
+        places = context.names.replicas[context.names.station[self.region, service]]
+        plan = initial_replicas(context.resolved, self.region, service)
+        template = Template()
+        pods = [Pod(self.region, service, place, i, template) for i, place in enumerate(places)]
+        for pod in pods[:plan]:
+            pod.node = self.nodes.place(service)
+            pod.ready = pod.serving = pod.wanted = pod.exists = True
             if pod.node is not None:
                 pod.node.images.add(service)
-        self.by_service[service] = pods
+        ready = context.series(station, "replicas_ready", plan)
+        planned = context.series(station, "replicas_planned", plan)
+        return Deployment(service, pods, plan, template, template, ready, planned)
+
+    def _count(self, service: str) -> None:
+        deployment = self.deployments[service]
+        deployment.ready.set(deployment.ready_now)
+
+    # --- what the API offers
 
     def ready(self, service: str) -> tuple[int, int]:
         """Pods ready, and pods of the full plan."""
-        return sum(p.ready for p in self.by_service[service]), self._context.topology.services[service].replicas
+        return self.deployments[service].ready_now, self._context.topology.services[service].replicas
 
     def deploy(self) -> None:
         """Apply the full plan of every service."""
@@ -42,91 +86,190 @@ class Cluster:
             self.scale(service, size.replicas)
 
     def scale(self, service: str, replicas: int) -> None:
-        """Set a deployment's size; missing pods are created, superfluous ones removed."""
-        self.plan[service] = replicas
-        pods = self.by_service[service]
-        wanted = [p for p in pods if p.wanted]
-        for pod in [p for p in pods if not p.wanted][: max(0, replicas - len(wanted))]:
-            self.pods.create(pod)
-        for pod in wanted[replicas:]:
+        """Set a deployment's size; missing pods are created, superfluous ones removed, those not ready first."""
+        deployment = self.deployments[service]
+        deployment.plan = replicas
+        deployment.planned.set(replicas)
+        wanted = deployment.wanted
+        for pod in deployment.free()[: max(0, replicas - len(wanted))]:
+            self.pods.create(pod, deployment.template)
+        for pod in sorted(wanted, key=lambda p: p.ready)[: max(0, len(wanted) - replicas)]:
             self.pods.remove(pod)
 
     def wait_ready(self, services: list[str]) -> Wait:
-        """Wait until every pod of the plan is ready."""
-        while any(self.ready(s)[0] < min(self.plan[s], self.ready(s)[1]) or self.plan[s] == 0 for s in services):
+        """Wait until every pod of the plan is ready (`kubectl rollout status`)."""
+        while any(self._rolling(self.deployments[s]) for s in services):
             yield self._context.when("pod_ready")
 
-    def restart(self, service: str) -> None:
-        """Rollout restart: new pods take the free places; old ones go when a new one is ready (surge 25 %)."""
-        self._context.env.process(self._roll(service))
+    def _rolling(self, deployment: Deployment) -> bool:
+        new = [p for p in deployment.wanted if p.template is deployment.template]
+        return len(new) < deployment.plan or not all(p.ready for p in new)
 
-    def _roll(self, service: str) -> Wait:
-        old = [p for p in self.by_service[service] if p.wanted]
-        step = max(1, -(-len(old) // 4))
-        for first in range(0, len(old), step):
-            batch = old[first : first + step]
-            fresh = [p for p in self.by_service[service] if not p.wanted][: len(batch)]
-            for pod in fresh:
-                self.pods.create(pod)
-            while not all(p.ready for p in fresh):
-                yield self._context.when("pod_ready")
-            for pod in batch:
-                self.pods.remove(pod)
+    def restart(self, service: str) -> None:
+        """Rollout restart: every pod is replaced and reads its configuration anew."""
+        template = self.deployments[service].template
+        self._roll_out(service, Template(template.image, template.crashes))
+
+    def set_image(self, service: str, image: str, *, crashes: bool = False) -> None:
+        """Roll out another image; one that `crashes` never becomes ready."""
+        self._roll_out(service, Template(image, crashes))
 
     def rollout_undo(self, service: str) -> None:
-        """Go back to the last good template: crashing pods are replaced at once."""
-        self.broken[service].is_so = False
-        for pod in [p for p in self.by_service[service] if p.wanted and not p.ready]:
+        """Go back to the revision before; pods that never became ready are replaced at once."""
+        deployment = self.deployments[service]
+        self._roll_out(service, Template(deployment.previous.image))
+
+    def _roll_out(self, service: str, template: Template) -> None:
+        deployment = self.deployments[service]
+        deployment.previous, deployment.template = deployment.template, template
+        self._context.env.process(self._roll(deployment, template))
+
+    def _roll(self, deployment: Deployment, template: Template) -> Wait:
+        """Replace pods within the surge (rounded up) and the unavailability (rounded down) of the plan."""
+        parameters = self._context.parameters
+        surge = math.ceil(parameters.number("kubernetes.surge") * deployment.plan)
+        unavailable = math.floor(parameters.number("kubernetes.unavailable") * deployment.plan)
+        while deployment.template is template:
+            old = [p for p in deployment.wanted if p.template is not template]
+            spare = deployment.ready_now - (deployment.plan - unavailable)
+            for pod in sorted(old, key=lambda p: p.ready):
+                if not pod.ready or spare > 0:
+                    spare -= pod.ready
+                    self.pods.remove(pod)
+            wanted = deployment.wanted
+            new = [p for p in wanted if p.template is template]
+            room = min(deployment.plan + surge - len(wanted), deployment.plan - len(new))
+            for pod in deployment.free()[: max(0, room)]:
+                self.pods.create(pod, template)
+            if len(new) == len(wanted) and all(p.ready for p in deployment.wanted):
+                break
+            yield self._context.when("pod_ready")
+        else:
+            return
+        if deployment.service == self._reads_database_url and self._database_url is not None:
+            self._context.database.connect(self.region, self._database_url)
+
+    def patch_config(self, key: str, value: str) -> None:
+        """Patch the ConfigMap. `database_url` is an environment variable: pods read it when they start.
+
+        `trading_enabled` is a file: every pod sees it within the kubelet's sync period.
+        """
+        if key == "database_url":
+            self._database_url = value
+        elif key == "trading_enabled":
+            self._context.env.process(self._sync_trading(value == "true"))
+
+    def _sync_trading(self, enabled: bool) -> Wait:
+        """The last pod that takes orders has read it."""
+        context = self._context
+        entry = next(c.callee for c in context.topology.calls if c.caller == "client")
+        delays = [1]
+        if context.on("config_sync"):
+            names = ("kubernetes.config_sync", "kubernetes.config_cache_delay")
+            pods = self.deployments[entry].wanted
+            delays += [sum(context.draws.sample_ns(n, p.name, context.now_ns) for n in names) for p in pods]
+        yield context.env.timeout(max(delays))
+        context.command(Command.TRADING, int(enabled))
+        context.mark("trading_enabled" if enabled else "trading_disabled", f"{self.region}/{entry}")
+
+    # --- what service discovery knows
+
+    def known(self) -> list[Pod]:
+        """Pods that are scrape targets: those on a machine, until discovery has noticed that they are deleted."""
+        context = self._context
+        if context.apis.up(f"kubernetes:{self.region}"):
+            gone_ns = context.now_ns - context.ns("monitoring.discovery_delay")
+            every = (p for d in self.deployments.values() for p in d.pods)
+            self._discovered = [
+                p
+                for p in every
+                if (p.exists and p.node is not None) or (p.deleted_ns is not None and p.deleted_ns > gone_ns)
+            ]
+        return self._discovered
+
+    # --- what happens to it
+
+    def _ready_pods(self, service: str) -> list[Pod]:
+        return [p for p in self.deployments[service].pods if p.ready]
+
+    def kill(self, service: str, count: int) -> list[str]:
+        """Delete some pods at once; the deployment makes others. Returns their names."""
+        chosen = self._ready_pods(service)[:count]
+        for pod in chosen:
+            self._context.command(Command.LOSE, pod.place, 1)
             self.pods.remove(pod)
-            pod.wanted = False
-            self.pods.create(pod)
+        self.scale(service, self.deployments[service].plan)
+        return [p.name for p in chosen]
 
-    def crash_loop(self, service: str) -> None:
-        """Every pod of the service crashes now and at each start."""
-        self.broken[service].is_so = True
-        for pod in [p for p in self.by_service[service] if p.wanted]:
+    def crash_loop(self, service: str, share: float) -> list[str]:
+        """A share of the pods crashes now and at each start, as after a bad release. Returns their names."""
+        deployment = self.deployments[service]
+        wanted = deployment.wanted
+        chosen = wanted[: math.ceil(share * len(wanted))]
+        deployment.previous, deployment.template = deployment.template, Template("bad", crashes=True)
+        for pod in chosen:
+            pod.template = deployment.template
             self.pods.crash(pod)
-            self._context.env.process(self.pods.run_crash_loop(pod, self.broken[service]))
+        return [p.name for p in chosen]
 
-    def kill(self, service: str, count: int) -> None:
-        """Some pods die; their places are filled by restarts after the first back-off."""
-        for pod in [p for p in self.by_service[service] if p.ready][:count]:
-            self.pods.crash(pod)
-            self._context.env.process(self.pods.run_crash_loop(pod, Broken()))
+    def mend(self, service: str) -> None:
+        """Pods that crashed stay up from their next start on."""
+        for pod in self.deployments[service].pods:
+            pod.template.crashes = False
 
-    def lose_node(self, service: str) -> list[str]:
-        """The node of the service's first ready pod dies. Returns the names of the pods lost."""
-        first = next(p for p in self.by_service[service] if p.ready)
-        assert first.node is not None, "a ready pod has a node"
-        node = first.node
+    def lose_node(self, service: str) -> tuple[str, list[str]]:
+        """The node of the service's first ready pod dies. Returns its name and those of the pods lost."""
+        node = next(p.node for p in self._ready_pods(service) if p.node is not None)
         node.alive = False
-        victims = [p for pods in self.by_service.values() for p in pods if p.node is node and p.wanted]
+        victims = [p for d in self.deployments.values() for p in d.pods if p.node is node]
         for pod in victims:
             self.pods.vanish(pod, "node lost")
-        self._context.env.process(self._evict(node.name, victims))
-        return [p.name for p in victims]
+        self._context.env.process(self._evict(node, victims))
+        return node.name, [p.name for p in victims]
 
-    def _evict(self, node: str, victims: list[Pod]) -> Wait:
+    def _evict(self, node: Node, victims: list[Pod]) -> Wait:
         """NotReady after the grace, endpoints follow; after the toleration the pods are replaced elsewhere."""
         context = self._context
-        yield context.env.timeout(max(1, self.nodes.notice_loss_ns(node)))
-        context.mark("node_not_ready", node)
+        yield context.env.timeout(max(1, self.nodes.notice_loss_ns(node.name)))
+        if node.alive:
+            return
+        context.mark("node_not_ready", node.name)
         for pod in victims:
             self.pods.unready(pod)
         if context.on("toleration"):
             yield context.env.timeout(context.ns("kubernetes.toleration"))
+        if node.alive:
+            return
         for pod in victims:
-            pod.wanted = False
-            pod.node = None
-            self.scale(pod.service, self.plan[pod.service])
+            self.pods.evict(pod)
+        for service in dict.fromkeys(p.service for p in victims):
+            self.scale(service, self.deployments[service].plan)
+
+    def regain_node(self, name: str) -> None:
+        """The node is back, and what was on it."""
+        node = next(n for n in self.nodes.nodes if n.name == name)
+        node.alive = True
+        self._context.mark("node_ready", name)
+        for pod in [p for d in self.deployments.values() for p in d.pods if p.node is node]:
+            self.pods.revive(pod)
 
     def lose(self) -> list[str]:
-        """The whole region is gone. Returns what was lost."""
+        """The whole region is gone. Returns the names of the pods lost."""
         self.pods.alive = False
-        lost = [p for pods in self.by_service.values() for p in pods if p.wanted]
         for node in self.nodes.nodes:
             node.alive = False
+        lost = [p for d in self.deployments.values() for p in d.pods if p.exists]
         for pod in lost:
             self.pods.vanish(pod, "region lost")
             pod.ready = False
+        for deployment in self.deployments.values():
+            deployment.ready.set(0)
         return [p.name for p in lost]
+
+    def regain(self) -> None:
+        """The region is back: its nodes start, and every pod on them."""
+        self.pods.alive = True
+        for node in self.nodes.nodes:
+            node.alive = True
+        for pod in [p for d in self.deployments.values() for p in d.pods if p.exists]:
+            self.pods.revive(pod)

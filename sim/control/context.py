@@ -111,6 +111,8 @@ class Context:
         self.apis = Apis(self.env)
         self.last_action_ns = 0  # last fault, lift or procedure step
         self.running = 0  # procedures under way
+        self.happenings = 0  # occurrences of the control plane so far
+        self.last_fact = ""
         self.samplers: list[tuple[str, str, Sampler]] = []
         self.page_probes: list[PageProbe] = []  # taken by the recording at each flush
         self._waiting: list[tuple[str, str | None, simpy.Event]] = []
@@ -136,6 +138,7 @@ class Context:
     def mark(self, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
         """Record a fact and wake those who wait for it."""
         self.recorder.mark(self.now_ns // 1_000, kind, subject, source_t_us=source_t_us, **detail)
+        self.last_fact = f"{kind.replace('_', ' ')}: {subject}"
         if kind in _DISTURBANCES:
             self.last_action_ns = self.now_ns
         fact = {"kind": kind, "subject": subject, **detail}

@@ -3,26 +3,43 @@
 Source: CALIBRATION 1. A steady readiness poll costs no happening: its next tick is found from its phase.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
-from sim.control.context import Context, Wait
+from sim.control.context import S, Context, Wait
 from sim.control.nodes import Node, Nodes
 from sim.data.commands import Command, ReplicaState
 
 
-@dataclass
+@dataclass(eq=False)
+class Template:
+    """What a deployment's pods run; another rollout has another one. `crashes`: its program ends while it starts."""
+
+    image: str = "released"
+    crashes: bool = False
+
+
+@dataclass(eq=False)
 class Pod:
-    """One pod in a place of the data plane. `life` counts restarts of the place, so that old plans stop."""
+    """One pod in a place of the data plane. `life` counts the pods of the place, so that old plans stop.
+
+    `exists`: the API knows it; `wanted`: it counts for the plan (not one that is being deleted).
+    """
 
     region: str
     service: str
     place: int
     index: int
+    template: Template
     node: Node | None = None
-    ready: bool = False
-    serving: bool = False
+    exists: bool = False
     wanted: bool = False
+    serving: bool = False
+    ready: bool = False
     life: int = 0
+    restarts: int = 0
+    started_ns: int = 0
+    deleted_ns: int | None = None
     base_ok: int = 0  # counters of its place when its process started
     base_failed: int = 0
 
@@ -33,42 +50,78 @@ class Pod:
 
 
 class Pods:
-    """All pods of a region."""
+    """All pods of a region. `changed` is told of a service whose number of ready pods changes."""
 
-    def __init__(self, context: Context, region: str, nodes: Nodes) -> None:
+    def __init__(self, context: Context, region: str, nodes: Nodes, changed: Callable[[str], None]) -> None:
         self._context = context
         self._nodes = nodes
         self._region = region
+        self._changed = changed
         self.alive = True  # the region itself
 
-    def create(self, pod: Pod) -> None:
-        """Begin a pod's life."""
-        pod.wanted = True
+    # --- beginning
+
+    def create(self, pod: Pod, template: Template) -> None:
+        """Begin the life of a new pod in a free place."""
+        pod.wanted = pod.exists = True
+        pod.template, pod.node, pod.restarts = template, None, 0
         pod.life += 1
         self._context.mark("pod_created", pod.name)
         self._context.env.process(self._begin(pod, pod.life))
 
     def _begin(self, pod: Pod, life: int) -> Wait:
         context = self._context
-        service = context.topology.services[pod.service]
-        node = yield from self._nodes.schedule(service.cpu, pod.name)
+        node = yield from self._nodes.schedule(pod.service)
+        if not self._current(pod, life):
+            self._nodes.free(node, pod.service)
+            return
         pod.node = node
         if context.on("image_pull"):
             cached = pod.service in node.images
             pull = "kubernetes.image_pull_cached" if cached else "kubernetes.image_pull_cold"
             yield context.env.timeout(context.draws.sample_ns(pull, f"{node.name}/{pod.service}", life))
         node.images.add(pod.service)
-        yield context.env.timeout(context.draws.sample_ns("kubernetes.pod_start", pod.name, life))
-        if context.on("warm_up"):
-            yield context.env.timeout(context.draws.sample_ns("kubernetes.app_warm_up", pod.name, life))
-        if pod.life == life and pod.wanted and node.alive and self.alive:
-            self.serve(pod)
-            context.env.process(self._become_ready(pod, life))
+        yield from self._run(pod, life)
 
-    def serve(self, pod: Pod) -> None:
+    def _run(self, pod: Pod, life: int) -> Wait:
+        """Start the container until it stays up: 10 s back-off doubling to 300 s, from the second restart on."""
+        context = self._context
+        while self._runs(pod, life):
+            n = life * 1_000 + pod.restarts
+            yield context.env.timeout(context.draws.sample_ns("kubernetes.pod_start", pod.name, n))
+            if not pod.template.crashes:
+                if context.on("app_warm_up"):
+                    yield context.env.timeout(context.draws.sample_ns("kubernetes.app_warm_up", pod.name, n))
+                if self._runs(pod, life) and not pod.template.crashes:
+                    self._serve(pod)
+                    yield from self._become_ready(pod, life)
+                    return
+                continue
+            yield context.env.timeout(context.draws.sample_ns("kubernetes.time_to_crash", pod.name, n))
+            if self._runs(pod, life):
+                yield context.env.timeout(self._back_off_ns(pod))
+
+    def _back_off_ns(self, pod: Pod) -> int:
+        """Note a crash; return how long the kubelet waits before it starts the container again."""
+        context = self._context
+        pod.restarts += 1
+        wait = 1
+        if pod.restarts > 1 and context.on("crash_back_off"):
+            first, most = context.ns("kubernetes.crash_back_off_first"), context.ns("kubernetes.crash_back_off_max")
+            wait = min(first << min(pod.restarts - 2, 16), most)
+        context.mark("crashed", pod.name, restarts=pod.restarts, back_off_s=wait // S)
+        return wait
+
+    def _current(self, pod: Pod, life: int) -> bool:
+        return pod.life == life and pod.wanted and self.alive
+
+    def _runs(self, pod: Pod, life: int) -> bool:
+        return self._current(pod, life) and pod.node is not None and pod.node.alive
+
+    def _serve(self, pod: Pod) -> None:
         """The process in the pod answers from now on."""
         context = self._context
-        pod.serving = True
+        pod.serving, pod.started_ns = True, context.now_ns
         counters = context.plane.counters()
         pod.base_ok, pod.base_failed = int(counters.replica_ok[pod.place]), int(counters.replica_failed[pod.place])
         context.command(Command.STATE, pod.place, ReplicaState.SERVING)
@@ -80,35 +133,45 @@ class Pods:
         if context.on("readiness_probes"):
             period = context.ns("kubernetes.readiness_period")
             yield context.env.timeout(1 + int(context.draws.uniform(pod.name, "readiness phase", life) * period))
-        if not self._current(pod, life) or not pod.serving:
+        if not self._runs(pod, life) or not pod.serving:
             return
-        pod.ready = True
+        self._set_ready(pod, ready=True)
         context.mark("pod_ready", pod.name)
         yield from self._propagate(pod, life)
         if self._current(pod, life) and pod.ready:
             context.command(Command.LIST, pod.place, 1)
 
-    def _current(self, pod: Pod, life: int) -> bool:
-        return pod.life == life and pod.wanted and self.alive
+    def _set_ready(self, pod: Pod, *, ready: bool) -> None:
+        pod.ready = ready
+        self._changed(pod.service)
 
     def _propagate(self, pod: Pod, life: int) -> Wait:
         """Endpoints reach kube-proxy."""
-        yield self._context.env.timeout(
-            self._context.draws.sample_ns("kubernetes.endpoint_propagation", pod.name, life)
-        )
+        context = self._context
+        if context.on("endpoint_propagation"):
+            yield context.env.timeout(context.draws.sample_ns("kubernetes.endpoint_propagation", pod.name, life))
+
+    # --- ending
 
     def crash(self, pod: Pod) -> None:
-        """The process ends: connections are reset, the pod is unready at once, endpoints follow."""
+        """The process ends: connections are reset, the pod is unready at once, the kubelet starts it again."""
         context = self._context
         context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
         context.command(Command.LOSE, pod.place, 1)
+        if context.now_ns - pod.started_ns >= context.ns("kubernetes.crash_back_off_reset"):
+            pod.restarts = 0
         pod.serving = False
         self.unready(pod)
+        context.env.process(self._start_again(pod, pod.life))
+
+    def _start_again(self, pod: Pod, life: int) -> Wait:
+        yield self._context.env.timeout(self._back_off_ns(pod))
+        yield from self._run(pod, life)
 
     def unready(self, pod: Pod) -> None:
         """Take it out of the endpoints, as fast as they propagate."""
         if pod.ready:
-            pod.ready = False
+            self._set_ready(pod, ready=False)
             self._context.mark("pod_unready", pod.name)
         self._context.env.process(self._unlist(pod, pod.life))
 
@@ -116,6 +179,19 @@ class Pods:
         yield from self._propagate(pod, life)
         if not pod.ready and self.alive:
             self._context.command(Command.LIST, pod.place, 0)
+
+    def remove(self, pod: Pod) -> None:
+        """Delete it. What it works on is finished; new connections are refused until the endpoints have changed."""
+        pod.wanted = pod.exists = False
+        pod.deleted_ns = self._context.now_ns
+        if pod.serving:
+            self._context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
+        pod.serving = False
+        self.unready(pod)
+        pod.life += 1
+        if pod.node is not None:
+            self._nodes.free(pod.node, pod.service)
+        pod.node = None
 
     def vanish(self, pod: Pod, reason: str) -> None:
         """Its machine is gone: nobody answers, nobody says so."""
@@ -125,36 +201,19 @@ class Pods:
         pod.serving = False
         context.mark("pod_lost", pod.name, reason=reason)
 
-    def remove(self, pod: Pod) -> None:
-        """Delete it: it is no longer wanted, its room is free."""
+    def evict(self, pod: Pod) -> None:
+        """Delete the object of a pod whose machine is gone: it stays `Terminating`, and does not count any more."""
         pod.wanted = False
         pod.life += 1
-        if pod.node is not None and pod.node.alive:
-            pod.node.free_cpu += self._context.topology.services[pod.service].cpu
-        pod.node = None
-        if pod.serving:
-            self.crash(pod)
-        elif pod.ready:
-            self.unready(pod)
 
-    def run_crash_loop(self, pod: Pod, broken: "Broken") -> Wait:
-        """Restart with back-off, 10 s doubling to 300 s, as long as its template is broken."""
+    def revive(self, pod: Pod) -> None:
+        """Its machine is back: a pod that counts starts its container again, an evicted one is gone at last."""
         context = self._context
-        life = pod.life
-        first, most = context.ns("kubernetes.crash_back_off_first"), context.ns("kubernetes.crash_back_off_max")
-        restarts = 0
-        while broken.is_so and self._current(pod, life):
-            wait = min(first << restarts, most) if context.on("crash_back_off") else 1_000_000_000
-            context.mark("crashed", pod.name, restarts=restarts, back_off_s=wait // 1_000_000_000)
-            yield context.env.timeout(wait + context.draws.sample_ns("kubernetes.time_to_crash", pod.name, restarts))
-            restarts = min(restarts + 1, 8)
-        if self._current(pod, life):
-            self.serve(pod)
-            context.env.process(self._become_ready(pod, life))
-
-
-@dataclass
-class Broken:
-    """Whether a deployment's template crashes at start."""
-
-    is_so: bool = False
+        if not pod.wanted:
+            self.remove(pod)
+            return
+        self._set_ready(pod, ready=False)
+        context.command(Command.LIST, pod.place, 0)
+        context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
+        pod.life += 1
+        context.env.process(self._run(pod, pod.life) if pod.node is not None else self._begin(pod, pod.life))

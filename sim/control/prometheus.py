@@ -5,6 +5,7 @@ It sees scrapes only. Source: CALIBRATION 1 (scrape, evaluation, lookback), 0.1 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any, Protocol
 
 from scenarios.model.topology import AlertRule
 from sim.control.context import Context, Wait
@@ -12,6 +13,14 @@ from sim.control.promql import Labels, Rule, Store
 from sim.control.roles import Target
 
 VAR_OF_LIMIT = 0.6  # the risk engine's gauge, as a share of its limit: no scenario of the library moves it
+
+
+class Notify(Protocol):
+    """Told by a server when an alert begins to fire in it, and when it ceases."""
+
+    def __call__(self, alert: str, severity: str, region: str, *, firing: bool) -> None:
+        """Take the news."""
+        ...
 
 
 @dataclass
@@ -28,7 +37,7 @@ class _Alert:
 class Prometheus:
     """One server; starts empty."""
 
-    def __init__(self, context: Context, region: str, notify: Callable[[str, str, bool], None]) -> None:
+    def __init__(self, context: Context, region: str, notify: Notify) -> None:
         self._context = context
         self.region = region
         self._notify = notify
@@ -94,12 +103,12 @@ class Prometheus:
         context = self._context
         now = context.now_ns
         name = alert.rule.alert
-        detail = {"rules": alert.reading, "region": self.region}
+        detail: dict[str, Any] = {"rules": alert.reading, "region": self.region}
         if not condition:
             if alert.firing:
                 context.mark("alert_resolved", name, **detail)
                 if alert.reading == "intended":
-                    self._notify(name, alert.rule.severity, False)
+                    self._notify(name, alert.rule.severity, self.region, firing=False)
             alert.since_ns, alert.firing = None, False
             return
         if alert.since_ns is None:
@@ -110,7 +119,7 @@ class Prometheus:
             alert.firing = True
             context.mark("alert_firing", name, **detail)
             if alert.reading == "intended":
-                self._notify(name, alert.rule.severity, True)
+                self._notify(name, alert.rule.severity, self.region, firing=True)
 
 
 def _series(name: str, **labels: str) -> Labels:

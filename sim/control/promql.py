@@ -167,13 +167,14 @@ class _Evaluation:
             return self._set_operation(op, left, right)
         if op not in _ARITHMETIC and op not in _COMPARISON:
             raise UnsupportedRuleError(f"the operator {op} is not evaluated by the twin")
+        pairs: dict[Labels, tuple[float, float]]
         if isinstance(left, dict) and isinstance(right, dict):
             bare_right = {_bare(k): v for k, v in right.items()}
             pairs = {k: (v, bare_right[_bare(k)]) for k, v in left.items() if _bare(k) in bare_right}
-        elif isinstance(left, dict):
-            pairs = {k: (v, float(right)) for k, v in left.items()}  # type: ignore[arg-type]  not a vector here
-        elif isinstance(right, dict):
-            pairs = {k: (float(left), v) for k, v in right.items()}
+        elif isinstance(left, dict) and not isinstance(right, dict):
+            pairs = {k: (v, right) for k, v in left.items()}
+        elif isinstance(right, dict) and not isinstance(left, dict):
+            pairs = {k: (left, v) for k, v in right.items()}
         else:
             return _ARITHMETIC[op](left, right) if op in _ARITHMETIC else float(_COMPARISON[op](left, right))
         if op in _ARITHMETIC:

@@ -370,7 +370,7 @@ class StatePlane:
         self._forget()
         ended, rows = _columns(self._ended, 6), _columns(self._rows, 4)
         self._ended, self._rows = [], []
-        return Chunk(*ended, *rows, *_columns(probes, 7), load=_no_load())
+        return Chunk(*ended, *rows, *_columns(probes, 7), _no_load())
 
     def _forget(self) -> None:
         """Pieces that no later probe needs."""
@@ -391,4 +391,4 @@ def _columns(parts: list[tuple[I64, ...]], width: int) -> list[I64]:
 
 
 def _no_load() -> LoadRows:
-    return LoadRows(*([_NONE] * 8), own_hist=[], caller_hist=[], path_hist=[])
+    return LoadRows(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, [], [], [])
