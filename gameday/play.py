@@ -4,19 +4,20 @@ import hashlib
 import json
 import subprocess
 import sys
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from scenarios.files.resolved import Resolved
-from scenarios.record.writer import MemoryRecorder, RunWriter
+from scenarios.record.writer import RunWriter
 
 Progress = Callable[[int, int, str], None]
 
 NOT_AT_CONTROL = "fidelity control has no queues: judged on the full trial"
 SCRIPTED = "people are drawn from distributions: a simulated answer says nothing about your team"
+WITHOUT_QUEUES = ("latency", "throughput", "load_test")  # kinds of objectives that fidelity control cannot judge
 
 
 @dataclass(frozen=True)
@@ -50,20 +51,14 @@ def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
     """Objectives that this world at this fidelity cannot judge, each with the reason."""
     reasons = {o.objective: SCRIPTED for o in resolved.objectives if o.kind == "response"}
     if fidelity == "control":
-        kinds = ("latency", "throughput", "load_test")
-        reasons |= {o.objective: NOT_AT_CONTROL for o in resolved.objectives if o.kind in kinds}
+        reasons |= {o.objective: NOT_AT_CONTROL for o in resolved.objectives if o.kind in WITHOUT_QUEUES}
     return reasons | dict(resolved.scenario.not_judged)
 
 
 def _commit() -> str | None:
     try:
         found = subprocess.run(
-            ["git", "rev-parse", "HEAD"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            timeout=5,
-            check=False,
+            ["git", "rev-parse", "HEAD"], cwd=Path(__file__).parent, capture_output=True, text=True, timeout=5, check=False
         )
     except OSError:
         return None
@@ -71,24 +66,33 @@ def _commit() -> str | None:
 
 
 def simulate(
-    resolved: Resolved,
-    runs: Path,
-    *,
-    seed: int,
-    trial: int = 0,
-    fidelity: str = "request",
-    progress: Progress | None = None,
+    resolved: Resolved, folder: Path, *, seed: int, trial: int, fidelity: str, progress: Progress | None = None
 ) -> Played:
-    """Play one trial in the twin and keep its record."""
+    """Play one trial in the twin and keep its record. At fidelity request the kernel is first checked on the topology.
+
+    Raises KernelError when the kernel and the reference differ: then no number of it is worth printing.
+    """
+    from sim.checked import check
     from sim.world import run
 
     facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
-    folder = free_folder(runs, facts["run_id"])
     with RunWriter(folder, facts) as writer:
+        found: dict[str, Any] = {}
+        if fidelity == "request":
+            if progress is not None:
+                progress(0, 1, "checking the kernel against the reference on this topology")
+            result = check(resolved)
+            if result.differing:
+                raise KernelError(f"the kernel differs from the reference: {result.first_difference}")
+            found = {"checked": {k: v for k, v in asdict(result).items() if k != "first_difference"}}
         end = run(resolved, seed, trial, writer, fidelity=fidelity, progress=progress)
-        closing = closed(end)
-        writer.close(end.termination, **closing)
-    return Played(folder, facts | closing | {"termination": end.termination})
+        found |= closed(end)
+        writer.close(end.termination, **found)
+    return Played(folder, facts | found | {"termination": end.termination})
+
+
+class KernelError(RuntimeError):
+    """The compiled kernel and its reference disagree: our bug."""
 
 
 def closed(end: Any) -> dict[str, Any]:
@@ -99,18 +103,6 @@ def closed(end: Any) -> dict[str, Any]:
         "clock": {"bound_us": 0},
         "counts": dict(end.counts),
     }
-
-
-def trial_in_memory(
-    resolved: Resolved, seed: int, trial: int, fidelity: str
-) -> tuple[Mapping[str, Any], MemoryRecorder]:
-    """Play one trial and keep its facts in memory."""
-    from sim.world import run
-
-    recorder = MemoryRecorder()
-    end = run(resolved, seed, trial, recorder, fidelity=fidelity)
-    facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
-    return facts | closed(end) | {"termination": end.termination}, recorder
 
 
 def free_folder(runs: Path, name: str) -> Path:

@@ -1,0 +1,1 @@
+"""Studies: many plays of one scenario, judged together."""

@@ -1,0 +1,67 @@
+"""Play a scenario in the twin: one trial in full, or many beside it; returns the folder of the record."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from gameday.cli.talk import progress, say
+from gameday.play import free_folder, head, simulate
+from gameday.studies.trials import playing, workers
+from scenarios.files.resolved import Resolved
+from scenarios.record.ensemble import EnsembleWriter, run_folder
+
+
+def single(resolved: Resolved, runs: Path, *, seed: int, trial: int, fidelity: str) -> Path:
+    """Play one trial and keep its record."""
+    run_id = head(resolved, fidelity=fidelity, seed=seed, trial=trial)["run_id"]
+    folder = free_folder(runs, run_id)
+    _in_full(resolved, folder, seed=seed, trial=trial, fidelity=fidelity)
+    return folder
+
+
+def _in_full(resolved: Resolved, folder: Path, *, seed: int, trial: int, fidelity: str) -> None:
+    at_most_us = resolved.scenario.workload.at_most_us
+    with progress(at_most_us, "starting the twin") as update:
+        simulate(resolved, folder, seed=seed, trial=trial, fidelity=fidelity, progress=_words(update))
+
+
+def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
+    def told(now_us: int, of_us: int, words: str) -> None:
+        minutes = now_us / 60e6
+        update(now_us, f"minute {minutes:.0f} of at most {of_us / 60e6:.0f}, {words}" if now_us else words)
+
+    return told
+
+
+def ensemble(
+    resolved: Resolved, runs: Path, *, seed: int, trials: int, trial: int, fidelity: str, processes: int
+) -> Path:
+    """Play many trials, and one of them in full; keep all their verdicts and facts, and the record of that one."""
+    from validators.statistics import least_trials
+
+    facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
+    twin = resolved.scenario.worlds.twin
+    assert twin is not None, "checked before"
+    least = least_trials(twin.met_in)
+    if trials < least:
+        say(f"{trials} trials cannot show PASS: at least {least} are needed for {twin.met_in:.0%} of trials")
+    folder = free_folder(runs, f"{facts['run_id']}-x{trials}")
+    full = run_folder(folder, trial)
+    ensemble_head = _ensemble_head(facts, seed=seed, trials=trials, met_in=twin.met_in)
+    with EnsembleWriter(folder, ensemble_head) as writer:
+        # Cores are shared with the trial in full, which is played here.
+        with playing(
+            resolved, facts, seed=seed, trials=trials, fidelity=fidelity, processes=workers(processes)
+        ) as under_way:
+            _in_full(resolved, full, seed=seed, trial=trial, fidelity="request")
+            with progress(trials, f"{trials} trials at fidelity {fidelity}") as update:
+                for done, one in enumerate(under_way.ended(), 1):
+                    writer.add(one.trial, one.marks)
+                    update(done)
+        writer.close("complete")
+    return folder
+
+
+def _ensemble_head(facts: dict[str, Any], *, seed: int, trials: int, met_in: float) -> dict[str, Any]:
+    own = {k: v for k, v in facts.items() if k != "trial"}
+    return own | {"seed": seed, "trials_asked": trials, "met_in": met_in}
