@@ -21,6 +21,7 @@ from scenarios.record.marks import Mark, parse_mark
 from scenarios.record.storage import (
     Failure,
     damaged,
+    digests,
     head_text,
     new_folder,
     problem_of,
@@ -144,6 +145,7 @@ class EnsembleWriter:
             raise self._failure.error
 
     def _write_head(self) -> None:
+        self._head["files"] = digests([self.folder / "trials.parquet"])
         replace_file(self.folder / HEAD, head_text(self._head))
 
     def __enter__(self) -> Self:
@@ -200,7 +202,7 @@ class EnsembleRecord:
         return {int(number): found[number] for number in sorted(found, key=int)}
 
     def _read(self, columns: list[str]) -> pa.Table:
-        table = read_table(self.folder, _TABLE, TRIALS, columns)
+        table = read_table(self.folder, _TABLE, TRIALS, self.head, columns)
         done = self.head.get("trials_done")
         if done is not None and len(table) != done:
             raise damaged(self.folder / _TABLE, f"{len(table)} of {done} trials", "all trials that ended")

@@ -19,6 +19,7 @@ class Mark:
     source_t_us: int | None = None
 
     def __post_init__(self) -> None:
+        assert isinstance(self.t_us, int), f"mark {self.kind} of {self.subject}: {self.t_us!r} is no whole microsecond"
         missing = [name for name in KINDS[self.kind] if name not in self.detail]
         assert not missing, f"mark {self.kind} of {self.subject} lacks {missing}"
 
@@ -38,6 +39,9 @@ def parse_mark(line: str) -> Mark:
     if not isinstance(fields, dict) or set(fields) != set(Mark.__slots__):
         raise ValueError("a line that is not a fact")
     kind, detail = fields["kind"], fields["detail"]
+    times = [fields["t_us"], fields["seq"], fields["source_t_us"] or 0]
+    if any(type(t) is not int for t in times) or not isinstance(fields["subject"], str):
+        raise ValueError("a fact without a whole time, or without a subject")
     if kind not in KINDS or not isinstance(detail, dict) or any(name not in detail for name in KINDS[kind]):
         raise ValueError(f"no fact of the kind {str(kind)[:80]!r}, or one that does not say what it must")
     return Mark(**fields)

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from scenarios.record.kinds import SCHEMA_VERSION
 from scenarios.record.marks import Mark, parse_mark
-from scenarios.record.storage import damaged, read_head
+from scenarios.record.storage import damaged, read_head, unchanged
 from scenarios.record.stream import read_table
 from scenarios.record.tables import TABLES
 
@@ -33,6 +33,7 @@ class RunRecord:
     def marks(self) -> list[Mark]:
         """Facts in order of (t_us, seq); of a killed run a last line that was cut off is left out."""
         path = self.folder / "marks.jsonl"
+        unchanged(path, self.head)
         try:
             lines = path.read_bytes().split(b"\n")
         except FileNotFoundError:
@@ -54,7 +55,7 @@ class RunRecord:
 
     def table(self, name: str) -> pa.Table:
         """Rows of a table; of an open stream all whole batches; empty if the run has none."""
-        table = read_table(self.folder, name, TABLES[name])
+        table = read_table(self.folder, name, TABLES[name], self.head)
         self._whole(name, len(table), self.head["rows"].get(name, 0) if "rows" in self.head else None)
         return table
 

@@ -1,10 +1,11 @@
 """Files that are whole or not there at all, and what the file system says, as a person can mend it."""
 
 import contextlib
+import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -51,7 +52,7 @@ def new_folder(folder: Path, head_name: str, head: Mapping[str, Any]) -> None:
     Raises OSError, also when the folder exists, and leaves nothing.
     """
     if folder.exists():
-        raise FileExistsError(17, "a folder that exists already")
+        raise FileExistsError(17, os.strerror(17))
     folder.parent.mkdir(parents=True, exist_ok=True)
     made = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
     try:
@@ -93,6 +94,26 @@ def read_head(path: Path, version: int, of_what: str) -> dict[str, Any]:
     return head
 
 
+def digests(paths: Iterable[Path]) -> dict[str, str]:
+    """SHA-256 of each file that is there, by its name. Raises OSError."""
+    found = {}
+    for path in paths:
+        with contextlib.suppress(FileNotFoundError), path.open("rb") as file:
+            found[path.name] = hashlib.file_digest(file, "sha256").hexdigest()
+    return found
+
+
+def unchanged(path: Path, head: Mapping[str, Any]) -> None:
+    """Raise RecordError when a file is not the one of which the head of the closed record holds the digest."""
+    known = (head.get("files") or {}).get(path.name)
+    try:
+        found = None if known is None else digests([path]).get(path.name)
+    except OSError as error:
+        raise RecordError(problem_of(path, error, "a file that can be read")) from error
+    if found != known:
+        raise damaged(path, "other bytes than were written", f"SHA-256 {known}")
+
+
 def damaged(path: Path, found: str, expected: str, remedy: str = CHANGED) -> RecordError:
     """Return the error of a record that cannot be read."""
     return RecordError(Problem(str(path), found, expected, remedy))
@@ -100,8 +121,9 @@ def damaged(path: Path, found: str, expected: str, remedy: str = CHANGED) -> Rec
 
 def problem_of(path: Path, error: Exception, expected: str) -> Problem:
     """Return what went wrong with a file of a record, as a person can mend it."""
-    found = (getattr(error, "strerror", None) or str(error)).splitlines()[0]
-    remedy = _REMEDIES.get(getattr(error, "errno", None) or 0, "Choose another folder.")
+    number = getattr(error, "errno", None) or 0
+    found = os.strerror(number) if number else str(error).splitlines()[0]
+    remedy = _REMEDIES.get(number, "Choose another folder.")
     return Problem(str(path), found[0].lower() + found[1:], expected, remedy)
 
 

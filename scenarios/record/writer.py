@@ -16,7 +16,7 @@ import pyarrow as pa
 from scenarios.errors import Problem, RecordError
 from scenarios.record.kinds import SCHEMA_VERSION
 from scenarios.record.marks import Mark, mark_line, parse_mark
-from scenarios.record.storage import Failure, head_text, new_folder, problem_of, replace_file
+from scenarios.record.storage import Failure, digests, head_text, new_folder, problem_of, replace_file
 from scenarios.record.stream import Stream
 from scenarios.record.tables import TABLES
 
@@ -135,7 +135,8 @@ class RunWriter:
         try:
             self._sort_marks()
             rows = {name: stream.rows for name, stream in self._streams.items() if stream.rows}
-            self._head |= {"termination": termination, "rows": rows, "facts": self._seq, **more}
+            files = digests(self.folder / n for n in ("marks.jsonl", *(f"{name}.parquet" for name in rows)))
+            self._head |= {"termination": termination, "rows": rows, "facts": self._seq, "files": files, **more}
             replace_file(self.folder / "run.json", head_text(self._head))
         except OSError as error:
             problems.append(problem_of(self.folder / "run.json", error, "room to say how the run ended"))
