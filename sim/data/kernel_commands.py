@@ -2,162 +2,236 @@
 
 import numpy as np
 
+from sim.data import layout
+from sim.data.commands import Command
 from sim.data.compiled import allocating, compiled
-from sim.data.kernel_calls import RESET, answer, detach
-from sim.data.kernel_loop import run_agenda
+from sim.data.kernel_calls import answer, detach
+from sim.data.kernel_loop import run_agenda, set_arrival
+from sim.data.kernel_record import flush_second
 from sim.data.kernel_state import (
     agenda_add,
+    call_at,
+    database_at,
     edge_at,
     free_call,
+    owner_at,
+    probe_at,
     replica_at,
     set_next,
     share_advance,
     share_next,
+    state_at,
     station_at,
 )
-from sim.data.layout import *  # noqa: F403
+from sim.data.layout import COMMITTING, HOLDING, OK, POOL_NEXT, QUEUED, RESET, RESULT, START_NEXT, WORKING
+from sim.data.pointers import inside, store
+
+LIST = int(Command.LIST)
+STATE = int(Command.STATE)
+LOSE = int(Command.LOSE)
+WARM = int(Command.WARM)
+SLOW = int(Command.SLOW)
+CPU = int(Command.CPU)
+SLOTS = int(Command.SLOTS)
+POOL = int(Command.POOL)
+DNS = int(Command.DNS)
+TARGET = int(Command.TARGET)
+CUT = int(Command.CUT)
+WRITABLE = int(Command.WRITABLE)
+GATE = int(Command.GATE)
+FORK = int(Command.FORK)
+TRADING = int(Command.TRADING)
 
 
 @compiled
-def list_replica(m, r, listed):
+def _list(g, r, listed):
     """Put a replica in the endpoints or take it out; the list keeps the order of replica numbers."""
-    rp = replica_at(m, r)
-    m[rp + RP_LISTED] = listed
-    st = station_at(m, m[rp + RP_STATION])
+    replica_at(g, r).listed = listed
+    station = station_at(g, replica_at(g, r).station)
     n = 0
-    for other in range(m[st + ST_FIRST], m[st + ST_FIRST] + m[st + ST_PLACES]):
-        if m[replica_at(m, other) + RP_LISTED] == 1:
-            m[m[G_LISTED] + m[st + ST_FIRST] + n] = other
+    for other in range(station.first, station.first + station.places):
+        if replica_at(g, other).listed == 1:
+            store(g.listed, inside(station.first + n, g.listed_n), other)
             n += 1
-    m[st + ST_LISTED_N] = n
+    station.listed = n
 
 
 @allocating
-def located_at(cl, r):
-    """Calls whose job is at a replica, in order of seq."""
-    found = np.empty(cl.shape[0], dtype=np.int64)
+def _jobs_at(g, r):
+    """Jobs at a replica and calls waiting in its pool, in order of seq."""
+    found = np.empty(g.calls_n, dtype=np.int64)
+    seqs = np.empty(g.calls_n, dtype=np.int64)
     n = 0
-    for c in range(cl.shape[0]):
-        loc = cl[c, C_LOC]
-        if cl[c, C_REPLICA] == r and (loc == LOC_QUEUE or loc == LOC_WORK or loc == LOC_HOLD or loc == LOC_COMMIT):
+    for c in range(g.calls_n):
+        call = call_at(g, c)
+        place = call.place
+        if call.replica == r and (place == QUEUED or place == WORKING or place == HOLDING or place == COMMITTING):
             found[n] = c
+            seqs[n] = call.seq
             n += 1
-    found = found[:n]
-    return found[np.argsort(cl[found, C_SEQ])]
+    return found[:n][np.argsort(seqs[:n])]
 
 
 @allocating
-def lose(m, cl, rq, r, reset, t):
+def _lose(g, r, reset, t):
     """All work at a replica is gone; with reset its callers hear so."""
-    rp = replica_at(m, r)
-    jobs = located_at(cl, r)
+    jobs = _jobs_at(g, r)
     for c in jobs:
-        child = cl[c, C_CHILD]
-        if cl[c, C_LOC] == LOC_HOLD and child >= 0:
-            cl[child, C_CONN] = 0
-            detach(m, cl, rq, child)
-            cl[c, C_CHILD] = -1
+        call = call_at(g, c)
+        if call.place == HOLDING and call.child >= 0:
+            detach(g, call.child)
+            call.child = -1
     for c in jobs:
-        if cl[c, C_DETACHED] == 1:
-            free_call(m, cl, rq, c)
+        call = call_at(g, c)
+        if call.detached == 1:
+            free_call(g, c)
         elif reset == 1:
-            cl[c, C_LOC] = LOC_DONE
-            agenda_add(m, AG_RESULT, c, RESET)
+            call.place = layout.OVER
+            agenda_add(g, RESULT, c, RESET)
         else:
-            cl[c, C_LOC] = LOC_HANG
-    m[rp + RP_BUSY] = 0
-    m[rp + RP_QLEN] = 0
-    m[rp + RP_PUSED] = 0
-    m[rp + RP_PLEN] = 0
-    m[rp + RP_NWORK] = 0
-    m[rp + RP_V] = 0
-    m[rp + RP_TLAST] = t
-    share_next(m, r, rp)
-    e = m[station_at(m, m[rp + RP_STATION]) + ST_EDGE]
-    ow = m[G_OW] + (m[G_CLIENTS] + r) * OW_N
-    for i in range(OW_N):
-        m[ow + i] = 0
-    if e >= 0:
-        m[ow + OW_TOKENS] = m[edge_at(m, e) + ED_BURST] * 1000
+            call.place = layout.HANGING
+    replica = replica_at(g, r)
+    replica.busy = 0
+    replica.waiting = 0
+    replica.connections = 0
+    replica.pool_waiting = 0
+    replica.working = 0
+    replica.last = t
+    share_next(g, r, replica)
+    _fresh_owner(g, r, station_at(g, replica.station).edge)
+
+
+@compiled
+def _fresh_owner(g, r, e):
+    """Budget and breaker of a replica's calls start anew."""
+    owner = owner_at(g, g.clients + r)
+    owner.tokens = edge_at(g, e).burst * 1000 if e >= 0 else 0
+    owner.until = 0
+    owner.breaker = layout.CLOSED
+    owner.results = 0
+    owner.failures = 0
+    owner.place = 0
 
 
 @allocating
-def open_gate(m, cl, d):
+def _open_gate(g, d):
     """Waiting commits answer in the order in which they came."""
-    waiting = np.empty(cl.shape[0], dtype=np.int64)
+    found = np.empty(g.calls_n, dtype=np.int64)
+    turns = np.empty(g.calls_n, dtype=np.int64)
     n = 0
-    for c in range(cl.shape[0]):
-        if cl[c, C_LOC] == LOC_COMMIT and m[station_at(m, cl[c, C_STATION]) + ST_DB] == d:
-            waiting[n] = c
+    for c in range(g.calls_n):
+        call = call_at(g, c)
+        if call.place == COMMITTING and station_at(g, call.station).database == d:
+            found[n] = c
+            turns[n] = call.next
             n += 1
-    waiting = waiting[:n]
-    for c in waiting[np.argsort(cl[waiting, C_NEXT])]:
-        answer(m, cl, c, 0)
+    for c in found[:n][np.argsort(turns[:n])]:
+        answer(g, c, OK)
 
 
 @compiled
-def set_cpu(m, r, milli, t):
-    rp = replica_at(m, r)
-    share_advance(m, rp, t)
-    m[rp + RP_CPU] = milli
-    share_next(m, r, rp)
+def _set_cpu(g, r, milli, t):
+    replica = replica_at(g, r)
+    share_advance(replica, t)
+    replica.cpu = milli
+    share_next(g, r, replica)
+
+
+@compiled
+def _set_slots(g, s, slots):
+    station = station_at(g, s)
+    station.slots = slots
+    for r in range(station.first, station.first + station.places):
+        agenda_add(g, START_NEXT, r, 0)
+
+
+@compiled
+def _set_pool(g, e, size):
+    edge_at(g, e).pool = size
+    for r in range(g.replica_count):
+        if station_at(g, replica_at(g, r).station).edge == e:
+            agenda_add(g, POOL_NEXT, r, e)
+
+
+@compiled
+def _fork(g, new, old, position):
+    database = database_at(g, new)
+    database.origin = old
+    database.forked = position
+    database.wal = position
 
 
 @allocating
-def apply(m, fl, ky, cl, rq, fin, row, prb, what, a, b, x):
-    """Apply one command and work off its consequences."""
-    t = m[G_NOW]
-    if what == 0:
-        list_replica(m, a, b)
-    elif what == 1:
-        m[replica_at(m, a) + RP_STATE] = b
-    elif what == 2:
-        lose(m, cl, rq, a, b, t)
-    elif what == 3:
-        m[replica_at(m, a) + RP_WARM] = b
-    elif what == 4:
-        m[replica_at(m, a) + RP_SLOW] = b
-    elif what == 5:
-        set_cpu(m, a, b, t)
-    elif what == 6:
-        st = station_at(m, a)
-        m[st + ST_SLOTS] = b
-        for r in range(m[st + ST_FIRST], m[st + ST_FIRST] + m[st + ST_PLACES]):
-            agenda_add(m, AG_START, r, 0)
-    elif what == 7:
-        m[edge_at(m, a) + ED_POOL] = b
-        for r in range(m[G_R]):
-            if m[station_at(m, m[replica_at(m, r) + RP_STATION]) + ST_EDGE] == a:
-                agenda_add(m, AG_POOL, r, a)
-    elif what == 8:
-        m[G_DNS] = a
-    elif what == 9:
-        m[edge_at(m, a) + ED_TARGET] = b
-    elif what == 10:
-        m[edge_at(m, a) + ED_CUT] = b
-    elif what == 11:
-        m[m[G_DB] + a * DB_N + DB_WRITABLE] = b
-    elif what == 12:
-        m[m[G_DB] + a * DB_N + DB_GATE] = b
+def _apply_to_replica(g, what, r, value, t):
+    if what == LIST:
+        _list(g, r, value)
+    elif what == STATE:
+        replica_at(g, r).state = value
+    elif what == LOSE:
+        _lose(g, r, value, t)
+    elif what == WARM:
+        replica_at(g, r).warm_until = value
+    elif what == SLOW:
+        replica_at(g, r).slow = value
+    else:
+        _set_cpu(g, r, value, t)
+
+
+@allocating
+def _apply_elsewhere(g, what, a, b, x):
+    if what == SLOTS:
+        _set_slots(g, a, b)
+    elif what == POOL:
+        _set_pool(g, a, b)
+    elif what == DNS:
+        g.dns = a
+    elif what == TARGET:
+        edge_at(g, a).target = b
+    elif what == CUT:
+        edge_at(g, a).cut = b
+    elif what == WRITABLE:
+        database_at(g, a).writable = b
+    elif what == GATE:
+        database_at(g, a).gate = b
         if b == 1:
-            open_gate(m, cl, a)
-    elif what == 13:
-        db = m[G_DB] + a * DB_N
-        m[db + DB_FROM] = b
-        m[db + DB_FORKED] = x
-        m[db + DB_WAL] = x
-    elif what == 14:
-        m[G_TRADING] = a
-    elif what == 15:
-        m[G_SEND] = a
-    run_agenda(m, fl, ky, cl, rq, fin, row, prb, t)
+            _open_gate(g, a)
+    elif what == FORK:
+        _fork(g, a, b, x)
+    elif what == TRADING:
+        g.trading = a
+    else:
+        g.sending = a
+
+
+@allocating
+def apply(address, what, a, b, x):
+    """Apply one command and work off its consequences."""
+    g = state_at(address, 0)
+    t = g.now
+    if what <= CPU:
+        _apply_to_replica(g, what, a, b, t)
+    else:
+        _apply_elsewhere(g, what, a, b, x)
+    run_agenda(g, t)
 
 
 @compiled
-def feed_arrivals(m, arr, n, first):
-    """Tell the kernel of a new arrivals buffer: n times, the first of them that of request `first`."""
-    m[G_ARRIVAL_FIRST] = first
-    m[G_ARRIVAL_N] = n
-    at = m[G_ARRIVAL] - first
-    source = m[G_R] + m[G_E] + m[G_P] + m[G_S] + m[G_E] + 1
-    set_next(m, source, arr[at] if at < n else INF)
+def feed(address):
+    """Take note of a new table of arrivals."""
+    set_arrival(state_at(address, 0))
+
+
+@compiled
+def begin(address):
+    """Set when each probe class sends its first probe."""
+    g = state_at(address, 0)
+    for p in range(1, g.class_count):
+        probe = probe_at(g, p)
+        if probe.phase < probe.end:
+            set_next(g, g.first_arrival + p, probe.phase)
+
+
+@compiled
+def flush(address):
+    """Write the rows of the unfinished second."""
+    flush_second(state_at(address, 0))

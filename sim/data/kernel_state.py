@@ -8,10 +8,12 @@ from sim.data.compiled import compiled, forced
 from sim.data.layout import CALL_TIMEOUT, FREE, IN_POOL, INF, QUEUE_PATIENCE, QUEUED
 from sim.data.pointers import inside, load, quotient, record_at, store
 
+state_at = record_at(layout.STATE)
 _station = record_at(layout.STATION)
 _replica = record_at(layout.REPLICA)
 _edge = record_at(layout.EDGE)
 _owner = record_at(layout.OWNER)
+_cache = record_at(layout.CACHE)
 _probe = record_at(layout.PROBE)
 _database = record_at(layout.DATABASE)
 _ring = record_at(layout.RING)
@@ -42,6 +44,12 @@ def edge_at(g, e):
 def owner_at(g, o):
     """Budget and breaker of an owner: clients come first, then replicas."""
     return _owner(g.owners, inside(o, g.owners_n))
+
+
+@forced
+def cache_at(g, c):
+    """DNS cache of a client; the probe classes' caches come after them."""
+    return _cache(g.caches, inside(c, g.caches_n))
 
 
 @forced
@@ -88,9 +96,9 @@ def set_next(g, source, t):
 
 
 @forced
-def next_of(g, source):
-    """When a source has its next occurrence."""
-    return load(g.tree, g.leaves + inside(source, g.leaves)) >> g.source_bits
+def leaf_of(g, source):
+    """Time and number of a source's next occurrence, packed."""
+    return load(g.tree, g.leaves + inside(source, g.leaves))
 
 
 # --- pools of calls and requests: free places are linked
@@ -161,7 +169,7 @@ def agenda_take(g):
 
 @forced
 def entry_at(ring, place):
-    return _entry(ring.entries, inside(place & ring.mask, ring.mask + 1))
+    return _entry(ring.entries, inside(place, ring.most))
 
 
 @forced
@@ -184,14 +192,21 @@ def ring_clean(g, i):
     while head < ring.tail and not entry_alive(g, ring, entry_at(ring, head)):
         head += 1
     ring.head = head
-    return head < ring.tail
+    if head < ring.tail:
+        return True
+    ring.head = 0
+    ring.tail = 0
+    return False
 
 
 @compiled
 def ring_pack(g, i):
-    """Drop all dead entries of a ring that is filling up; ask for a larger one if it stays half full."""
+    """Move the entries alive to the front; use more of the table if they fill half of what is used now.
+
+    The table has twice as many places as there are calls, and a call has at most one entry alive: it never fills.
+    """
     ring = ring_at(g, i)
-    kept = ring.head
+    kept = 0
     for place in range(ring.head, ring.tail):
         entry = entry_at(ring, place)
         if entry_alive(g, ring, entry):
@@ -200,25 +215,24 @@ def ring_pack(g, i):
             to.seq = entry.seq
             to.call = entry.call
             kept += 1
+    ring.head = 0
     ring.tail = kept
-    if 2 * (ring.tail - ring.head) > ring.mask:
-        g.grow = 1
+    while 2 * kept > ring.limit and ring.limit < ring.most:
+        ring.limit = 2 * ring.limit if 2 * ring.limit < ring.most else ring.most
 
 
 @forced
 def ring_add(g, i, deadline, c):
     ring = ring_at(g, i)
-    used = ring.tail - ring.head
-    if 4 * used > 3 * ring.mask:
+    if ring.tail == ring.limit:
         ring_pack(g, i)
-        used = ring.tail - ring.head
+    if ring.head == ring.tail:
+        set_next(g, g.first_ring + i, deadline)
     entry = entry_at(ring, ring.tail)
     entry.deadline = deadline
     entry.seq = call_at(g, c).seq
     entry.call = c
     ring.tail += 1
-    if used == 0:
-        set_next(g, g.first_ring + i, deadline)
 
 
 # --- back-offs: a binary heap of (time, seq, call that holds the place)

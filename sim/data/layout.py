@@ -7,6 +7,8 @@ from typing import Any, Final
 
 import numpy as np
 
+from sim.data.commands import Balancer, Outcome, ReplicaState, Status
+
 
 def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "", size: int = 0) -> np.dtype[Any]:
     """Record of 64-bit integers, 32-bit integers, floats and stream keys; `size` pads it to a power of two of bytes."""
@@ -21,30 +23,34 @@ def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "",
 
 
 # Tables are named by their plural, with their length in `<table>_n`; each name is an address.
-TABLES: Final = ["stations", "replicas", "edges", "owners", "windows", "caches", "probes", "probe_stations", "databases", "rings", "jobs", "listed", "outstanding", "turns", "entries", "work_keys", "pick_keys", "backoff_keys", "tree", "agenda", "backoffs", "calls", "requests", "arrivals", "draws", "columns", "scratch", "counts", "cells", "marks", "finished", "rows", "probed", "loads", "bins", "positions"]
+TABLES: Final = (
+    *("stations", "replicas", "edges", "owners", "windows", "caches", "probes", "probe_stations", "databases"),
+    *("rings", "jobs", "listed", "outstanding", "turns", "entry_stations", "work_keys", "pick_keys", "backoff_keys"),
+    *("tree", "agenda", "backoffs", "calls", "requests", "arrivals", "counts", "cells", "marks", "positions"),
+    *("finished", "rows", "probed", "loads", "bins"),
+)
 
 STATE: Final = _record(
-    words=" ".join(TABLES)
+    " ".join(TABLES)
     + " "
     + " ".join(f"{name}_n" for name in TABLES)
     + """
     now second_end seq events watch
-    free_call free_request live_calls live_requests calls_limit requests_limit grow joined
+    free_call free_request live_calls live_requests joined
     agenda_head agenda_tail agenda_mask
     dns trading sending idempotent clients ttl
-    arrival arrival_first arrivals_fed
-    backoffs_used leaves source_bits never first_ring first_timeout backoff_source first_arrival unsettled
-    station_count replica_count edge_count class_count database_count region_count jobs_each window_each
-    column_count drawn
+    arrival arrival_first arrivals_fed arrival_key
+    backoffs_used leaves source_bits never first_ring first_timeout backoff_source first_arrival
+    station_count replica_count edge_count class_count database_count region_count ring_count jobs_each window_each
     intended sent ok failed unknown attempts
-    finished_used finished_limit rows_used rows_limit probed_used probed_limit loads_used bins_used
+    finished_used rows_used probed_used loads_used bins_used
     """,
     keys="client_key",
 )
 
 STATION: Final = _record(
     "slots queue_capacity queue_patience warm_milli warm_time work_kind",
-    "database edge first places listed column",
+    "database edge first places listed",
     "work_scale work_sigma",
 )
 REPLICA: Final = _record(
@@ -60,20 +66,17 @@ OWNER: Final = _record("tokens until", "breaker results failures place")
 CACHE: Final = _record("expiry", "region ignores")
 PROBE: Final = _record("phase spacing end timeout next", "region chain writes down up run fired")
 DATABASE: Final = _record("wal forked", "writable gate origin")
-RING: Final = _record("entries mask head tail", "kind delayed")
+RING: Final = _record("entries head tail limit most", "kind")
 ENTRY: Final = _record("deadline seq", "call")
 JOB: Final = _record("goal seq", "call")
 BACKOFF: Final = _record("at seq", "call")
 AGENDA: Final = _record("", "what a b")
-COLUMN: Final = _record("kind", "", "scale sigma", "key")
 CALL: Final = _record(
     "seq issued deadline accepted work lineage",
     "request edge owner parent child next replica outstanding station attempt place detached connected trial",
     size=128,
 )
-REQUEST: Final = _record(
-    "index intended", "kind attempts timed_out live done client next station replica padding0 padding1 padding2"
-)
+REQUEST: Final = _record("index intended", "kind attempts timed_out live done client next station replica", size=64)
 COUNTS: Final = _record("sent ok failed attempts")  # of a station, as they were at the last second's end
 
 FINISHED_WIDTH: Final = 6
@@ -93,6 +96,31 @@ OVER: Final = 7
 BACKING_OFF: Final = 8
 FORWARDED: Final = 9
 FREE: Final = 10
+
+# --- statuses and states of the lists in commands.py, as plain numbers
+OK: Final = int(Status.OK)
+BREAKER: Final = int(Status.BREAKER)
+NO_ADDRESS: Final = int(Status.NO_ADDRESS)
+POOL_FULL: Final = int(Status.POOL_FULL)
+POOL_TIMEOUT: Final = int(Status.POOL_TIMEOUT)
+NO_ENDPOINT: Final = int(Status.NO_ENDPOINT)
+REFUSED: Final = int(Status.REFUSED)
+QUEUE_FULL: Final = int(Status.QUEUE_FULL)
+QUEUE_TIMEOUT: Final = int(Status.QUEUE_TIMEOUT)
+READ_ONLY: Final = int(Status.READ_ONLY)
+CALLEE_FAILED: Final = int(Status.CALLEE_FAILED)
+RESET: Final = int(Status.RESET)
+TIMEOUT: Final = int(Status.TIMEOUT)
+STOPPED: Final = int(Status.STOPPED)
+WAITS: Final = -1  # a commit whose answer comes when the gate opens
+SERVING: Final = int(ReplicaState.SERVING)
+REFUSING: Final = int(ReplicaState.REFUSING)
+DONE_OK: Final = int(Outcome.OK)
+DONE_FAILED: Final = int(Outcome.FAILED)
+DONE_UNKNOWN: Final = int(Outcome.UNKNOWN)
+BY_RANDOM: Final = int(Balancer.RANDOM)
+BY_TURNS: Final = int(Balancer.ROUND_ROBIN)
+BY_CONNECTIONS: Final = int(Balancer.LEAST_CONNECTIONS)
 
 # --- breaker
 CLOSED: Final = 0
@@ -117,13 +145,10 @@ OWN: Final = 0
 CALLER: Final = 1
 PATH: Final = 2
 
-# --- work drawn ahead for class 0
-AHEAD: Final = 256
-WINDOW: Final = 2048
-
 INF: Final = 1 << 62
 SECOND: Final = 1_000_000_000
 
-STOP_HORIZON: Final = 0
-STOP_WATCH: Final = 1
-STOP_FULL: Final = 2
+# --- why the loop stopped
+HORIZON: Final = 0
+WATCH: Final = 1
+FULL: Final = 2
