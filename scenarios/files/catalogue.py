@@ -7,9 +7,11 @@ from pathlib import Path
 
 from scenarios.errors import GamedayError, InvalidFileError, Problem
 from scenarios.files import parameters
-from scenarios.files.crosscheck import check_steps, check_topology
-from scenarios.files.library import LIBRARY, find, folders, library_document, yaml_files
-from scenarios.files.load import load, objectives
+from scenarios.files.checks.procedure import check_steps
+from scenarios.files.checks.topology import check_topology
+from scenarios.files.library import LIBRARY, find, folders, home, yaml_files
+from scenarios.files.load import defaults, load, objectives
+from scenarios.files.overrides import Target
 from scenarios.files.parse import parse
 from scenarios.files.problems import unknown
 from scenarios.files.yaml import Document, read
@@ -58,7 +60,7 @@ def _summary(file: Path) -> Summary | None:
 
 
 def suite(name_or_path: str, paths: Sequence[Path] = ()) -> Suite:
-    """Load a suite and check that its scenarios and required objectives exist. Raises InvalidFileError or UsageError."""
+    """Load a suite and check that its scenarios and objectives exist. Raises InvalidFileError or UsageError."""
     document = read(find(name_or_path, "suites", paths))
     result = parse(Suite, document)
     if problems := _suite(result, document, paths):
@@ -67,10 +69,10 @@ def suite(name_or_path: str, paths: Sequence[Path] = ()) -> Suite:
 
 
 def _suite(suite_: Suite, document: Document, paths: Sequence[Path]) -> list[Problem]:
-    problems = []
+    problems: list[Problem] = []
     for index, name in enumerate(suite_.scenarios):
         try:
-            find(name, "scenarios", [*paths, document.path.parent], where=document.where(f"scenarios.{index}"))
+            find(name, "scenarios", [*paths, home(document.path)], where=document.where(f"scenarios.{index}"))
         except InvalidFileError as error:
             problems += error.problems
     known = [o.objective for o in objectives(paths)]
@@ -82,8 +84,11 @@ def _suite(suite_: Suite, document: Document, paths: Sequence[Path]) -> list[Pro
     return problems
 
 
-def check(paths: Sequence[Path] = ()) -> list[Problem]:
-    """All problems of files and folders (the library when none is given); a folder is searched through."""
+def check(paths: Sequence[Path] = (), *, search: Sequence[Path] = ()) -> list[Problem]:
+    """All problems of files and folders (the library when none is given); a folder is searched through.
+
+    `search` are the folders in which what a file names is looked for, beside its own.
+    """
     problems: list[Problem] = []
     for path in paths or (LIBRARY,):
         files = _files(path)
@@ -98,7 +103,7 @@ def check(paths: Sequence[Path] = ()) -> list[Problem]:
             )
         for file in files:
             try:
-                problems += _check(file, [path] if path.is_dir() else [file.parent])
+                problems += _check(file, [*search, path if path.is_dir() else home(file)])
             except GamedayError as error:
                 problems += error.problems
     return list(dict.fromkeys(problems))
@@ -114,12 +119,12 @@ def _files(path: Path) -> list[Path]:
 
 
 def _check(file: Path, paths: Sequence[Path]) -> list[Problem]:
-    document = library_document(file) if file.is_relative_to(LIBRARY) and file.stem == "parameters" else read(file)
+    document = read(file)
     for key, checker in _CHECKS.items():
         if key in document.values:
             return checker(document, paths)
     if set(document.values) & {"kubernetes", "switches"}:
-        parameters.catalogue(read(file, sourced=False))
+        parameters.catalogue(document)
         return []
     first = next(iter(document.values), "nothing")
     near = difflib.get_close_matches(first, _CHECKS, n=1)
@@ -136,15 +141,20 @@ def _scenario(document: Document, paths: Sequence[Path]) -> list[Problem]:
     return _named(document, "scenario")
 
 
-def _topology(document: Document, _: Sequence[Path]) -> list[Problem]:
+def _topology(plain: Document, paths: Sequence[Path]) -> list[Problem]:
+    document = read(plain.path, sourced=True)
     topology = parse(Topology, document)
-    parameters.provenance(document)
-    return [*check_topology(topology, document), *_named(document, "topology")]
+    target = Target(document, document, defaults(), parameters.provenance(document))
+    target.apply(topology.parameters, document, "parameters")
+    problems = [*check_topology(topology, document), *_named(document, "topology")]
+    if topology.automation is not None:
+        find(topology.automation.procedure, "procedures", paths, where=document.where("automation.procedure"))
+    return problems
 
 
 def _procedure(document: Document, _: Sequence[Path]) -> list[Problem]:
     procedure = parse(Procedure, document)
-    return [*check_steps(str(document.path), procedure), *_named(document, "procedure")]
+    return [*check_steps(procedure, document), *_named(document, "procedure")]
 
 
 def _objectives(document: Document, paths: Sequence[Path]) -> list[Problem]:

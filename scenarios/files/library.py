@@ -15,7 +15,7 @@ KINDS = ("scenarios", "topologies", "procedures", "objectives", "suites")
 @cache
 def library_document(path: Path) -> Document:
     """Read a file of the library once, sources and all; the library does not change under a running program."""
-    return read(path, sourced=False)
+    return read(path)
 
 
 def find(name_or_path: str, kind: str, paths: Sequence[Path] = (), *, where: str | None = None) -> Path:
@@ -59,6 +59,12 @@ def _relative(path: str, folders_: Iterable[Path]) -> Path:
 def folders(kind: str, paths: Sequence[Path] = ()) -> list[Path]:
     """Folders in which a kind of file is looked for, the first one wins."""
     return [*(f for path in paths for f in (path, path / kind)), LIBRARY / kind]
+
+
+def home(file: Path) -> Path:
+    """Folder in which a file's neighbours are looked for: its own, or the one above when it is named by a kind."""
+    folder = file.parent
+    return folder.parent if folder.name in KINDS else folder
 
 
 def yaml_files(folder: Path) -> list[Path]:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenarios.errors import InvalidFileError, Problem
+from scenarios.errors import InvalidFileError
 from scenarios.files import parameters as catalogue
-from scenarios.files.crosscheck import crosscheck, limits
-from scenarios.files.library import LIBRARY, find, folders, library_document, yaml_files
+from scenarios.files.checks.objective import check_objectives
+from scenarios.files.checks.scenario import crosscheck
+from scenarios.files.library import LIBRARY, find, folders, home, library_document, yaml_files
 from scenarios.files.overrides import Target
 from scenarios.files.parse import parse
 from scenarios.files.resolved import Resolved
@@ -28,8 +29,10 @@ def load(name_or_path: str, *, paths: Sequence[Path] = (), overrides: Mapping[st
     """
     document = read(find(name_or_path, "scenarios", paths))
     scenario = parse(Scenario, document)
-    paths = [*paths, document.path.parent]
-    topology_document = read(find(scenario.topology, "topologies", paths, where=document.where("topology")))
+    paths = [*paths, home(document.path)]
+    topology_document = read(
+        find(scenario.topology, "topologies", paths, where=document.where("topology")), sourced=True
+    )
     topology = parse(Topology, topology_document)
     target = Target(document, topology_document, defaults(), catalogue.provenance(topology_document))
     target.apply(topology.parameters, topology_document, "parameters")
@@ -37,14 +40,22 @@ def load(name_or_path: str, *, paths: Sequence[Path] = (), overrides: Mapping[st
     target.apply(overrides or {}, None, "")
     if target.changed:
         topology, scenario = parse(Topology, topology_document), parse(Scenario, document)
-    procedures = {
-        n: parse(Procedure, d) for n, d in _procedures(scenario, topology, document, topology_document, paths).items()
-    }
+    documents = _procedures(scenario, topology, document, topology_document, paths)
+    procedures = {name: parse(Procedure, procedure) for name, procedure in documents.items()}
     parameters = Parameters({**target.parameters, **target.sizes})
     resolved = Resolved(scenario, topology, parameters, procedures, objectives(paths))
-    if problems := crosscheck(resolved, document, topology_document):
+    if problems := crosscheck(resolved, document, topology_document, documents):
         raise InvalidFileError(*problems)
+    _other_topologies(scenario, document, paths)
     return resolved
+
+
+def _other_topologies(scenario: Scenario, document: Document, paths: Sequence[Path]) -> None:
+    """A world may bring a topology of its own. Raises InvalidFileError when there is none of that name."""
+    for world in ("kind", "eks"):
+        named = getattr(scenario.worlds, world)
+        if named is not None and named.topology is not None:
+            find(named.topology, "topologies", paths, where=document.where(f"worlds.{world}.topology"))
 
 
 def defaults() -> dict[str, Parameter]:
@@ -69,40 +80,18 @@ def objectives(paths: Sequence[Path] = ()) -> tuple[Objective, ...]:
     Raises InvalidFileError for one without source, with limits that its kind does not take, or named twice.
     """
     own = [file for path in paths for file in yaml_files(path / "objectives")]
-    files = dict.fromkeys([*yaml_files(folders("objectives")[-1]), *own])
+    files: dict[Path, Path] = {}
+    for file in (*yaml_files(folders("objectives")[-1]), *own):
+        files.setdefault(file.resolve(), file)
     result: dict[str, Objective] = {}
-    for file in files:
+    for file in files.values():
         document = library_document(file) if file.is_relative_to(LIBRARY) else read(file)
         result |= _objectives(document, result)
     return tuple(result.values())
 
 
 def _objectives(document: Document, known: Iterable[str]) -> dict[str, Objective]:
-    problems: list[Problem] = []
-    result: dict[str, Objective] = {}
-    for index, objective in enumerate(parse(Objectives, document).objectives):
-        place = f"objectives.{index}"
-        if (objective.runbook is None) == (objective.rationale is None):
-            found = "no source" if objective.runbook is None else "two sources"
-            problems.append(
-                Problem(
-                    document.where(place),
-                    f"{found} for {objective.objective}",
-                    "exactly one of `runbook` (a section) and `rationale`",
-                    "Say who promises it, or why we ask for it.",
-                )
-            )
-        if objective.objective in known or objective.objective in result:
-            problems.append(
-                Problem(
-                    document.where(f"{place}.objective"),
-                    f"`{objective.objective}` again",
-                    "each objective once",
-                    "Rename one.",
-                )
-            )
-        problems += limits(objective, document, place)
-        result[objective.objective] = objective
-    if problems:
+    found = parse(Objectives, document).objectives
+    if problems := check_objectives(found, document, known):
         raise InvalidFileError(*problems)
-    return result
+    return {objective.objective: objective for objective in found}

@@ -43,10 +43,12 @@ class Target:
         place = _set(model, document, parts, value)
         if place is None:
             return self._unknown(name, where)
+        size = catalogue.name_of(name)
         for known in [known for known in document.origins if known.startswith(place + ".")]:
             del document.origins[known]
+        for known in [known for known in self.sizes if known.startswith(size + ".")]:
+            del self.sizes[known]  # their source spoke of the values before
         document.origins[place] = where
-        size = catalogue.name_of(name)
         if size in self.sizes:
             return self._parameter(self.sizes, size, value, where)
         return None
@@ -76,7 +78,7 @@ def _set(model: type[BaseModel], document: Document, parts: list[str], value: An
     node: Any = document.values
     path: list[str] = []
     for index, part in enumerate(parts):
-        key = _key(node, part, names(model, path))
+        key: Any = _key(node, part, names(model, path))
         if key is None:
             return None
         path.append(str(key))

@@ -1,6 +1,7 @@
 """From a document to a model: pydantic's findings as problems with file, line, key and remedy."""
 
 import difflib
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -8,6 +9,9 @@ from pydantic import BaseModel, ValidationError
 
 from scenarios.errors import InvalidFileError, Problem
 from scenarios.files.yaml import Document
+from scenarios.model import units
+from scenarios.model.base import NAME_PATTERN
+from scenarios.model.objective import OBJECTIVE_PATTERN
 
 _BOUNDS = {
     "greater_than_equal": ("ge", "at least", "larger"),
@@ -15,9 +19,14 @@ _BOUNDS = {
     "less_than_equal": ("le", "at most", "smaller"),
     "less_than": ("lt", "less than", "smaller"),
 }
+_PATTERNS = {
+    NAME_PATTERN: "a name of letters, digits, - and _",
+    OBJECTIVE_PATTERN: "GROUP.NAME, e.g. rto.risk",
+}
 _TYPES = {
     "int_type": "a whole number",
     "float_type": "a number",
+    "finite_number": "a number that is not infinite",
     "bool_type": "true or false",
     "string_type": "text",
     "tuple_type": "a list, [a, b]",
@@ -65,7 +74,7 @@ def _problem(model: type[BaseModel], document: Document, error: Any, path: list[
         known = names(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
-        return Problem(where, f"unknown key `{path[-1]}`", f"one of {', '.join(sorted(known))}", hint)
+        return Problem(where, f"unknown key `{path[-1][:80]}`", f"one of {', '.join(sorted(known))}", hint)
     if kind == "missing":
         key = error["loc"][-1]
         return Problem(where, f"no `{key}`", f"the key `{key}`", f"Add `{key}:`.")
@@ -73,16 +82,31 @@ def _problem(model: type[BaseModel], document: Document, error: Any, path: list[
         return Problem(where, found, str(error["ctx"]["error"]), "Write a number and its unit.")
     if kind in _BOUNDS:
         bound, words, direction = _BOUNDS[kind]
-        return Problem(where, found, f"{words} {error['ctx'][bound]}", f"Give a {direction} value.")
+        limit = _as_written(error["ctx"][bound], error["input"])
+        return Problem(where, found, f"{words} {limit}", f"Give a {direction} value.")
     if kind == "literal_error":
         allowed = error["ctx"]["expected"].replace("'", "`")
         return Problem(where, found, allowed, _nearest(error["input"], allowed))
     if kind == "string_pattern_mismatch":
-        return Problem(where, found, "a name of letters, digits, - and _", "Choose another name.")
-    if kind == "too_short" or kind == "string_too_short":
+        return Problem(where, found, _PATTERNS[error["ctx"]["pattern"]], "Choose another name.")
+    if kind in ("too_short", "string_too_short"):
         return Problem(where, found, "something here", "Fill it in.")
+    if kind in ("too_long", "string_too_long"):
+        return Problem(where, found, f"at most {error['ctx']['max_length']} characters", "Write less.")
     expected = _TYPES.get(kind, error["msg"][0].lower() + error["msg"][1:])
     return Problem(where, found, expected, "Change the value.")
+
+
+def _as_written(bound: float, written: object) -> str:
+    """Return a bound in the unit that was written, for the bound of a quantity is in the unit of storage."""
+    text = written.strip() if isinstance(written, str) else ""
+    if re.fullmatch(units.DURATION, text):
+        return units.duration(bound)
+    if text.endswith("%"):
+        return f"{bound * 100:g} %"
+    if "/" in text:
+        return f"{bound:,.0f}/s"
+    return f"{bound:g} vCPU" if text.endswith("vCPU") else f"{bound:g}"
 
 
 def _nearest(value: object, allowed: str) -> str:
@@ -95,11 +119,11 @@ def _existing(values: Any, location: tuple[int | str, ...]) -> list[str]:
     path: list[str] = []
     node = values
     for part in location:
-        if (isinstance(node, dict) and part in node) or (isinstance(node, list) and isinstance(part, int) and part < len(node)):
+        named = isinstance(node, dict) and part in node
+        numbered = isinstance(node, list) and isinstance(part, int) and part < len(node)
+        if named or numbered:
             node = node[part]
-        else:
-            continue
-        path.append(str(part))
+            path.append(str(part))
     return path
 
 

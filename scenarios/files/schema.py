@@ -125,6 +125,6 @@ def _allowed(field: dict[str, Any]) -> dict[str, Any]:
         n.get("type") in ("integer", "number", "boolean") or ("pattern" in n and "examples" in n) for n in alone
     ):
         return _sourced(field)  # type: ignore[no-any-return]
-    outer = {key: field[key] for key in ("description", "default") if key in field}
+    outer: dict[str, Any] = {key: field[key] for key in ("description", "default") if key in field}
     inner = {key: value for key, value in field.items() if key not in outer}
     return {"anyOf": [*inner.pop("anyOf", [inner] if inner else []), {"$ref": "#/$defs/Sourced"}], **outer}

@@ -5,16 +5,17 @@ dates, `no` as False) reaches a scenario.
 """
 
 import contextlib
+import math
 import os
 import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ruamel.yaml import YAML
-from ruamel.yaml.error import MarkedYAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError
 from ruamel.yaml.events import (
     AliasEvent,
     DocumentStartEvent,
@@ -25,12 +26,14 @@ from ruamel.yaml.events import (
     SequenceEndEvent,
     SequenceStartEvent,
 )
+from ruamel.yaml.reader import ReaderError
 
 from scenarios.errors import InvalidFileError, Problem
 
 BYTES_MAX = 1_000_000
 DEPTH_MAX = 40
 DIGITS_MAX = 18
+_SOURCE = {"tag", "source", "range", "why"}  # beside `value`
 _ENDS = (MappingEndEvent, SequenceEndEvent)
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -73,10 +76,11 @@ class Document:
         return f"{self.path}:{line}:{column}" + (f" ({dotted})" if dotted else "")
 
 
-def read(path: Path, *, sourced: bool = True) -> Document:
+def read(path: Path, *, sourced: bool = False) -> Document:
     """Read a YAML file whose top level is a mapping. Raises InvalidFileError.
 
-    With `sourced`, a value written as `{value: 32, tag: J, range: [16, 64]}` becomes 32 and the rest its provenance.
+    With `sourced` (a topology), a value written as `{value: 32, tag: J, range: [16, 64]}` becomes 32 and the rest its
+    provenance.
     """
     text = _text(path)
     reader = _Reader(path)
@@ -128,28 +132,32 @@ class _Reader:
     def tree(self, text: str) -> Any:
         """Values of the text's only document; None if it is empty."""
         result = None
-        with self._syntax(), contextlib.closing(self._events(text)) as events:
+        with self._syntax(text), contextlib.closing(self._events(text)) as events:
             for event in events:
                 result = self._value(event, events, "", 0)
         return result
 
     @contextlib.contextmanager
-    def _syntax(self) -> Iterator[None]:
-        """Turn whatever the parser raises into a problem: it has more kinds of errors than it documents."""
+    def _syntax(self, text: str) -> Iterator[None]:
+        """Turn what the parser raises into a problem."""
         try:
             yield
         except InvalidFileError:
             raise
-        except Exception as error:
-            mark = getattr(error, "problem_mark", None) if isinstance(error, MarkedYAMLError) else None
+        except ReaderError as error:
+            line = text.count("\n", 0, error.position) + 1
+            found = f"the control character U+{ord(error.character):04X}"
+            raise _problem(f"{self.path}:{line}", found, "printable text", "Remove it.") from error
+        except (YAMLError, ValueError, OverflowError) as error:  # the last two from escapes such as "\U99999999"
+            mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
             where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
-            what = getattr(error, "problem", None) or (str(error) or type(error).__name__).splitlines()[0]
+            what = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error)
             raise _problem(
                 where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here."
             ) from error
 
-    def _events(self, text: str) -> Iterator[Event]:
-        yaml = YAML(typ="rt", pure=True)
+    def _events(self, text: str) -> Generator[Event]:
+        yaml = YAML(typ="safe", pure=True)
         for event in yaml.parse(text):
             if isinstance(event, DocumentStartEvent):
                 self._documents += 1
@@ -199,7 +207,10 @@ class _Reader:
                 where = f"{self.path}:{line}:{column} ({path})"
                 first = self.places[path][0]
                 raise _problem(
-                    where, f"the key `{key}` again, first in line {first}", "each key once", "Remove one of the two."
+                    where,
+                    f"the key `{key[:80]}` again, first in line {first}",
+                    "each key once",
+                    "Remove one of the two.",
                 )
             self.places[path] = _place(event)
             result[key] = self._value(next(events), events, path, depth + 1)
@@ -217,7 +228,12 @@ class _Reader:
                     event, f"a number of {len(text)} digits", f"at most {DIGITS_MAX}", "Write a smaller number."
                 )
             return int(text)
-        return float(text) if _FLOAT.fullmatch(text) else text
+        if not _FLOAT.fullmatch(text):
+            return text
+        number = float(text)
+        if math.isinf(number):
+            raise self._odd(event, f"the number {text[:20]}", "a finite number", "Write a smaller number.")
+        return number
 
 
 def _place(event: Event) -> tuple[int, int]:
@@ -226,7 +242,7 @@ def _place(event: Event) -> tuple[int, int]:
 
 def _without_sources(node: Any, dotted: str, provenance: dict[str, dict[str, Any]]) -> Any:
     if isinstance(node, dict):
-        if dotted and "value" in node and {"tag", "source"} & set(node):
+        if dotted and "value" in node and _SOURCE & set(node):
             provenance[dotted] = node
             return node["value"]
         return {k: _without_sources(v, f"{dotted}.{k}" if dotted else k, provenance) for k, v in node.items()}

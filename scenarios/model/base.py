@@ -20,6 +20,8 @@ from pydantic import (
 
 from scenarios.model import units
 
+NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # no dots: paths are dotted
+
 
 class Model(BaseModel):
     """Frozen; unknown keys are errors; YAML names are aliases without units."""
@@ -43,6 +45,15 @@ def _text(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^\\s*{unsigned}\\s*$", "examples": [example]})
 
 
+def _option(value: object) -> float:
+    """A plain number, or a share of 1 as a percentage."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return value
+    if isinstance(value, str) and value.strip().endswith("%"):
+        return units.share(value)
+    raise ValueError("a number, or a percentage such as 50 %")
+
+
 Duration = Annotated[int, _unit(units.duration_us), Field(ge=0), _text(units.DURATION, "5 min")]  # microseconds
 Rate = Annotated[float, _unit(units.rate_per_s), Field(ge=0), _text(units.RATE, "10500/s")]  # per second
 Share = Annotated[float, _unit(units.share), Field(ge=0, le=1), _text(units.SHARE, "95 %")]  # fraction of 1
@@ -50,11 +61,14 @@ Cpu = Annotated[float, _unit(units.cpu), Field(gt=0), _text(units.CPU, "2 vCPU")
 TimeOfDay = Annotated[  # seconds after 00:00 UTC
     int, _unit(units.time_of_day_s), Field(ge=0, lt=86400), _text(units.TIME_OF_DAY, "02:00")
 ]
+OptionValue = Annotated[  # of a fault: its bounds are the fault's
+    float,
+    BeforeValidator(_option),
+    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^\\s*{units.SHARE}\\s*$"}]}),
+]
 Whole = Annotated[int, Strict()]  # a count; neither true nor "4"
 Number = Annotated[float, Strict()]
 Flag = Annotated[bool, Strict()]
-Name = Annotated[
-    str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]*$", max_length=80)
-]  # no dots: paths are dotted
+Name = Annotated[str, StringConstraints(pattern=NAME_PATTERN, max_length=80)]
 Text = Annotated[str, StringConstraints(min_length=1, max_length=2000)]
 Plain = Any  # a JSON value, checked elsewhere

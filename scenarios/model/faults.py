@@ -47,7 +47,12 @@ FAULTS: dict[str, FaultKind] = {
         ),
         FaultKind("pod-kill", ("region", "service"), "pod", False, "pods die at once; others replace them", (_COUNT,)),
         FaultKind(
-            "crash-loop", ("region", "service"), "service", True, "pods of a service crash whenever they start", (_SHARE,)
+            "crash-loop",
+            ("region", "service"),
+            "service",
+            True,
+            "pods of a service crash whenever they start",
+            (_SHARE,),
         ),
         FaultKind("node-loss", ("region", "service"), "node", True, "the node that runs the service's first pod dies"),
         FaultKind("drop-table", ("region",), "data", False, "a table is dropped; the statement replicates"),

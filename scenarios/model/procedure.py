@@ -1,5 +1,6 @@
 """Procedures are data: steps, who acts, what each needs to be up, how it is verified and undone."""
 
+from dataclasses import dataclass
 from typing import Literal
 
 from pydantic import Field
@@ -7,18 +8,17 @@ from pydantic import Field
 from scenarios.model.base import Duration, Model, Name, Plain, Text
 
 Verb = Literal[
-    "fence",  # the old primary's commit lease must have expired
-    "promote",  # the replica becomes primary
-    "fail_back",
-    "deploy",  # full plan of services in a region
+    "fence",
+    "promote",
+    "deploy",
     "wait_ready",
     "switch_dns",
     "verify",
     "assess",
     "restore_snapshot",
     "restore_point_in_time",
-    "patch_config",  # ConfigMap key
-    "restart",  # rollout restart of deployments
+    "patch_config",
+    "restart",
     "scale",
     "set_image",
     "rollout_undo",
@@ -30,21 +30,81 @@ Verb = Literal[
 ]
 
 
+@dataclass(frozen=True)
+class VerbOption:
+    """A value under `with:` of a step."""
+
+    name: str
+    kind: Literal["whole", "text", "flag"]
+    needed: bool
+    title: str
+
+
+@dataclass(frozen=True)
+class VerbKind:
+    """What a verb does, whether it needs `target.region`, whether `target.service` may narrow it, its options."""
+
+    title: str
+    region: bool = True
+    service: bool = False
+    options: tuple[VerbOption, ...] = ()
+
+
+VERBS: dict[Verb, VerbKind] = {
+    "fence": VerbKind("waits until the old primary's commit lease has expired: it commits nothing from then on", False),
+    "promote": VerbKind("makes the region's replica the primary; refused while it is backing up"),
+    "deploy": VerbKind("deploys the full plan of every service in the region"),
+    "wait_ready": VerbKind("waits until every planned pod of the region (or of one service) is ready", service=True),
+    "switch_dns": VerbKind("makes the name lead to the region, by a changed record (route53) or a health check"),
+    "verify": VerbKind("looks whether it works; finds what an earlier step has not done", False),
+    "assess": VerbKind("looks at the situation before anything is changed", False),
+    "restore_snapshot": VerbKind("restores the last nightly snapshot into a new database"),
+    "restore_point_in_time": VerbKind("restores to the moment before the mistake, as far as logs were uploaded"),
+    "patch_config": VerbKind(
+        "patches a ConfigMap; pods read database_url when they start, trading_enabled when the kubelet syncs",
+        options=(
+            VerbOption("key", "text", False, "key of the ConfigMap; default database_url"),
+            VerbOption("value", "text", False, "its new value; default: the restored database"),
+        ),
+    ),
+    "restart": VerbKind("restarts the deployments of the region (or of one service), pod by pod", service=True),
+    "scale": VerbKind(
+        "changes the number of pods", service=True, options=(VerbOption("replicas", "whole", True, "pods wanted"),)
+    ),
+    "set_image": VerbKind(
+        "rolls out another image",
+        service=True,
+        options=(
+            VerbOption("image", "text", True, "its name and version"),
+            VerbOption("crashes", "flag", False, "whether it crashes at start; default false"),
+        ),
+    ),
+    "rollout_undo": VerbKind("goes back to the image before", service=True),
+    "disable_trading": VerbKind("patches the ConfigMap so that orders are refused"),
+    "enable_trading": VerbKind("patches the ConfigMap so that orders are taken again"),
+    "copy_models": VerbKind("copies the models back from the other region", False),
+    "notify": VerbKind(
+        "tells stakeholders", False, options=(VerbOption("audience", "text", False, "who; default stakeholders"),)
+    ),
+    "wait": VerbKind("takes its time and does nothing", False),
+}
+
+
 class Step(Model):
     """One step. `takes` names the parameter that says how long a person needs for it."""
 
     id: Name
     title: Text
     verb: Verb
-    target: dict[str, str] = {}
-    needs: tuple[str, ...] = ()  # APIs, "kubernetes:us-west-2", "rds:us-west-2", "route53", "s3", "lambda:us-west-2"
-    after: tuple[str, ...] = ()  # steps; default: the one before
-    takes: str | None = None
-    timeout_us: Duration | None = Field(None, alias="timeout")
+    target: dict[str, Name] = Field(default_factory=dict, description="region, and service where the verb takes one")
+    needs: tuple[str, ...] = Field((), description="APIs: kubernetes:us-west-2, rds:us-west-2, route53 ...")
+    after: tuple[str, ...] = Field((), description="earlier steps it waits for; default: the one before")
+    takes: str | None = Field(None, description="parameter that says how long a person or the automation needs")
+    timeout_us: Duration | None = Field(None, alias="timeout", description="how long it waits for an API that is down")
     verified_by: str = ""
     undone_by: str = ""
-    runbook: str = ""
-    options: dict[str, Plain] = Field({}, alias="with")
+    runbook: str = Field("", description="step of the runbook's section that it is")
+    options: dict[str, Plain] = Field(default_factory=dict, alias="with")
 
 
 class ChangeRequest(Model):
@@ -60,9 +120,9 @@ class Procedure(Model):
 
     procedure: Name
     title: Text
-    runbook: tuple[str, ...] = ()
+    runbook: tuple[Text, ...] = ()
     actor: Literal["automation", "people", "controller"]
     starts: Literal["automation-detects", "page-answered", "change-window", "when-named"]
-    severity: str = "P0"
+    severity: Literal["P0", "P1", "P2", "P3"] = "P0"
     steps: tuple[Step, ...] = Field(min_length=1)
-    change: ChangeRequest | None = None  # a procedure that is a change says what its request declared
+    change: ChangeRequest | None = Field(None, description="what its change request declared, if it is a change")

@@ -9,169 +9,192 @@ from pydantic import Field
 
 from scenarios.model.base import Cpu, Duration, Flag, Model, Name, Number, Share, Text, TimeOfDay, Whole
 
+SHORTEST_PERIOD_US = 100_000  # of something that polls
+SHORTEST_SPACING_US = 1_000  # of probes and writes
+
 
 class Region(Model):
     """A region and what stands ready in it."""
 
-    role: Literal["active", "pilot-light", "warm"]
+    role: Literal["active", "pilot-light", "warm"] = Field(
+        description="active: the full plan serves users; warm: `warm_replicas` of each service; pilot-light: no pods"
+    )
     zones: Whole = Field(3, ge=1, le=6)
     nodes: Whole = Field(ge=1, le=1000, description="ready at the start")
     node_cpu: Cpu
     node_quota: Whole = Field(ge=1, le=1000, description="nodes the provisioner may reach")
     provisioner: Literal["karpenter", "cluster-autoscaler", "none"] = "karpenter"
-    warm_replicas: Whole = Field(
-        0, ge=0, le=1000, description="pods of each service standing ready when the role is warm"
-    )
+    warm_replicas: Whole = Field(0, ge=0, le=1000, description="pods of each service standing ready in a warm region")
 
 
 class Lognormal(Model):
-    """Own work of a service: mean and log-standard-deviation."""
+    """Own work of a service."""
 
-    mean_us: Duration = Field(alias="mean", gt=0)
-    sigma: Number = Field(0.5, ge=0, le=3)
+    mean_us: Duration = Field(alias="mean", gt=0, description="mean time, without the calls it waits for")
+    sigma: Number = Field(0.5, ge=0, le=3, description="log-standard-deviation; 0: always the mean")
 
 
 class Queue(Model):
     """Waiting room of a pod."""
 
-    capacity: Whole = Field(ge=0, le=1_000_000)
-    patience_us: Duration = Field(alias="patience")
+    capacity: Whole = Field(ge=0, le=1_000_000, description="requests that may wait")
+    patience_us: Duration = Field(alias="patience", description="longest wait, then 503; 0: for ever")
 
 
 class WarmUp(Model):
-    """A pod that has just become ready works slower: factor falling linearly to 1."""
+    """A pod that has just become ready works slower."""
 
-    factor: Number = Field(1.0, ge=1, le=1000)
+    factor: Number = Field(1.0, ge=1, le=1000, description="how much slower at first; falls to 1 in a straight line")
     duration_us: Duration = Field(0, alias="duration")
 
 
 class Probe(Model):
     """What a user asks of the service and what counts as a right answer."""
 
-    asks: Literal["own", "chain", "write"] = "own"  # own: answered by the service itself
-    spacing_us: Duration = Field(50_000, alias="spacing", gt=0)
-    timeout_us: Duration = Field(1_000_000, alias="timeout")
-    greatest_age_us: Duration | None = Field(None, alias="greatest age")
-    serving: str = ""  # in words
-    degraded: str = ""
+    asks: Literal["own", "chain", "write"] = Field(
+        "own", description="own: answered by the service itself; chain: with its callees; write: a row is written"
+    )
+    spacing_us: Duration = Field(50_000, alias="spacing", ge=SHORTEST_SPACING_US)
+    timeout_us: Duration = Field(1_000_000, alias="timeout", gt=0)
+    greatest_age_us: Duration | None = Field(None, alias="greatest age", description="of the data in a right answer")
+    serving: str = Field("", description="in words: what counts as serving")
+    degraded: str = Field("", description="in words: what counts as degraded, which is not serving")
 
 
 class Service(Model):
     """A stateless service; each region may hold a deployment of it."""
 
-    deployment: str
-    replicas: Whole = Field(ge=1, le=1000)
-    slots: Whole = Field(ge=1, le=100_000)
-    cpu: Cpu
+    deployment: Text = Field(description="its name in Kubernetes")
+    replicas: Whole = Field(ge=1, le=1000, description="pods of the full plan")
+    slots: Whole = Field(
+        ge=1, le=100_000, description="requests a pod works on at once, those that wait for a callee too"
+    )
+    cpu: Cpu = Field(description="of a pod")
     own: Lognormal
     queue: Queue
     warm_up: WarmUp = WarmUp()
     probe: Probe = Probe()
-    spread: Literal["nodes", "zones", "none"] = "zones"
-    needs_database: Flag = False  # without it answers are not right
+    spread: Literal["nodes", "zones", "none"] = Field("zones", description="what its pods are spread over")
+    needs_database: Flag = Field(False, description="without the database its answers are not right")
 
 
 class Copy(Model):
     """A class of data copied to another region at an interval."""
 
-    interval_us: Duration = Field(alias="interval", gt=0)
-    write_spacing_us: Duration = Field(alias="write spacing", gt=0)
+    interval_us: Duration = Field(alias="interval", ge=SHORTEST_PERIOD_US)
+    write_spacing_us: Duration = Field(
+        alias="write spacing",
+        ge=SHORTEST_SPACING_US,
+        description="between writes to the source; at most a tenth of the RPO",
+    )
 
 
 class Database(Model):
     """The primary, its standby in the region, its replica in another, and its backups."""
 
     cpu: Cpu
-    slots: Whole = Field(ge=1, le=100_000)
+    slots: Whole = Field(ge=1, le=100_000, description="connections that work at once")
     own: Lognormal
     queue: Queue
     probe: Probe = Probe()
-    home: str  # region of the primary
-    multi_az: Flag = True
-    replica_region: str | None = None
-    snapshot_at_s: TimeOfDay = Field(7200, alias="snapshot at")
-    log_upload_us: Duration = Field(300_000_000, alias="log upload")
-    copies: dict[str, Copy] = {}  # models, configuration, logs
+    home: Name = Field(description="region of the primary at the start")
+    multi_az: Flag = Field(True, description="a synchronous standby in another zone takes over when the primary dies")
+    replica_region: Name | None = Field(None, description="region of the asynchronous replica")
+    snapshot_at_s: TimeOfDay = Field(7200, alias="snapshot at", description="time of the nightly snapshot, UTC")
+    log_upload_us: Duration = Field(
+        300_000_000,
+        alias="log upload",
+        ge=SHORTEST_PERIOD_US,
+        description="how often logs for point-in-time recovery go",
+    )
+    copies: dict[Name, Copy] = Field(default_factory=dict, description="models, configuration, logs")
 
 
 class Breaker(Model):
     """Circuit breaker of a caller."""
 
-    threshold: Share
-    window: Whole = Field(ge=1, le=100_000)
-    open_us: Duration = Field(alias="open")
+    threshold: Share = Field(gt=0, description="opens at this share of failures in its window")
+    window: Whole = Field(ge=1, le=100_000, description="last results that count")
+    open_us: Duration = Field(alias="open", description="how long it stays open before it lets one call try")
 
 
 class Call(Model):
-    """An edge of the call graph."""
+    """An edge of the call graph. Pool: connections of each calling pod."""
 
-    caller: str = Field(alias="from")
-    callee: str = Field(alias="to")
-    mode: Literal["sync", "async"]
+    caller: Name = Field(alias="from", description="client, or a service")
+    callee: Name = Field(alias="to", description="a service, or database")
+    mode: Literal["sync", "async"] = Field(description="sync: the caller holds its slot until the answer")
     balancer: Literal["random", "round-robin", "least-connections", "power-of-two"] = "random"
-    timeout_us: Duration = Field(0, alias="timeout")
+    timeout_us: Duration = Field(0, alias="timeout", description="0: waits for ever")
     retries: Whole = Field(0, ge=0, le=6)
-    back_off_us: Duration = Field(0, alias="back-off")
-    budget: Share | None = None
-    budget_burst: Whole = Field(10, ge=1, le=100_000, alias="budget burst")  # retries a caller may have saved up
+    back_off_us: Duration = Field(0, alias="back-off", description="base of the exponential back-off with full jitter")
+    budget: Share | None = Field(None, description="retries as a share of calls; nothing: no budget")
+    budget_burst: Whole = Field(10, ge=1, le=100_000, alias="budget burst", description="retries it may have saved up")
     breaker: Breaker | None = None
-    pool: Whole = Field(0, ge=0, le=100_000)  # connections per calling pod, 0: no pool
-    pool_queue: Whole = Field(200, ge=0, le=1_000_000, alias="pool queue")  # calls that may wait for a connection
-    pool_patience_us: Duration = Field(50_000, alias="pool patience")
+    pool: Whole = Field(0, ge=0, le=100_000, description="connections of each calling pod; 0: no pool")
+    pool_queue: Whole = Field(
+        200, ge=0, le=1_000_000, alias="pool queue", description="calls that may wait for a connection"
+    )
+    pool_patience_us: Duration = Field(50_000, alias="pool patience", description="how long they may; 0: for ever")
     why: str = ""
 
 
 class Client(Model):
     """The senders of orders. Their call into the system is the call `client -> SERVICE` of the call graph."""
 
-    count: Whole = Field(200, ge=1, le=1_000_000)
-    ignore_ttl: Share = 0.03
+    count: Whole = Field(200, ge=1, le=1_000_000, description="each with a DNS cache, a retry budget and a breaker")
+    ignore_ttl: Share = Field(0.03, description="share that keeps its first DNS answer for ever")
 
 
 class Dns(Model):
     """How names lead to a region."""
 
     ttl_us: Duration = Field(alias="ttl")
-    health_check_failover: Flag = False  # Route 53 health check moves the name by itself
+    health_check_failover: Flag = Field(False, description="a Route 53 health check moves the name by itself")
 
 
 class AlertRule(Model):
     """An alert as the runbook has it, in both readings."""
 
-    alert: str
-    written: str  # PromQL as the runbook writes it
-    intended: str
-    for_us: Duration = Field(alias="for")
-    severity: str = "critical"
+    alert: Name
+    written: Text = Field(description="PromQL as the runbook writes it")
+    intended: Text = Field(description="PromQL as it is meant; this reading is judged")
+    for_us: Duration = Field(alias="for", description="how long the condition holds before it fires")
+    severity: Text = "critical"
 
 
 class Monitoring(Model):
     """Prometheus in each of these regions, each scraping all regions."""
 
-    regions: tuple[str, ...]
-    scrape_us: Duration = Field(alias="scrape", gt=0)
-    evaluation_us: Duration = Field(alias="evaluation", gt=0)
-    fast_evaluation_us: Duration = Field(5_000_000, alias="fast evaluation", gt=0)  # rules of the group RiskLimitBreach
-    group_wait_us: Duration = Field(30_000_000, alias="group wait")
+    regions: tuple[Name, ...] = Field(min_length=1)
+    scrape_us: Duration = Field(alias="scrape", ge=SHORTEST_PERIOD_US)
+    evaluation_us: Duration = Field(alias="evaluation", ge=SHORTEST_PERIOD_US)
+    fast_evaluation_us: Duration = Field(
+        5_000_000,
+        alias="fast evaluation",
+        ge=SHORTEST_PERIOD_US,
+        description="of the rules as intended whose `for` is shorter than `evaluation`",
+    )
+    group_wait_us: Duration = Field(30_000_000, alias="group wait", description="Alertmanager waits before it sends")
     alerts: tuple[AlertRule, ...]
 
 
 class Automation(Model):
     """The failover automation."""
 
-    region: str
-    poll_us: Duration = Field(alias="poll", gt=0)
-    failures: Whole = Field(3, ge=1, le=1000)
-    procedure: str
-    working: Flag = True
+    region: Name = Field(description="where it runs; it dies with this region")
+    poll_us: Duration = Field(alias="poll", ge=SHORTEST_PERIOD_US)
+    failures: Whole = Field(3, ge=1, le=1000, description="polls in a row that must fail before it acts")
+    procedure: Text = Field(description="name of the procedure it carries out")
+    working: Flag = Field(True, description="false: it is broken and nobody knows")
 
 
 class People(Model):
     """Who can act: each does one thing at a time. How long they need is in the parameters `people.*`."""
 
-    incident_commanders: Whole = Field(1, ge=1, le=100)  # decide
-    technical_leads: Whole = Field(1, ge=1, le=100)  # type
-    levels: tuple[str, ...] = ("L1", "L2", "L3")  # paged in this order
+    incident_commanders: Whole = Field(1, ge=1, le=100, description="who decide")
+    technical_leads: Whole = Field(1, ge=1, le=100, description="who type")
+    levels: tuple[Text, ...] = Field(("L1", "L2", "L3"), min_length=1, description="paged in this order")
 
 
 class Topology(Model):
@@ -182,10 +205,10 @@ class Topology(Model):
     regions: dict[Name, Region] = Field(min_length=1)
     services: dict[Name, Service] = Field(min_length=1)
     database: Database
-    calls: tuple[Call, ...]
+    calls: tuple[Call, ...] = Field(description="the call graph: a chain from `client`")
     client: Client
     dns: Dns
     monitoring: Monitoring
     automation: Automation | None = None
     people: People = People()
-    parameters: dict[str, object] = {}  # overrides of the catalogue
+    parameters: dict[str, object] = Field(default_factory=dict, description="parameters that are different here")

@@ -1,0 +1,209 @@
+"""Checks of a scenario against its topology and procedures: names, times, options, reasons."""
+
+import math
+from collections.abc import Iterable, Mapping
+
+from scenarios.errors import Problem
+from scenarios.files.checks.procedure import apis, check_procedure
+from scenarios.files.checks.topology import check_topology
+from scenarios.files.problems import at, unknown
+from scenarios.files.resolved import Resolved
+from scenarios.files.yaml import Document
+from scenarios.model.faults import FAULTS, FaultKind
+from scenarios.model.scenario import Entry, Workload
+from scenarios.model.topology import Topology
+from scenarios.record.kinds import KINDS
+
+HISTORY_MOST = 1_000_000  # writes
+
+
+def crosscheck(
+    resolved: Resolved, scenario: Document, topology: Document, procedures: Mapping[str, Document]
+) -> list[Problem]:
+    """All problems between a scenario, its topology and its procedures; none if it can be played."""
+    return [
+        *check_topology(resolved.topology, topology),
+        *_workload(resolved.scenario.workload, scenario),
+        *_timeline(resolved, scenario),
+        *_worlds(resolved, scenario),
+        *(
+            problem
+            for name, procedure in resolved.procedures.items()
+            for problem in check_procedure(resolved, procedure, procedures[name])
+        ),
+        *_response(resolved, scenario),
+        *_not_judged(resolved, scenario),
+    ]
+
+
+def _workload(workload: Workload, document: Document) -> list[Problem]:
+    problems = []
+    if isinstance(workload.duration, int) and workload.duration > workload.at_most_us:
+        expected, remedy = "a time up to `at most`", "Raise `at most`, or shorten `duration`."
+        problems.append(at(document, "workload.duration", "more than `at most`", expected, remedy))
+    history = workload.history
+    if history is not None and history.covers_us > history.spacing_us * HISTORY_MOST:
+        found = f"{history.covers_us // history.spacing_us:,} writes"
+        remedy = "Space them wider; a tenth of the objective is enough."
+        problems.append(at(document, "workload.history.spacing", found, f"at most {HISTORY_MOST:,}", remedy))
+    return problems
+
+
+def _worlds(resolved: Resolved, document: Document) -> list[Problem]:
+    worlds = resolved.scenario.worlds
+    if worlds.twin is None and worlds.kind is None and worlds.eks is None:
+        remedy = "Add `twin: {trials: 200, met_in: 95 %}`."
+        return [at(document, "worlds", "no world", "twin, kind or eks", remedy)]
+    return []
+
+
+def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
+    problems: list[Problem] = []
+    scenario = resolved.scenario
+    for index, entry in enumerate(scenario.timeline):
+        place = f"timeline.{index}"
+        if (entry.at_us is None) == (entry.when is None):
+            found = "both `at` and `when`" if entry.when else "neither `at` nor `when`"
+            problems.append(at(document, place, found, "exactly one of them", "Say when it happens."))
+        if (entry.fault is None) == (entry.change is None):
+            found = "both `fault` and `change`" if entry.fault else "neither `fault` nor `change`"
+            problems.append(at(document, place, found, "exactly one of them", "Say what happens."))
+        if entry.at_us is not None and entry.at_us >= scenario.workload.at_most_us:
+            expected, remedy = "a time before `at most` of the workload", "Move it, or let the run last longer."
+            problems.append(at(document, f"{place}.at", "a time after the run's end", expected, remedy))
+        if entry.when and entry.when.mark not in KINDS:
+            problems.append(unknown(document.where(f"{place}.when.mark"), "mark", entry.when.mark, KINDS))
+        if entry.change is not None:
+            problems += _change(resolved, entry, place, document)
+        if entry.fault is not None and entry.fault not in FAULTS:
+            problems.append(unknown(document.where(f"{place}.fault"), "fault", entry.fault, FAULTS))
+        elif entry.fault is not None:
+            kind = FAULTS[entry.fault]
+            problems += _target(kind, entry, place, resolved.topology, document)
+            problems += _options(kind, entry, place, document)
+    return problems + _overlaps(scenario.timeline, document)
+
+
+def _change(resolved: Resolved, entry: Entry, place: str, document: Document) -> list[Problem]:
+    procedure = resolved.procedures.get(entry.change or "")
+    problems = []
+    if procedure is not None and procedure.change is None:
+        found, remedy = f"{entry.change}, which declares no change", "Add downtime, rollback and window to it."
+        problems.append(at(document, f"{place}.change", found, "a procedure with `change:`", remedy))
+    for key, given in (("until", entry.until is not None), ("target", entry.target), ("with", entry.options)):
+        if given:
+            expected = f"no `{key}`: the procedure of a change says it"
+            problems.append(at(document, f"{place}.{key}", f"`{key}` for a change", expected, "Remove it."))
+    return problems
+
+
+def _target(kind: FaultKind, entry: Entry, place: str, topology: Topology, document: Document) -> list[Problem]:
+    problems = [
+        at(document, f"{place}.target", f"no {key} for {kind.name}", f"target.{key}", f"Say which {key}.")
+        for key in kind.target
+        if key not in entry.target
+    ]
+    known: dict[str, Iterable[str]] = {
+        "region": topology.regions,
+        "service": topology.services,
+        "api": apis(topology),
+    }
+    for key, name in entry.target.items():
+        where = document.where(f"{place}.target.{key}")
+        if key not in kind.target:
+            problems.append(unknown(where, f"target of {kind.name}", key, kind.target))
+        elif key in known and name not in known[key]:
+            problems.append(unknown(where, key, name, known[key]))
+        elif key == "region" and name not in (there := _regions_of(kind, topology)):
+            expected = f"one of {', '.join(there) or 'none: the topology has none'}"
+            found = f"{name}, where {kind.name} finds nothing to hit"
+            problems.append(Problem(where, found, expected, "Name a region that has it."))
+    return problems
+
+
+def _regions_of(kind: FaultKind, topology: Topology) -> list[str]:
+    """Regions in which a kind of fault finds what it hits."""
+    database = topology.database
+    if kind.name == "replication-stalled":
+        return [database.replica_region] if database.replica_region else []
+    if kind.hits in ("database", "data"):
+        return [database.home, *([database.replica_region] if database.replica_region else [])]
+    return list(topology.monitoring.regions if kind.hits == "monitoring" else topology.regions)
+
+
+def _options(kind: FaultKind, entry: Entry, place: str, document: Document) -> list[Problem]:
+    problems = []
+    known = {option.name: option for option in kind.options}
+    for name, value in entry.options.items():
+        where = document.where(f"{place}.with.{name}")
+        if name not in known:
+            problems.append(unknown(where, f"option of {kind.name}", name, known))
+            continue
+        option = known[name]
+        if not option.least <= value <= option.most or (option.whole and value != round(value)):
+            what = "a whole number" if option.whole else "a number"
+            expected = f"{what} from {option.least:g} to {option.most:g}: {option.title}"
+            problems.append(Problem(where, f"{value:g}", expected, "Change the value."))
+    if not kind.lifted and entry.until is not None:
+        expected = "no `until`: it happens at an instant"
+        problems.append(at(document, f"{place}.until", f"`until` for {kind.name}", expected, "Remove it."))
+    if entry.until == 0:
+        problems.append(at(document, f"{place}.until", "no time at all", "a time, or end", "Say how long it lasts."))
+    return problems
+
+
+def _overlaps(timeline: Iterable[Entry], document: Document) -> list[Problem]:
+    """The same fault on the same target twice at once cannot be told apart; in a lost region nothing else can land."""
+    problems = []
+    seen: list[tuple[int, Entry, float, float]] = []
+    for index, entry in enumerate(timeline):
+        if entry.at_us is None or entry.fault not in FAULTS:
+            continue
+        start, end = _interval(entry)
+        for other_index, other, other_start, other_end in seen:
+            together = start == other_start or (start < other_end and other_start < end)
+            same = other.fault == entry.fault and other.target == entry.target
+            in_lost_region = "region-loss" in (entry.fault, other.fault) and (
+                entry.target.get("region") == other.target.get("region")
+            )
+            if together and (same or in_lost_region):
+                found = f"{entry.fault} while {other.fault} of entry {other_index} holds the same target"
+                remedy = "Move one, or give the first an `until`."
+                problems.append(at(document, f"timeline.{index}", found, "times that do not overlap", remedy))
+        seen.append((index, entry, start, end))
+    return problems
+
+
+def _interval(entry: Entry) -> tuple[float, float]:
+    """When a fault holds, half-open; without `until` one that is lifted holds until the end."""
+    assert entry.at_us is not None, "an entry with a time"
+    if isinstance(entry.until, int):
+        return entry.at_us, entry.at_us + entry.until
+    return entry.at_us, math.inf if FAULTS[entry.fault or "none"].lifted else entry.at_us
+
+
+def _response(resolved: Resolved, document: Document) -> list[Problem]:
+    """A procedure that nobody would start answers nothing."""
+    automation = resolved.topology.automation
+    problems = []
+    for index, name in enumerate(resolved.scenario.response):
+        if name in resolved.scenario.response[:index]:
+            problems.append(at(document, f"response.{index}", f"{name} again", "each procedure once", "Remove one."))
+        starts = resolved.procedures[name].starts
+        if starts == "automation-detects" and (automation is None or automation.procedure != name):
+            found = f"{name}, which no automation starts"
+            expected = "the procedure that the topology's `automation` names"
+            problems.append(at(document, f"response.{index}", found, expected, "Name it there, or leave it out."))
+    return problems
+
+
+def _not_judged(resolved: Resolved, document: Document) -> list[Problem]:
+    known = [objective.objective for objective in resolved.objectives]
+    problems = []
+    for name, reason in resolved.scenario.not_judged.items():
+        place = f"not_judged.{name}"
+        if name not in known:
+            problems.append(unknown(document.where(place), "objective", name, known))
+        elif not reason.strip():
+            problems.append(at(document, place, "no reason", "a reason", "Say why it is not judged."))
+    return problems
