@@ -48,7 +48,7 @@ class Arrivals:
 
 
 @allocating
-def _chunk(points, rates, cumulated, key, state, count):  # type: ignore[no-untyped-def]
+def _chunk(points, rates, cumulated, key, state, count):
     """Return the next arrivals one by one, so that the sum is the same whatever the chunk."""
     times = np.empty(count, dtype=np.int64)
     total = state[0]

@@ -7,9 +7,9 @@ a change in any of them compiles anew.
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import numba
-from numba import njit
 
 _HERE = Path(__file__).parent
 
@@ -30,9 +30,11 @@ def _cache_folder() -> Path:
 
 
 if not os.environ.get("NUMBA_CACHE_DIR"):
-    numba.config.CACHE_DIR = str(_cache_folder())
+    vars(numba.config)["CACHE_DIR"] = str(_cache_folder())
+
+_njit: Any = numba.njit
 
 # Without Numba's runtime: it counts references at each call that passes an array, which costs more than the work.
-compiled = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-forced = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-allocating = njit(cache=True, nogil=True, error_model="numpy")
+compiled = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+forced = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
+allocating = _njit(cache=True, nogil=True, error_model="numpy")

@@ -1,16 +1,19 @@
 """The data plane that plays every request: a thin hull around the compiled kernel."""
 
+from dataclasses import fields
+
 import numpy as np
 from numpy.typing import NDArray
 
 from sim.data import kernel_commands, kernel_loop, layout
 from sim.data.commands import Command
-from sim.data.memory import Memory
+from sim.data.memory import WIDTHS, Memory
 from sim.data.plane import Chunk, Counters, LoadRows, Stop
 from sim.data.system import System
 from sim.data.timelines import Timelines
 
 I64 = NDArray[np.int64]
+_COLUMNS = [field.name for field in fields(Chunk) if field.name != "load"]
 
 
 class EventPlane:
@@ -115,15 +118,18 @@ class EventPlane:
         if final:
             kernel_commands.flush(self._k.address)
             self._take_output()
-        widths = {"finished": layout.FINISHED_WIDTH, "rows": layout.ROW_WIDTH, "probed": layout.PROBED_WIDTH}
         columns: list[I64] = []
-        for name, width in widths.items():
-            columns.extend(np.concatenate([np.zeros((0, width), dtype=np.int64), *self._parts[name]]).T.copy())
+        for name in ("finished", "rows", "probed"):
+            columns.extend(_joined(self._parts[name], WIDTHS[name]).T.copy())
         load = _load_rows(self._parts["loads"], self._bins, len(self._system.station_names))
         for parts in self._parts.values():
             parts.clear()
         self._bins.clear()
-        return Chunk(*columns, load=load)
+        return Chunk(**dict(zip(_COLUMNS, columns, strict=True)), load=load)
+
+
+def _joined(parts: list[I64], width: int) -> I64:
+    return np.concatenate([np.zeros((0, width), dtype=np.int64), *parts])
 
 
 def _load_rows(loads: list[I64], bins: list[I64], stations: int) -> LoadRows:
@@ -133,6 +139,7 @@ def _load_rows(loads: list[I64], bins: list[I64], stations: int) -> LoadRows:
         for which in range(3):
             ends = zip(rows[:, 8 + which].tolist(), rows[:, 9 + which].tolist(), strict=True)
             histograms[which] += [part[start:end] for start, end in ends]
-    table = np.concatenate([np.zeros((0, layout.LOAD_WIDTH), dtype=np.int64), *loads])
-    station = np.where(table[:, 1] == stations, -1, table[:, 1])
-    return LoadRows(table[:, 0].copy(), station, *(table[:, 2 + i].copy() for i in range(6)), *histograms)
+    table = _joined(loads, layout.LOAD_WIDTH)
+    second, station, intended, sent, ok, failed, unknown, attempts = table[:, :8].T.copy()
+    station[station == stations] = -1
+    return LoadRows(second, station, intended, sent, ok, failed, unknown, attempts, *histograms)

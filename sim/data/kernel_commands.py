@@ -64,8 +64,7 @@ def _jobs_at(g, r):
     n = 0
     for c in range(g.calls_n):
         call = call_at(g, c)
-        place = call.place
-        if call.replica == r and (place == QUEUED or place == WORKING or place == HOLDING or place == COMMITTING):
+        if call.replica == r and call.place in (QUEUED, WORKING, HOLDING, COMMITTING):
             found[n] = c
             seqs[n] = call.seq
             n += 1

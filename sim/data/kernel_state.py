@@ -322,10 +322,8 @@ def share_next(g, r, replica):
         return
     left = _job(g.jobs, r * g.jobs_each).goal - replica.virtual
     left = left if left > 0 else 0
-    if replica.speed == 65536:
-        wait = (left + 65535) >> 16
-    else:
-        wait = quotient(left + replica.speed - 1, replica.speed)
+    v = replica.speed
+    wait = (left + 65535) >> 16 if v == 65536 else quotient(left + v - 1, v)
     set_next(g, r, replica.last + wait)
 
 

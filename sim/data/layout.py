@@ -11,15 +11,12 @@ from sim.data.commands import Balancer, Outcome, ReplicaState, Status
 
 
 def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "", size: int = 0) -> np.dtype[Any]:
-    """Record of 64-bit integers, 32-bit integers, floats and stream keys; `size` pads it to a power of two of bytes."""
-    fields = [(n, np.int64) for n in words.split()] + [(n, np.float64) for n in floats.split()]
-    fields += [(n, np.uint64) for n in keys.split()] + [(n, np.int32) for n in halves.split()]
-    dtype = np.dtype(fields, align=True)
-    if size:
-        spec = {"names": dtype.names, "formats": [dtype[n] for n in dtype.names or ()], "itemsize": size}
-        spec["offsets"] = [dtype.fields[n][1] for n in dtype.names or ()] if dtype.fields else []
-        dtype = np.dtype(spec, align=True)
-    return dtype
+    """Record of 64-bit integers, 32-bit integers, floats and stream keys; `size` pads it to so many bytes."""
+    kinds = ((words, np.int64), (floats, np.float64), (keys, np.uint64), (halves, np.int32))
+    fields = [(name, np.dtype(kind)) for names, kind in kinds for name in names.split()]
+    unused = size - np.dtype(fields, align=True).itemsize
+    padding = [(f"padding{i}", np.dtype(np.int32)) for i in range(unused // 4)]
+    return np.dtype(fields + padding, align=True)
 
 
 # Tables are named by their plural, with their length in `<table>_n`; each name is an address.

@@ -16,7 +16,7 @@ FIRST_CALLS = 1 << 12
 FIRST_RING = 1 << 7
 MOST_CALLS = 1 << 26
 _COUNTED = (Balancer.LEAST_CONNECTIONS, Balancer.POWER_OF_TWO)
-_WIDTHS = {
+WIDTHS = {
     "finished": layout.FINISHED_WIDTH,
     "rows": layout.ROW_WIDTH,
     "probed": layout.PROBED_WIDTH,
@@ -80,7 +80,7 @@ class Memory:
         wanted = 2 * self["live_requests"] + FIRST_CALLS
         for name in ("finished", "probed"):
             if self[f"{name}_n"] < wanted:
-                self.put(name, np.zeros((2 * wanted, _WIDTHS[name]), dtype=np.int64))
+                self.put(name, np.zeros((2 * wanted, WIDTHS[name]), dtype=np.int64))
         if self["backoffs_n"] < self["backoffs_used"] + self["live_calls"] + FIRST_CALLS:
             self.put("backoffs", _longer(self.tables["backoffs"], 2 * self["backoffs_n"]))
 
@@ -252,7 +252,7 @@ class Memory:
             "bins": max(1 << 16, (stations + 1) * 3 * layout.BINS),
         }
         for name, length in lengths.items():
-            self.put(name, np.empty((length, _WIDTHS[name]), dtype=np.int64))
+            self.put(name, np.empty((length, WIDTHS[name]), dtype=np.int64))
 
     def _enlarge_calls(self, count: int) -> None:
         """More calls, and what has a place for each: an entry in each ring, entries of the agenda."""

@@ -25,7 +25,7 @@ class Counters:
 
     at_ns: int
     answered_ok: I64  # S
-    answered_failed: I64  # S, 5xx as the station's own metrics count them: every RESULT of a job it accepted or refused that is not OK
+    answered_failed: I64  # S, what its pods report themselves: answers not OK, QUEUE_FULL, QUEUE_TIMEOUT
     replica_ok: I64  # R
     replica_failed: I64  # R
     busy: I64  # R, slots held now
