@@ -292,6 +292,8 @@ def trial_bounds(report: Report, objective: str) -> tuple[float, float] | None:
     if not report.ensemble:
         return None
     verdict = _main(report.ensemble.judgement.verdicts).get(objective)
+    if verdict is not None and "share" in verdict.detail:
+        return float(verdict.detail["low"]), float(verdict.detail["high"])
     if verdict is None or verdict.unit not in ("share", "%") or verdict.low is None or verdict.high is None:
         return None
     scale = 1.0 if verdict.unit == "share" else 100.0

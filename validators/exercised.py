@@ -1,7 +1,7 @@
 """Which objectives a run exercises: only those are judged and counted; the others are listed with the reason.
 
-Every objective applies whose subject the topology contains and whose trigger the timeline contains. Source: DESIGN, The types
-that flow; What is measured, exactly (*Exercised*).
+Every objective applies whose subject the topology contains and whose trigger the timeline contains.
+Source: DESIGN, The types that flow; What is measured, exactly (*Exercised*).
 """
 
 from collections.abc import Callable, Mapping
@@ -9,7 +9,7 @@ from typing import Any
 
 from validators.ledger import done, found, isin
 from validators.marks import faults, hits_data
-from validators.measures import recovery_time
+from validators.measures import change, detection, load_test, recovery_time, response
 from validators.measures.goodness import series
 from validators.model import Observations
 
@@ -18,8 +18,7 @@ Objective = Mapping[str, Any]
 
 def why_not(observations: Observations, objective: Objective) -> str | None:
     """Return why an objective is not exercised, in words; None when it is."""
-    rule = _RULES.get(str(objective["kind"]))
-    return rule(observations, objective) if rule else "this kind of objective is not measured yet"
+    return _RULES[str(objective["kind"])](observations, objective)
 
 
 def _recovery_time(observations: Observations, objective: Objective) -> str | None:
@@ -52,6 +51,14 @@ def _lost(observations: Observations) -> bool:
     return read.asked and not isin(done(observations, "transactions").acked_keys, read.keys).all()
 
 
+def _latency(observations: Observations, objective: Objective) -> str | None:
+    """Latency and throughput are exercised where there is load."""
+    subject = str(objective["subject"])
+    if subject not in ("edge", "database", *observations.topology["services"]):
+        return f"the topology has no {subject}"
+    return None if observations.scenario["workload"]["rate_per_s"] > 0 else "there is no load"
+
+
 def _always(observations: Observations, objective: Objective) -> str | None:
     del observations, objective
     return None
@@ -60,6 +67,12 @@ def _always(observations: Observations, objective: Objective) -> str | None:
 _RULES: dict[str, Callable[[Observations, Objective], str | None]] = {
     "recovery_time": _recovery_time,
     "data_loss": _data_loss,
+    "latency": _latency,
+    "throughput": _latency,
+    "load_test": load_test.why_not,
+    "detection": detection.why_not,
+    "response": response.why_not,
+    "change": change.why_not,
     "house_rule": _always,
     "integrity": _always,
 }

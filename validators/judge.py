@@ -1,7 +1,7 @@
 """One run judged: each objective of the record becomes a verdict, and the verdicts are merged.
 
-A verdict compares the bounds of a measurement with the limit: PASS only when the whole interval meets it, FAIL only when the
-whole interval misses it, else INCONCLUSIVE. Doubts and faults of the instrument turn both into INCONCLUSIVE, unless the
+A verdict compares the bounds of a measurement with the limit: PASS only when the whole interval meets it, FAIL only
+when the whole interval misses it, else INCONCLUSIVE. Doubts and faults of the instrument turn both into INCONCLUSIVE, unless the
 violation is proven. Without data nothing passes, and nothing passes in a run that did not come to its own end.
 Source: DESIGN, What is measured, exactly.
 """
@@ -10,7 +10,18 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from validators.exercised import why_not
-from validators.measures import data_loss, house_rules, integrity, recovery_time
+from validators.measures import (
+    change,
+    data_loss,
+    detection,
+    house_rules,
+    integrity,
+    latency,
+    load_test,
+    recovery_time,
+    response,
+    throughput,
+)
 from validators.merge import judgement
 from validators.model import Judgement, Measurement, Observations, Result, Verdict
 from validators.reasons import reason
@@ -21,6 +32,12 @@ Measure = Callable[[Observations, Objective], list[Measurement]]
 MEASURES: dict[str, Measure] = {
     "recovery_time": recovery_time.measure,
     "data_loss": data_loss.measure,
+    "latency": latency.measure,
+    "throughput": throughput.measure,
+    "load_test": load_test.measure,
+    "detection": detection.measure,
+    "response": response.measure,
+    "change": change.measure,
     "house_rule": house_rules.measure,
     "integrity": integrity.measure,
 }
@@ -30,7 +47,7 @@ CUT_SHORT = "the run did not come to its own end"
 def judge(observations: Observations) -> Judgement:
     """Judge every objective of a record and merge what was judged.
 
-    Objectives that the run did not exercise, or that were left out before it, are listed with the reason and not merged.
+    Objectives that the run did not exercise, or that were left out before it, are listed with the reason, not merged.
     Raises KeyError for an objective of an unknown kind: the record was checked when it was read, so that is our bug.
     """
     return judgement([v for o in observations.objectives for v in _objective(observations, o)])
@@ -77,6 +94,7 @@ def _verdict(observations: Observations, objective: Objective, measured: Measure
         measured.name, result, measured.value, limit, measured.unit, measured.low, measured.high, measured.samples,
         measured.method, reason(measured, limit, result, weak), measured.evidence, measured.detail, _source(objective),
         merged=measured.name == objective["objective"], proven=result is Result.FAIL and measured.proven,
+        at_least=measured.at_least,
     )  # fmt: skip
 
 
@@ -90,6 +108,7 @@ def decide(measured: Measurement, limit: float, *, complete: bool = True) -> Res
         missed, met = high is not None and high <= limit, low is not None and low > limit
     else:
         missed, met = low is not None and low > limit, high is not None and high <= limit
+    missed = missed or measured.violated
     if missed and measured.proven:
         return Result.FAIL
     if measured.faults or measured.doubts:

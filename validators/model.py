@@ -82,6 +82,7 @@ class Measurement:
     at_least: bool = False  # the objective asks for more than the limit
     bare: bool = False  # a row that has no limit of its own: shown without PASS or FAIL
     vacuous: bool = False  # there was nothing to look at, and that is in order: no samples are needed
+    violated: bool = False  # missed in a way that no value expresses (an alert without a reason)
     says: str = ""  # the finding in words, without the limit
 
 
@@ -105,6 +106,7 @@ class Verdict:
     merged: bool = True
     state: str = "judged"  # judged | not_exercised | not_judged
     proven: bool = False  # a FAIL no instrument fault can take back
+    at_least: bool = False  # the objective asks for more than the limit
 
 
 @dataclass(frozen=True)

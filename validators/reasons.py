@@ -13,7 +13,7 @@ def reason(measured: Measurement, limit: float | None, result: Result | None, we
         return _sentence(says)
     if result is Result.INCONCLUSIVE:
         return _sentence(_undecided(says, measured, limit, weak))
-    if limit == 0 and not measured.at_least:
+    if measured.violated or (limit == 0 and not measured.at_least):
         return _sentence(says + (_where(measured) if result is Result.FAIL else ""))
     if result is Result.PASS:
         return _sentence(f"{says}, {_wanted(measured, limit)}")

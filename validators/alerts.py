@@ -1,0 +1,177 @@
+"""What became of one alert of the rules as intended: when it was due, when it fired and was paged, whether it should have.
+
+An alert is expected when its condition, computed from the record, held longer than `for` + scrape + evaluation, and is late
+after that + group_wait. Source: DESIGN, What is measured, exactly (detection).
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scenarios.model.faults import FAULTS
+from validators.conditions import SECOND_US, NotOnRecordError, holds, stretches
+from validators.marks import faults, of_kind
+from validators.model import Observations
+
+# What a Prometheus saw stays visible to its rules for so long (its lookback).
+VISIBLE_US = 300_000_000
+# A page that is this late does not arrive any more: somebody else would have been paged by now.
+PAGE_LOST_US = 300_000_000
+
+
+@dataclass(frozen=True)
+class Timing:
+    """How long one rule needs. `due_us`: it fires by then; `late_us`: the page is sent by then."""
+
+    for_us: int
+    due_us: int
+    late_us: int
+
+
+@dataclass(frozen=True)
+class Span:
+    """One stretch in which a server said that the alert fires; `until_us` None: to the end."""
+
+    region: str
+    from_us: int
+    until_us: int | None
+
+
+@dataclass(frozen=True)
+class Story:
+    """One stretch [from, to) of the condition that made the alert due, and what followed.
+
+    `fired_us` is `from_us` when it was firing already. `paged_us`: the page was sent (received, where sending is not on
+    record); None with `page_due`: there was time for a page and none came.
+    """
+
+    from_us: int
+    to_us: int
+    fired_us: int | None
+    paged_us: int | None
+    page_due: bool
+
+
+@dataclass(frozen=True)
+class Alert:
+    """All about one alert. `unknown`: why its condition cannot be computed, "" when it can."""
+
+    timing: Timing
+    stories: tuple[Story, ...]
+    spans: tuple[Span, ...]
+    spurious: tuple[Span, ...]
+    stuck: tuple[Span, ...]
+    early: tuple[Span, ...]  # fired before the first fault
+    held: bool  # whether the condition ever held
+    unknown: str
+
+
+def rule(observations: Observations, alert: str) -> Mapping[str, Any] | None:
+    """Return the rule of an alert as the topology declares it."""
+    rules = observations.topology["monitoring"]["alerts"]
+    return next((r for r in rules if r["alert"] == alert), None)
+
+
+def alert(observations: Observations, name: str) -> Alert:
+    """Return what became of an alert that the topology declares."""
+    return observations.once(("alert", name), lambda: _alert(observations, name))
+
+
+def timing(observations: Observations, alert_rule: Mapping[str, Any]) -> Timing:
+    """Times of a rule; one whose `for` is shorter than the evaluation is evaluated fast."""
+    monitoring = observations.topology["monitoring"]
+    for_us = int(alert_rule["for_us"])
+    fast = for_us < int(monitoring["evaluation_us"])
+    evaluation = int(monitoring["fast_evaluation_us"] if fast else monitoring["evaluation_us"])
+    due = for_us + int(monitoring["scrape_us"]) + evaluation
+    return Timing(for_us, due, due + int(monitoring["group_wait_us"]))
+
+
+def _alert(observations: Observations, name: str) -> Alert:
+    declared = rule(observations, name)
+    assert declared is not None, f"{name} is judged only where the topology declares it"
+    times = timing(observations, declared)
+    spans = fired(observations, name, "intended")
+    first_fault = min((f.begun_us for f in faults(observations)), default=None)
+    early = tuple(s for s in spans if first_fault is not None and s.from_us < first_fault)
+    try:
+        held = holds(observations, str(declared["intended"]))
+    except NotOnRecordError as missing:
+        return Alert(times, (), spans, (), (), early, held=False, unknown=str(missing))
+    true = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
+    stories = tuple(_story(observations, name, times, spans, a, b) for a, b in true if b - a > times.due_us)
+    spurious = tuple(s for s in spans if not _held_in(true, s.from_us - times.due_us - VISIBLE_US, s.from_us))
+    stuck = tuple(s for s in spans if _stuck(observations, times, true, s))
+    return Alert(times, stories, spans, spurious, stuck, early, held=bool(true), unknown="")
+
+
+def fired(observations: Observations, name: str, rules: str) -> tuple[Span, ...]:
+    """Spans in which an alert fires by one reading of the rules, in order of time."""
+    spans: list[Span] = []
+    open_: dict[str, int] = {}
+    for mark in of_kind(observations, "alert_firing", "alert_resolved"):
+        if mark.subject != name or mark.detail["rules"] != rules or mark.t_us >= observations.duration_us:
+            continue
+        region = str(mark.detail["region"])
+        if mark.kind == "alert_firing":
+            open_.setdefault(region, mark.t_us)
+        elif region in open_:
+            spans.append(Span(region, open_.pop(region), mark.t_us))
+    spans += [Span(region, since, None) for region, since in open_.items()]
+    return tuple(sorted(spans, key=lambda s: s.from_us))
+
+
+def _held_in(true: list[tuple[int, int]], from_us: int, to_us: int) -> bool:
+    return any(a <= to_us and b >= from_us for a, b in true)
+
+
+def _story(
+    observations: Observations, name: str, times: Timing, spans: tuple[Span, ...], from_us: int, to_us: int
+) -> Story:
+    end = observations.duration_us
+    visible_to = to_us + times.due_us
+    mine = [s for s in spans if s.from_us <= visible_to and (s.until_us is None or s.until_us > from_us)]
+    if not mine:
+        return Story(from_us, to_us, None, None, page_due=False)
+    first = mine[0]
+    if first.from_us <= from_us:
+        return Story(from_us, to_us, from_us, from_us, page_due=True)
+    until = max(end if s.until_us is None else s.until_us for s in mine)
+    paged = _paged(observations, name, first.from_us, until)
+    wait = times.late_us - times.due_us
+    return Story(from_us, to_us, first.from_us, paged, page_due=until - first.from_us > wait)
+
+
+def _paged(observations: Observations, name: str, fired_us: int, until_us: int) -> int | None:
+    """When the page of an alert that fires was sent, if it also arrived; where sending is not on record, when it arrived."""
+    end = observations.duration_us
+
+    def after(kind: str, since_us: int) -> int | None:
+        mine = (m.t_us for m in of_kind(observations, kind) if m.detail["alert"] == name)
+        return next((t for t in mine if since_us <= t < end), None)
+
+    sent = after("page_sent", fired_us)
+    if sent is None or sent > until_us:
+        return after("page_received", fired_us)
+    lost = after("page_received", sent) is None and end - sent > PAGE_LOST_US
+    return None if lost else sent
+
+
+def _stuck(observations: Observations, times: Timing, true: list[tuple[int, int]], span: Span) -> bool:
+    """Whether a server that was not lost itself said so long after the condition had ceased."""
+    end = observations.duration_us
+    if span.until_us is None and _lost(observations, span.region):
+        return False
+    over = max((b for a, b in true if a <= (span.until_us or end)), default=None)
+    if over is None:
+        return False
+    allowed = over + VISIBLE_US + times.due_us - times.for_us
+    return (span.until_us if span.until_us is not None else end) > allowed
+
+
+def _lost(observations: Observations, region: str) -> bool:
+    hits = ("region", "monitoring")
+    return any(
+        f.target.get("region") == region and f.kind in FAULTS and FAULTS[f.kind].hits in hits
+        for f in faults(observations)
+    )

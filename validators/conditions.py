@@ -1,0 +1,298 @@
+"""When the condition of an alert rule held, computed from the record: samples and load, as an ideal Prometheus would see them.
+
+A rule's expression is evaluated at each whole second of the run on series that the record has: `up` of each pod (from
+replicas ready and planned), `http_requests_total` of each service in each region (from the load), and any sampled quantity
+under its own name. Everything is an array over the seconds; NaN is an element that is not there. The parts of PromQL are
+those that alert rules of this kind use; a rule that needs more, or a series that nobody recorded, raises NotOnRecordError.
+Source: DESIGN, What is measured, exactly (detection).
+"""
+
+import operator
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from validators import integrity
+from validators.columns import F64, I64, Bool, names, whole
+from validators.model import Observations
+
+SECOND_US = 1_000_000
+Labels = frozenset[tuple[str, str]]
+Vector = dict[Labels, F64]
+Operation = Callable[[Any, Any], NDArray[Any]]
+
+_ARITHMETIC: dict[str, Operation] = {
+    "+": operator.add,
+    "-": operator.sub,
+    "*": operator.mul,
+    "/": operator.truediv,
+}
+_COMPARISON: dict[str, Operation] = {
+    "==": operator.eq,
+    "!=": operator.ne,
+    ">": operator.gt,
+    "<": operator.lt,
+    ">=": operator.ge,
+    "<=": operator.le,
+}
+_AGGREGATES: dict[str, Callable[[F64], F64]] = {
+    "sum": lambda v: np.nansum(v, axis=0),
+    "max": lambda v: np.fmax.reduce(v, axis=0),
+    "min": lambda v: np.fmin.reduce(v, axis=0),
+    "count": lambda v: np.sum(~np.isnan(v), axis=0, dtype=np.float64),
+    "avg": lambda v: np.nansum(v, axis=0) / np.sum(~np.isnan(v), axis=0),
+}
+
+
+class NotOnRecordError(LookupError):
+    """The record does not tell whether a condition held; the message says what is missing."""
+
+
+def metrics(expression: str) -> frozenset[str]:
+    """Return the names of the series that a rule reads."""
+    import promql_parser
+
+    found: set[str] = set()
+    todo: list[Any] = [promql_parser.parse(expression)]
+    while todo:
+        node = todo.pop()
+        if type(node).__name__ == "VectorSelector":
+            found.add(node.name)
+        todo += [getattr(node, n) for n in ("lhs", "rhs", "expr", "vector_selector") if hasattr(node, n)]
+        todo += getattr(node, "args", [])
+    return frozenset(found)
+
+
+def holds(observations: Observations, expression: str) -> Bool:
+    """Whether a rule's condition held at each whole second of the judged interval.
+
+    Raises NotOnRecordError for a series that the record lacks and for PromQL that is not computed here.
+    """
+    return observations.once(("condition", expression), lambda: _holds(observations, expression))
+
+
+def _holds(observations: Observations, expression: str) -> Bool:
+    import promql_parser
+
+    try:
+        tree = promql_parser.parse(expression)
+    except ValueError as error:
+        raise NotOnRecordError("its rule is not PromQL") from error
+    seconds = observations.duration_us // SECOND_US + 1
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = _Evaluation(observations, seconds).of(tree)
+    if not isinstance(value, dict):
+        raise NotOnRecordError("its rule is a number, not a condition")
+    there = np.zeros(seconds, dtype=np.bool_)
+    for element in value.values():
+        there |= ~np.isnan(element)
+    return there
+
+
+def stretches(held: Bool) -> list[tuple[int, int]]:
+    """Stretches [from, to) of seconds in which it held.
+
+    >>> stretches(np.array([False, True, True, False, True]))
+    [(1, 3), (4, 5)]
+    """
+    edges = np.diff(np.concatenate([[False], held, [False]]).astype(np.int8))
+    return list(zip(np.flatnonzero(edges == 1).tolist(), np.flatnonzero(edges == -1).tolist(), strict=True))
+
+
+@dataclass(frozen=True)
+class _Evaluation:
+    """Value of a node: an array of the seconds for each element, or a number."""
+
+    observations: Observations
+    seconds: int
+
+    def of(self, node: Any) -> Vector | float:
+        nodes: dict[str, Callable[[Any], Vector | float]] = {
+            "ParenExpr": lambda n: self.of(n.expr),
+            "NumberLiteral": lambda n: float(n.val),
+            "VectorSelector": self._selector,
+            "Call": self._call,
+            "AggregateExpr": self._aggregate,
+            "BinaryExpr": self._binary,
+        }
+        kind = type(node).__name__
+        if kind not in nodes:
+            raise NotOnRecordError(f"{kind} in its rule is not computed from a record")
+        return nodes[kind](node)
+
+    def _vector(self, node: Any) -> Vector:
+        value = self.of(node)
+        if not isinstance(value, dict):
+            raise NotOnRecordError("its rule takes a number where a series is needed")
+        return value
+
+    def _selector(self, node: Any) -> Vector:
+        found = _series(self.observations, node.name, self.seconds)
+        tests = [(m.name, str(m.op).removeprefix("MatchOp."), m.value) for m in node.matchers.matchers]
+        return {k: v for k, v in found.items() if all(_matches(dict(k).get(n, ""), op, w) for n, op, w in tests)}
+
+    def _call(self, node: Any) -> Vector:
+        name = node.func.name
+        if name == "absent":
+            inner = self._vector(node.args[0])
+            there = np.zeros(self.seconds, dtype=np.bool_)
+            for element in inner.values():
+                there |= ~np.isnan(element)
+            return {frozenset(): np.where(there, np.nan, 1.0)}
+        if name not in ("rate", "increase"):
+            raise NotOnRecordError(f"the function {name} in its rule is not computed from a record")
+        window = node.args[0]
+        length = max(1, round(window.range.total_seconds()))
+        before = np.maximum(np.arange(self.seconds) - length, 0)
+        elapsed = np.arange(self.seconds) - before if name == "rate" else 1.0
+        counters = self._selector(window.vector_selector)
+        return {_bare(k): (v - v[before]) / elapsed for k, v in counters.items()}
+
+    def _aggregate(self, node: Any) -> Vector:
+        name = str(node.op)
+        if name not in _AGGREGATES or (node.modifier is not None and "By" not in str(node.modifier.type)):
+            raise NotOnRecordError(f"the aggregation {name} in its rule is not computed from a record")
+        kept = tuple(node.modifier.labels) if node.modifier is not None else ()
+        groups: dict[Labels, list[F64]] = {}
+        for labels, value in self._vector(node.expr).items():
+            groups.setdefault(frozenset((n, v) for n, v in labels if n in kept), []).append(value)
+        result = {}
+        for labels, values in groups.items():
+            stacked = np.stack(values)
+            result[labels] = np.where(np.isnan(stacked).all(axis=0), np.nan, _AGGREGATES[name](stacked))
+        return result
+
+    def _binary(self, node: Any) -> Vector | float:
+        op, left, right = str(node.op), self.of(node.lhs), self.of(node.rhs)
+        if node.modifier is not None:
+            raise NotOnRecordError("matching by labels in its rule is not computed from a record")
+        if op in ("and", "or", "unless") and isinstance(left, dict) and isinstance(right, dict):
+            return self._set(op, left, right)
+        if op not in _ARITHMETIC and op not in _COMPARISON:
+            raise NotOnRecordError(f"the operator {op} in its rule is not computed from a record")
+        if not isinstance(left, dict) and not isinstance(right, dict):
+            raise NotOnRecordError("arithmetic of two numbers in its rule is not computed from a record")
+        pairs = _pairs(left, right)
+        if op in _ARITHMETIC:
+            return {_bare(k): np.asarray(_ARITHMETIC[op](a, b), dtype=np.float64) for k, (a, b) in pairs.items()}
+        kept = {k: (a if isinstance(left, dict) else b) for k, (a, b) in pairs.items()}
+        compare = _COMPARISON[op]
+        return {k: np.where(compare(a, b) & ~np.isnan(a + b), kept[k], np.nan) for k, (a, b) in pairs.items()}
+
+    def _set(self, op: str, left: Vector, right: Vector) -> Vector:
+        absent = np.zeros(self.seconds, dtype=np.bool_)
+        if op == "or":
+            mine, result = _there(left, self.seconds), dict(left)
+            for labels, value in right.items():
+                alone = np.where(mine.get(_bare(labels), absent), np.nan, value)
+                result[labels] = (
+                    np.where(np.isnan(result[labels]), alone, result[labels]) if labels in result else alone
+                )
+            return result
+        others = _there(right, self.seconds)
+        match = {k: others.get(_bare(k), absent) for k in left}
+        return {k: np.where(match[k] == (op == "and"), v, np.nan) for k, v in left.items()}
+
+
+def _pairs(left: Vector | float, right: Vector | float) -> dict[Labels, tuple[Any, Any]]:
+    """Elements that meet, matched by their labels without the name of the series."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        bare = {_bare(k): v for k, v in right.items()}
+        return {k: (v, bare[_bare(k)]) for k, v in left.items() if _bare(k) in bare}
+    if isinstance(left, dict):
+        return {k: (v, right) for k, v in left.items()}
+    assert isinstance(right, dict), "one side is a vector"
+    return {k: (left, v) for k, v in right.items()}
+
+
+def _there(vector: Vector, seconds: int) -> dict[Labels, Bool]:
+    found: dict[Labels, Bool] = {}
+    for labels, values in vector.items():
+        known = found.get(_bare(labels), np.zeros(seconds, dtype=np.bool_))
+        found[_bare(labels)] = known | ~np.isnan(values)
+    return found
+
+
+def _bare(labels: Labels) -> Labels:
+    return frozenset((n, v) for n, v in labels if n != "__name__")
+
+
+def _matches(value: str, op: str, wanted: str) -> bool:
+    if op in ("Equal", "NotEqual"):
+        return (value == wanted) == (op == "Equal")
+    return (re.fullmatch(wanted, value) is not None) == (op == "Re")
+
+
+# --- the series that a record has
+
+
+def _series(observations: Observations, name: str, seconds: int) -> Vector:
+    return observations.once(("series of", name), lambda: _known_series(observations, name, seconds))
+
+
+def _known_series(observations: Observations, name: str, seconds: int) -> Vector:
+    known = {"up": _up, "http_requests_total": _requests}
+    found = known[name](observations, seconds) if name in known else _sampled(observations, name, seconds)
+    if not found:
+        raise NotOnRecordError(f"{name} is not on record")
+    return found
+
+
+def _labels(name: str, job: str, **more: str) -> Labels:
+    return frozenset({"__name__": name, "job": job, **more}.items())
+
+
+def _up(observations: Observations, seconds: int) -> Vector:
+    """One element a pod: there while it is planned or ready, 1 while it is ready."""
+    result: Vector = {}
+    for station in integrity.subjects(observations, "replicas_ready"):
+        ready = _held(observations, "replicas_ready", station, seconds)
+        planned = _held(observations, "replicas_planned", station, seconds)
+        most = np.fmax(ready, np.nan_to_num(planned))
+        for pod in range(int(np.nanmax(most, initial=0))):
+            up = np.where(most > pod, np.where(ready > pod, 1.0, 0.0), np.nan)
+            result[_labels("up", f"{station.partition('/')[2]}-service", pod=f"{station}/{pod}")] = up
+    return result
+
+
+def _sampled(observations: Observations, name: str, seconds: int) -> Vector:
+    return {
+        _labels(name, f"{subject.partition('/')[2]}-service", pod=subject): _held(observations, name, subject, seconds)
+        for subject in integrity.subjects(observations, name)
+    }
+
+
+def _held(observations: Observations, name: str, subject: str, seconds: int) -> F64:
+    """A sampled quantity at each second, held until its next sample; NaN before the first."""
+    t_us, value = integrity.sample(observations, name, subject)
+    place = np.searchsorted(t_us, np.arange(seconds) * SECOND_US, side="right") - 1
+    if not len(t_us):
+        return np.full(seconds, np.nan)
+    return np.asarray(np.where(place >= 0, value[np.maximum(place, 0)], np.nan), dtype=np.float64)
+
+
+def _requests(observations: Observations, seconds: int) -> Vector:
+    """Answers of each service in each region, by status, counted up to the beginning of each second."""
+    table = observations.tables("load")
+    region, service = names(table, "region"), names(table, "service")
+    second = whole(table, "second")
+    result: Vector = {}
+    for column, status in (("ok", "200"), ("failed", "503")):
+        counted = whole(table, column)
+        for job in service.seen():
+            for place in region.seen() if job != "edge" else ():
+                mine = service.equal(job) & region.equal(place)
+                if mine.any():
+                    labels = _labels("http_requests_total", f"{job}-service", pod=f"{place}/{job}", status=status)
+                    result[labels] = _counter(second[mine], counted[mine], seconds)
+    return result
+
+
+def _counter(second: I64, counted: I64, seconds: int) -> F64:
+    inside = (second >= 0) & (second < seconds - 1)
+    each = np.bincount(second[inside] + 1, weights=counted[inside], minlength=seconds)
+    return np.asarray(np.cumsum(each), dtype=np.float64)

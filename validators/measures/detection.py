@@ -1,0 +1,182 @@
+"""Detection: from the instant at which an alert's condition holds to the page that is sent, by the rules as intended.
+
+The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it. Missed, late,
+spurious and stuck alerts are FAIL. One that is expected and fired before the fault decides nothing. The rules as written are
+rows beside it. Source: DESIGN, What is measured, exactly (detection).
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from validators import integrity
+from validators.alerts import Alert, Story, alert, fired, rule
+from validators.conditions import SECOND_US
+from validators.marks import faults, of_kind
+from validators.measures.goodness import blind
+from validators.model import Evidence, Measurement, Observations
+from validators.words import at, seconds
+
+METHOD = "the rule's condition computed from the record, against facts of its alert and page"
+
+
+def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | None:
+    """Return why an alert is not exercised, in words; None when it was due, or fired when it should not have."""
+    name = str(objective["subject"])
+    if rule(observations, name) is None:
+        return f"the topology has no alert {name}"
+    found = alert(observations, name)
+    if found.stories or found.spurious or found.stuck or (found.unknown and found.spans):
+        return None
+    if found.unknown:
+        return f"it did not fire, and {found.unknown}"
+    due = seconds(found.timing.due_us / 1e6)
+    return f"its condition never held for {due}" if found.held else "its condition never held"
+
+
+def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
+    """Seconds from the condition to the page, then rows beside it."""
+    name, subject = str(objective["objective"]), str(objective["subject"])
+    found = alert(observations, subject)
+    main = _decided(observations, name, subject, found)
+    return [main, *_rows(observations, name, subject, found)]
+
+
+def _decided(observations: Observations, name: str, subject: str, found: Alert) -> Measurement:
+    if found.unknown:
+        words = f"{subject} fired at {at(found.spans[0].from_us)}"
+        return Measurement(name, None, None, None, "s", 0, METHOD, doubts=(found.unknown,), says=words)
+    wrong = [
+        (s, f"{subject} fired at {at(s.from_us)} in {s.region} although its condition did not hold")
+        for s in found.spurious
+    ]
+    wrong += [(s, f"{subject} fired on in {s.region} after its condition had ceased") for s in found.stuck]
+    doubts, problems = _doubts(subject, found), _faults(observations, found)
+    if wrong:
+        span, words = wrong[0]
+        evidence = (Evidence("marks", f"alert_firing of {subject}", span.from_us),)
+        return Measurement(
+            name, None, None, None, "s", len(found.spans), METHOD, evidence,
+            {"spurious": len(found.spurious), "stuck": len(found.stuck)}, problems, doubts, limit=found.timing.late_us / 1e6,
+            violated=True, says=words,
+        )  # fmt: skip
+    worst = max(found.stories, key=lambda s: _taken(s, observations.duration_us))
+    limit = found.timing.late_us / 1e6
+    value, low, high, words = _times(observations, subject, worst)
+    evidence = (
+        Evidence("samples", f"condition of {subject}", worst.from_us),
+        *((Evidence("marks", f"alert_firing of {subject}", worst.fired_us),) if worst.fired_us is not None else ()),
+    )
+    detail = {
+        "condition_from_us": worst.from_us, "condition_to_us": worst.to_us, "fired_us": worst.fired_us, "paged_us": worst.paged_us,
+        "due_seconds": found.timing.due_us / 1e6, "times_due": len(found.stories),
+    }  # fmt: skip
+    return Measurement(
+        name,
+        value,
+        low,
+        high,
+        "s",
+        len(found.stories),
+        METHOD,
+        evidence,
+        detail,
+        problems,
+        doubts,
+        limit=limit,
+        says=words,
+    )
+
+
+def _end_us(story: Story) -> int | None:
+    """When it was noticed: the page, or the alert where it was resolved before a page was due."""
+    return story.paged_us if story.paged_us is not None or story.page_due else story.fired_us
+
+
+def _taken(story: Story, end_us: int) -> tuple[bool, int]:
+    noticed = _end_us(story)
+    return noticed is None, (noticed if noticed is not None else end_us) - story.from_us
+
+
+def _times(observations: Observations, subject: str, story: Story) -> tuple[float | None, float, float | None, str]:
+    """Value, bounds and words. The condition began within the second before it was seen to hold."""
+    noticed = _end_us(story)
+    if noticed is not None:
+        value = (noticed - story.from_us) / 1e6
+        what = "was paged" if story.paged_us is not None else "fired, and was resolved before a page was due,"
+        if story.fired_us == story.from_us:
+            what = "was firing already"
+        words = f"{subject} {what} {seconds(value)} after its condition held, at {at(story.from_us)}"
+        bound = integrity.clock_bound_us(observations) / 1e6
+        return value, max(0.0, value - bound), value + SECOND_US / 1e6 + bound, words
+    if story.fired_us is None:
+        held = (story.to_us - story.from_us) / 1e6
+        return (
+            None,
+            held,
+            None,
+            f"{subject} never fired although its condition held for {seconds(held)} from {at(story.from_us)}",
+        )
+    waited = (observations.duration_us - story.from_us) / 1e6
+    return None, waited, None, f"{subject} fired at {at(story.fired_us)} and nobody was paged"
+
+
+def _doubts(subject: str, found: Alert) -> tuple[str, ...]:
+    if not found.stories or not found.early:
+        return ()
+    return (f"{subject} had fired before the fault, at {at(found.early[0].from_us)}",)
+
+
+def _faults(observations: Observations, found: Alert) -> tuple[str, ...]:
+    """Stretches in which the samples, load or facts behind a due alert were not observed."""
+    words = []
+    for story in found.stories:
+        for a, b in [*blind(observations, "samples", "load", "marks", "alerts")]:
+            if a < story.to_us and b > story.from_us:
+                words.append(f"the condition was not observed from {at(a)} to {at(b)}")
+        words += integrity.clock_steps(observations, story.from_us, story.to_us)
+    return tuple(dict.fromkeys(words))
+
+
+def _rows(observations: Observations, name: str, subject: str, found: Alert) -> list[Measurement]:
+    """From the fault to pending, firing, page received; and the rules as written."""
+    begun = min((f.begun_us for f in faults(observations)), default=None)
+    written = fired(observations, subject, "written")
+    rows = []
+    if begun is not None:
+        for key, kind in (("pending", "alert_pending"), ("firing", "alert_firing"), ("paged", "page_received")):
+            rows.append(_row(observations, f"{name}.{key}", subject, kind, begun))
+    start = next((s.from_us for s in written if begun is None or s.from_us >= begun), None)
+    since = begun or 0
+    value = None if start is None else (start - since) / 1e6
+    before = [s for s in written if begun is not None and s.from_us < begun]
+    words = f"as written it fired {len(written):,} times" if written else "as written it did not fire"
+    if before:
+        words += f", first at {at(before[0].from_us)}, before the fault"
+    detail = {"label": "as written, from the fault to firing", "fired": len(written)}
+    rows.append(
+        Measurement(
+            f"{name}.as_written", value, value, value, "s", len(written), "the rule as the runbook writes it",
+            detail=detail, bare=True, says=words,
+        )
+    )  # fmt: skip
+    return rows
+
+
+def _row(observations: Observations, name: str, subject: str, kind: str, begun_us: int) -> Measurement:
+    label = kind.replace("_", " ")
+    mark = next(
+        (
+            m
+            for m in of_kind(observations, kind)
+            if begun_us <= m.t_us < observations.duration_us
+            and m.detail.get("alert", m.subject) == subject
+            and m.detail.get("rules", "intended") == "intended"
+        ),
+        None,
+    )
+    value = None if mark is None else (mark.t_us - begun_us) / 1e6
+    return Measurement(
+        name, value, value, value, "s", int(mark is not None), f"first {label}",
+        (Evidence("marks", f"{kind} of {subject}", mark.t_us),) if mark is not None else (),
+        {"label": f"from the fault to {label}"}, bare=True, says="" if mark is not None else f"no {label}",
+    )  # fmt: skip

@@ -1,0 +1,1 @@
+"""Intervals: of proportions over trials, of means over batches."""

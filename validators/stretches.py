@@ -1,0 +1,138 @@
+"""The stretches of a run over which latency and throughput are judged: before the first fault, and after the last recovery.
+
+Without a fault the whole run is one stretch. Source: DESIGN, What is measured, exactly (latency, throughput).
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from validators.columns import I64, Bool, names, whole
+from validators.marks import faults, of_kind
+from validators.measures.goodness import blind, series
+from validators.measures.recovery_time import members
+from validators.model import Observations
+from validators.words import at
+
+SECOND_US = 1_000_000
+WINDOW_S = 60
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Whole seconds [from_s, to_s) of the run."""
+
+    name: str  # "before the fault"
+    from_s: int
+    to_s: int
+
+    def windows(self, length_s: int) -> list[tuple[int, int]]:
+        """Whole windows of a length, counted from the end: the last ones before a fault are whole."""
+        count = (self.to_s - self.from_s) // length_s
+        return [(self.to_s - (i + 1) * length_s, self.to_s - i * length_s) for i in reversed(range(count))]
+
+
+@dataclass(frozen=True)
+class Stretches:
+    """What is judged, what is only shown, and why a stretch that ought to be judged is not there."""
+
+    judged: tuple[Stretch, ...]
+    during: Stretch | None
+    missing: str = ""
+
+
+def stretches(observations: Observations) -> Stretches:
+    """Stretches of at least one whole 60 s window with load."""
+    return observations.once("stretches", lambda: _stretches(observations))
+
+
+def _stretches(observations: Observations) -> Stretches:
+    first, last = _loaded(observations)
+    every = faults(observations)
+    if not every:
+        return _kept([Stretch("over the run", first, last)], None)
+    begun = min(f.begun_us for f in every)
+    before = Stretch("before the fault", first, min(last, begun // SECOND_US))
+    back = recovered_us(observations)
+    if back is None:
+        during = Stretch("during the fault", begun // SECOND_US, last)
+        found = _kept([before], during)
+        return Stretches(found.judged, during, found.missing or "the system did not recover, so nothing came after it")
+    since = -(-back // SECOND_US)
+    return _kept(
+        [before, Stretch("after recovery", since, last)], Stretch("during the fault", begun // SECOND_US, since)
+    )
+
+
+def _kept(found: list[Stretch], during: Stretch | None) -> Stretches:
+    short = [s.name for s in found if s.to_s - s.from_s < WINDOW_S]
+    missing = f"there is no whole minute with load {' or '.join(short)}" if short else ""
+    shown = during if during is not None and during.to_s > during.from_s else None
+    return Stretches(tuple(s for s in found if s.name not in short), shown, missing)
+
+
+def _loaded(observations: Observations) -> tuple[int, int]:
+    """Whole seconds in which the load was on."""
+    started, stopped = of_kind(observations, "load_started"), of_kind(observations, "load_stopped")
+    first = started[0].t_us if started else 0
+    last = min(stopped[-1].t_us, observations.duration_us) if stopped else observations.duration_us
+    return -(-first // SECOND_US), last // SECOND_US
+
+
+def recovered_us(observations: Observations) -> int | None:
+    """Instant from which the complete system is good to the end, at the earliest that of the last fault; None: never."""
+    since = max((f.begun_us for f in faults(observations)), default=0)
+    for member in members(observations, "complete"):
+        probes = series(observations, member)
+        for outage in probes.outages() if probes is not None else ():
+            if outage.back_us is None:
+                return None
+            since = max(since, outage.back_us)
+    return since
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Rows of one service of the load's table: the sender's side is `edge`."""
+
+    rows: I64  # in the table
+    second: I64
+
+
+def counts(observations: Observations, service: str) -> Counts:
+    """Rows of a service in all regions."""
+    return observations.once(("load", service), lambda: _counts(observations, service))
+
+
+def _counts(observations: Observations, service: str) -> Counts:
+    table = observations.tables("load")
+    rows = np.flatnonzero(observations.once("load services", lambda: names(table, "service")).equal(service))
+    return Counts(rows, observations.once("load seconds", lambda: whole(table, "second"))[rows])
+
+
+def column(observations: Observations, service: str, name: str) -> I64:
+    """Counts of a service, one for each of its rows."""
+    known = observations.once(("load column", name), lambda: whole(observations.tables("load"), name))
+    return np.asarray(known[counts(observations, service).rows])
+
+
+def inside(second: I64, stretch: Stretch) -> Bool:
+    """Rows of a stretch."""
+    return np.asarray((second >= stretch.from_s) & (second < stretch.to_s))
+
+
+def uncounted(observations: Observations, judged: tuple[Stretch, ...]) -> tuple[str, ...]:
+    """Seconds of the judged stretches that the sender's counts leave out, in words."""
+    seen = np.unique(counts(observations, "edge").second)
+    words = []
+    for stretch in judged:
+        wanted = np.arange(stretch.from_s, stretch.to_s)
+        lost = wanted[~np.isin(wanted, seen)]
+        if len(lost):
+            words.append(
+                f"{len(lost):,} s of load {stretch.name} were not counted, first at {at(int(lost[0]) * SECOND_US)}"
+            )
+    for a, b in blind(observations, "load"):
+        if any(a < s.to_s * SECOND_US and b > s.from_s * SECOND_US for s in judged):
+            words.append(f"the load was not observed from {at(a)} to {at(b)}")
+    return tuple(words)
