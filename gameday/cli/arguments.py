@@ -9,7 +9,8 @@ from gameday.config import settings
 from scenarios.errors import GamedayError, Problem, UsageError
 
 
-def _scenario_names(incomplete: str) -> list[tuple[str, str]]:
+def complete_scenario(incomplete: str) -> list[tuple[str, str]]:
+    """Names of scenarios that begin so, with their titles."""
     from scenarios.files.catalogue import scenarios
 
     try:
@@ -18,30 +19,35 @@ def _scenario_names(incomplete: str) -> list[tuple[str, str]]:
         return []
 
 
-def _run_names(incomplete: str) -> list[str]:
+def complete_run(incomplete: str) -> list[str]:
+    """Names of records that begin so."""
     try:
         return [f.name for f in run_folders() if f.name.startswith(incomplete)]
     except GamedayError:
         return []
 
 
-def _objective_names(incomplete: str) -> list[str]:
+def complete_objective(incomplete: str) -> list[tuple[str, str]]:
+    """Names of objectives that begin so, with their titles."""
     from scenarios.files.load import objectives
 
-    return [o.objective for o in objectives() if o.objective.startswith(incomplete)]
+    try:
+        known = objectives(settings().scenario_paths)
+    except GamedayError:
+        return []
+    return [(o.objective, o.title) for o in known if o.objective.startswith(incomplete)]
 
 
 ScenarioName = Annotated[
-    str, typer.Argument(metavar="SCENARIO", help="name or path of a scenario", autocompletion=_scenario_names)
+    str, typer.Argument(metavar="SCENARIO", help="name or path of a scenario", autocompletion=complete_scenario)
 ]
 RunName = Annotated[
     str | None,
     typer.Argument(
-        metavar="RUN", help="path of a record, a prefix of its id, or nothing for the latest", autocompletion=_run_names
+        metavar="RUN",
+        help="path of a record, a prefix of its id, or nothing for the latest",
+        autocompletion=complete_run,
     ),
-]
-ObjectiveName = Annotated[
-    str, typer.Argument(metavar="OBJECTIVE", help="name of an objective", autocompletion=_objective_names)
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Sets = Annotated[
@@ -64,16 +70,22 @@ def overrides(sets: list[str] | None) -> dict[str, str]:
 
 
 def run_folders() -> list[Path]:
-    """Folders of records, oldest first."""
+    """Folders of records, runs and ensembles, oldest first."""
     folder = settings().runs_folder
     if not folder.is_dir():
         return []
-    return sorted((f for f in folder.iterdir() if (f / "run.json").is_file()), key=lambda f: f.stat().st_mtime_ns)
+    heads = {f: head for f in folder.iterdir() if not f.name.startswith(".") and (head := _head(f)) is not None}
+    return sorted(heads, key=lambda f: (heads[f].stat().st_mtime_ns, f.name))
+
+
+def _head(folder: Path) -> Path | None:
+    """Head of a record; its time is when the run ended, whatever was written beside it later."""
+    return next((folder / name for name in ("ensemble.json", "run.json") if (folder / name).is_file()), None)
 
 
 def find_run(name: str | None) -> Path:
     """Folder of a record. Raises UsageError."""
-    if name is not None and (Path(name) / "run.json").is_file():
+    if name is not None and _head(Path(name)) is not None:
         return Path(name)
     found = [f for f in run_folders() if name is None or f.name.startswith(name)]
     if not found or (name is not None and len(found) > 1 and all(f.name != name for f in found)):

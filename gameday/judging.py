@@ -1,0 +1,163 @@
+"""From a folder on disk to a judged report: what simulate, judge and report share."""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from gameday.cli.talk import progress, put, say, then
+from gameday.exit_codes import ExitCode, of_result
+from reports.model import Ensemble, Report
+from scenarios.errors import RecordError
+from scenarios.record.ensemble import EnsembleRecord, Trial, is_ensemble, read_ensemble
+from scenarios.record.marks import Mark
+from scenarios.record.reader import RunRecord
+from scenarios.record.storage import problem_of, replace_file
+from scenarios.record.tables import TABLES
+from validators.model import Judgement, Result
+
+VERDICTS = "verdicts.json"
+DEFAULT_MET_IN = 0.95  # share of trials that must meet an objective, when an ensemble's head does not say
+
+
+class NoRecord:
+    """Stands where an ensemble was killed before the trial that is kept in full had begun."""
+
+    marks: Sequence[Mark] = ()
+
+    def table(self, name: str) -> pa.Table:
+        """No rows."""
+        return TABLES[name].empty_table()
+
+
+def load_report(folder: Path) -> Report:
+    """Judge what a folder holds, a run or an ensemble, from its facts alone. Raises RecordError."""
+    return _of_ensemble(read_ensemble(folder)) if is_ensemble(folder) else _of_run(RunRecord(folder))
+
+
+def _of_run(record: RunRecord) -> Report:
+    from validators.judge import judge
+    from validators.observe import observe
+
+    return Report(record.head, judge(observe(record.head, record.marks, record.table)), record)
+
+
+def _of_ensemble(ensemble: EnsembleRecord) -> Report:
+    """The ensemble decides; the trial in full illustrates it, and judges what the others' fidelity cannot."""
+    from validators.ensemble import judge_ensemble
+
+    kept = ensemble.full_runs()
+    full = _of_run(RunRecord(kept[min(kept)])) if kept else None
+    met_in = float(ensemble.head.get("met_in", DEFAULT_MET_IN))
+    trials = _without_gaps(ensemble.trials) if ensemble.interrupted else ensemble.trials
+    alone = full.judgement if full else None
+    judged = judge_ensemble(trials, met_in, full=alone, peeking=ensemble.interrupted)
+    if ensemble.interrupted:
+        judged = _cut_short(judged, len(trials), ensemble.head.get("trials_asked"))
+    many = Ensemble(trials, judged, met_in)
+    own = {"ensemble": _told(ensemble)}
+    if full is None:
+        return Report({**ensemble.head, **own}, judged, NoRecord(), many)
+    head = {**full.head, **own, "run_id": ensemble.head.get("run_id", full.head.get("run_id"))}
+    if ensemble.interrupted:
+        head["termination"] = ensemble.head["termination"]
+    return Report(head, full.judgement, full.record, many)
+
+
+def _without_gaps(trials: Sequence[Trial]) -> Sequence[Trial]:
+    """Trials before the first that had not ended: those that end early are not typical of all."""
+    return [t for number, t in enumerate(trials) if t.trial == number]
+
+
+def _cut_short(judged: Judgement, done: int, asked: object) -> Judgement:
+    """Nothing passes in what did not come to its own end."""
+    from validators.merge import judgement
+
+    why = f" This does not decide: it was interrupted after {done} of {asked} trials."
+    verdicts = [
+        replace(v, result=Result.INCONCLUSIVE, reason=v.reason + why) if v.result is Result.PASS and v.merged else v
+        for v in judged.verdicts
+    ]
+    return judgement(verdicts, done)
+
+
+def _told(ensemble: EnsembleRecord) -> dict[str, Any]:
+    """What a report says of the trials as a whole."""
+    head = ensemble.head
+    told = {name: head.get(name) for name in ("fidelity", "seed", "trials_asked", "met_in", "termination")}
+    return told | {"trials_done": len(ensemble.trials)}
+
+
+def verdicts_text(judgement: Judgement) -> str:
+    """Return a judgement as verdicts.json holds it: the same facts give the same bytes."""
+    document = {"schema_version": 1, **asdict(judgement)}
+    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, default=_plain) + "\n"
+
+
+def _plain(value: object) -> object:
+    """JSON has no sets, mappings of other kinds or numbers of numpy."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    item: Callable[[], object] | None = getattr(value, "item", None)
+    assert item is not None, f"{value!r} has no place in verdicts.json"
+    return item()
+
+
+def keep_verdicts(folder: Path, report: Report) -> None:
+    """Write verdicts.json beside the facts; for an ensemble also that of its trial in full. Raises RecordError."""
+    _write(folder / VERDICTS, verdicts_text(report.deciding))
+    if report.ensemble and isinstance(report.record, RunRecord):
+        _write(report.record.folder / VERDICTS, verdicts_text(report.judgement))
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        replace_file(path, text.encode())
+    except OSError as error:
+        raise RecordError(problem_of(path, error, "a folder that can be written to")) from error
+
+
+def judged(folder: Path) -> Report:
+    """Judge a folder, with a bar on a terminal, and keep the verdicts; a folder that is read-only keeps none.
+
+    The verdict does not depend on verdicts.json, so what cannot be written is said and the verdict still counts.
+    """
+    with progress(1.0, "judging"):
+        report = load_report(folder)
+    try:
+        keep_verdicts(folder, report)
+    except RecordError as error:
+        say(f"note: verdicts.json is not kept: {error}")
+    return report
+
+
+def show(report: Report, *, as_json: bool) -> ExitCode:
+    """Print the verdict to stdout, as a table or as JSON; return the exit code that it means."""
+    if as_json:
+        from reports.formats.json import render
+
+        put(render(report))
+    else:
+        from reports.formats.terminal import show as table
+
+        table(report)
+    return of_result(report.deciding.result.value)
+
+
+def present(folder: Path, *, as_json: bool, say: Callable[[str], None] = say) -> ExitCode:
+    """Judge a new record, write its page beside it, print the verdict and where the page is."""
+    from reports.formats.html import render
+
+    report = judged(folder)
+    page = folder / "report.html"
+    with progress(1.0, "writing the report"):
+        _write(page, render(report))
+    code = show(report, as_json=as_json)
+    say(f"report: {page}")
+    then(f"gameday report {folder.name} --open")
+    return code
