@@ -15,7 +15,8 @@ EXAMPLE = "Example: `gameday simulate region-loss-automatic --trials 200 --set p
 LEVELS = ("request", "control")
 
 Trials = Annotated[
-    int, typer.Option("--trials", min=1, max=1_000_000, help="how often to play it; above 1 the share of trials decides")
+    int,
+    typer.Option("--trials", min=1, max=1_000_000, help="how often to play it; above 1 the share of trials decides"),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, help="the same seed gives the same run")]
 Trial = Annotated[int, typer.Option("--trial", min=0, help="which trial to keep in full, with every request")]
@@ -24,8 +25,8 @@ Fidelity = Annotated[
     typer.Option(
         "--fidelity",
         metavar="LEVEL",
-        help="request: every request; control: state and capacity, no queues. Default: request for one trial, "
-        "control for many beside the one in full",
+        help="request: every request; control: state and capacity, no queues. Default: request for the trial that is "
+        "kept, control for the others",
         autocompletion=lambda: list(LEVELS),
     ),
 ]
@@ -56,7 +57,9 @@ def simulate(
         resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets))
         if resolved.scenario.worlds.twin is None:
             where = f"{scenario} (worlds)"
-            raise UsageError(Problem(where, "no `twin`", "a scenario that the twin may play", "Add `twin: {}` to worlds."))
+            raise UsageError(
+                Problem(where, "no `twin`", "a scenario that the twin may play", "Add `twin: {}` to worlds.")
+            )
     from gameday.studies.simulation import ensemble, single
 
     processes = settings().workers if workers is None else workers
@@ -64,8 +67,16 @@ def simulate(
     if trials == 1:
         folder = single(resolved, runs, seed=seed, trial=trial, fidelity=fidelity or "request")
     else:
-        level = fidelity or "control"
-        folder = ensemble(resolved, runs, seed=seed, trials=trials, trial=trial, fidelity=level, processes=processes)
+        folder = ensemble(
+            resolved,
+            runs,
+            seed=seed,
+            trials=trials,
+            trial=trial,
+            fidelity=fidelity or "control",
+            kept=fidelity or "request",
+            processes=processes,
+        )
     return show(folder, as_json=as_json)
 
 

@@ -34,10 +34,10 @@ def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
 
 
 def ensemble(
-    resolved: Resolved, runs: Path, *, seed: int, trials: int, trial: int, fidelity: str, processes: int
+    resolved: Resolved, runs: Path, *, seed: int, trials: int, trial: int, fidelity: str, kept: str, processes: int
 ) -> Path:
-    """Play many trials, and one of them in full; keep all their verdicts and facts, and the record of that one."""
-    from validators.statistics import least_trials
+    """Play many trials at a fidelity, and one of them at the fidelity `kept`, whose record is kept."""
+    from validators.ensemble import least_trials
 
     facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
     twin = resolved.scenario.worlds.twin
@@ -49,11 +49,10 @@ def ensemble(
     full = run_folder(folder, trial)
     ensemble_head = _ensemble_head(facts, seed=seed, trials=trials, met_in=twin.met_in)
     with EnsembleWriter(folder, ensemble_head) as writer:
-        # Cores are shared with the trial in full, which is played here.
         with playing(
             resolved, facts, seed=seed, trials=trials, fidelity=fidelity, processes=workers(processes)
         ) as under_way:
-            _in_full(resolved, full, seed=seed, trial=trial, fidelity="request")
+            _in_full(resolved, full, seed=seed, trial=trial, fidelity=kept)
             with progress(trials, f"{trials} trials at fidelity {fidelity}") as update:
                 for done, one in enumerate(under_way.ended(), 1):
                     writer.add(one.trial, one.marks)

@@ -23,10 +23,11 @@ class Ended:
 
 def play_and_judge(resolved: Resolved, head: Mapping[str, Any], seed: int, trial: int, fidelity: str) -> Ended:
     """Play one trial in memory and judge it. Runs in a worker."""
+    from validators.ensemble import trial_of
+
     from gameday.play import closed
     from scenarios.record.writer import MemoryRecorder
     from sim.world import run
-    from validators.ensemble import trial_of
     from validators.judge import judge
     from validators.observe import observe
 
@@ -63,7 +64,7 @@ def workers(asked: int) -> int:
 def playing(
     resolved: Resolved, head: Mapping[str, Any], *, seed: int, trials: int, fidelity: str, processes: int
 ) -> Iterator[Trials]:
-    """Start trials 0 .. trials - 1 in processes of their own; what has not begun is cancelled when the block is left."""
+    """Start trials 0 .. trials - 1 in processes of their own; what has not begun is cancelled at its end."""
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=max(1, min(processes, trials)), mp_context=context) as pool:
         futures = [pool.submit(play_and_judge, resolved, head, seed, n, fidelity) for n in range(trials)]
