@@ -20,10 +20,12 @@ def check(
 ) -> int:
     """Check scenarios, topologies, procedures, objectives and suites; exit code 2 when something is wrong."""
     from scenarios.files.catalogue import check as problems_of
+    from scenarios.files.library import LIBRARY
 
-    problems = problems_of(paths or [p for p in settings().scenario_paths if p.exists()])
+    own = [path for path in settings().scenario_paths if path.exists()]
+    problems = problems_of(paths or [*own, LIBRARY], search=own)
     if as_json:
-        put_json([vars(p) for p in problems])
+        put_json([vars(problem) for problem in problems])
     elif problems:
         for line in problem_lines(InvalidFileError(*problems)):
             say(line)

@@ -1,8 +1,10 @@
 """How the command line talks: data to stdout, talk to stderr, its last line the next useful command."""
 
 import json
+import shutil
 import sys
-from collections.abc import Iterator
+import textwrap
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -28,6 +30,24 @@ def put(text: str) -> None:
 def put_json(value: Any) -> None:
     """Print data as JSON."""
     put(json.dumps(value, indent=2, ensure_ascii=False, sort_keys=True, default=str))
+
+
+def put_rows(rows: Iterable[Sequence[str]], columns: Sequence[str] = ()) -> None:
+    """Print rows in aligned columns; on a terminal the last column wraps, in a pipe each row is one line."""
+    lines = [tuple(row) for row in (columns, *rows) if row]
+    widths = [max(map(len, column)) for column in zip(*(line[:-1] for line in lines), strict=True)]
+    indent = sum(widths) + 2 * len(widths)
+    room = shutil.get_terminal_size().columns - indent if sys.stdout.isatty() else 0
+    for line in lines:
+        head = "".join(f"{cell:<{width}}  " for cell, width in zip(line[:-1], widths, strict=True))
+        parts = textwrap.wrap(line[-1], room) if room >= 20 else [line[-1]]
+        put((head + f"\n{'':<{indent}}".join(parts)).rstrip())
+
+
+def put_paragraph(title: str, text: str) -> None:
+    """Print a titled paragraph, wrapped."""
+    room = min(shutil.get_terminal_size().columns, 110) if sys.stdout.isatty() else 110
+    put(f"{title}\n{textwrap.fill(text, room, initial_indent='  ', subsequent_indent='  ')}")
 
 
 def problem_lines(error: GamedayError) -> Iterator[str]:

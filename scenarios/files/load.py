@@ -87,7 +87,7 @@ def objectives(paths: Sequence[Path] = ()) -> tuple[Objective, ...]:
     for file in files.values():
         document = library_document(file) if file.is_relative_to(LIBRARY) else read(file)
         result |= _objectives(document, result)
-    return tuple(result.values())
+    return tuple(sorted(result.values(), key=lambda o: o.runbook is None))  # what the runbook promises comes first
 
 
 def _objectives(document: Document, known: Iterable[str]) -> dict[str, Objective]:

@@ -1,7 +1,6 @@
 """The catalogue of parameters: read, override, and join with the provenance of a topology's sizes."""
 
 import difflib
-import math
 import re
 from collections.abc import Mapping
 from dataclasses import replace
@@ -20,6 +19,7 @@ _UNITS = {
     "share": "a percentage, e.g. 3 %",
     "1": "a number",
     "vCPU": "a CPU size, e.g. 2 vCPU",
+    "switch": "on or off",
 }
 
 
@@ -153,32 +153,44 @@ _CALL = re.compile(r"(lognormal|uniform)\(([^,()]+),([^,()]+)\)")
 def overridden(old: Parameter, value: object) -> Parameter:
     """Return a parameter with another value: `5 min`, `lognormal(2 min, 0.6)`, `uniform(1 s, 5 s)`, on or off.
 
-    Raises ValueError with what was expected.
+    A file may write `{lognormal: [2 min, 0.6]}`, and with tag, source and range what a catalogue says; without them the
+    value is set by hand and has no range. Raises ValueError with what was expected.
     """
-    if old.kind == "switch":
+    if isinstance(value, dict) and set(value) & {"tag", "source", "range"}:
+        new = _parameter(old.name, value)
+    elif old.kind == "switch":
         word = str(value).lower()
         if word not in ("on", "off", "true", "false"):
             raise ValueError("on or off")
-        return replace(old, values=(float(word in ("on", "true")),), source="set by hand")
+        new = _by_hand(old, "switch", (float(word in ("on", "true")),))
+    else:
+        kind, values, unit = _distribution(*_form(value))
+        new = replace(_by_hand(old, kind, values), unit=unit)
+    if new.unit != old.unit:
+        raise ValueError(_UNITS[old.unit])
+    if new.unit == "share" and not all(0 <= v <= 1 for v in new.values):
+        raise ValueError("a percentage from 0 % to 100 %")
+    if old.kind != new.kind and new.kind != "constant" and old.kind == "constant":
+        raise ValueError(f"{_UNITS[old.unit]}: this one is a constant")
+    if any(v < 0 for v in new.values):
+        raise ValueError("a quantity that is not negative")
+    return new
+
+
+def _by_hand(old: Parameter, kind: Kind, values: tuple[float, ...]) -> Parameter:
+    return Parameter(old.name, kind, values, old.unit, "SET", f"set by hand; else {old.source}", old.why)
+
+
+def _form(value: object) -> tuple[str, Any]:
+    """Form and content of a value: of `lognormal(2 min, 0.6)` or of `{lognormal: [2 min, 0.6]}`, else a constant."""
     text = value.strip() if isinstance(value, str) else value
     if isinstance(text, dict) and len(text) == 1 and next(iter(text)) in _FORMS[:3]:
-        form, written = next(iter(text.items()))
-    elif isinstance(text, str) and (call := _CALL.fullmatch(text)):
-        form, written = call[1], [call[2].strip(), call[3].strip()]
-    else:
-        form, written = "value", text
-    kind, values, unit = _distribution(form, written)
-    if unit != old.unit:
-        raise ValueError(_UNITS[old.unit])
-    if unit == "share" and not all(0 <= v <= 1 for v in values):
-        raise ValueError("a percentage from 0 % to 100 %")
-    if old.kind != kind and kind != "constant" and old.kind == "constant":
-        raise ValueError(f"{_UNITS[old.unit]}: this one is a constant")
-    if any(v < 0 or math.isnan(v) for v in values):
-        raise ValueError("a quantity that is not negative")
-    return replace(old, kind=kind, values=values, source="set by hand")
+        return next(iter(text.items()))
+    if isinstance(text, str) and (call := _CALL.fullmatch(text)):
+        return call[1], [call[2].strip(), call[3].strip()]
+    return "value", text
 
 
 def provenance(document: Document) -> dict[str, Parameter]:
-    """Sizes of a topology that carry their source, as parameters named by their dotted path. Raises InvalidFileError."""
+    """Sizes of a topology that carry their source, named by their dotted path. Raises InvalidFileError."""
     return {name_of(dotted): described(document, dotted, entry) for dotted, entry in document.provenance.items()}

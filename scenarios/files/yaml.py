@@ -241,7 +241,7 @@ def _place(event: Event) -> tuple[int, int]:
 
 
 def _without_sources(node: Any, dotted: str, provenance: dict[str, dict[str, Any]]) -> Any:
-    if isinstance(node, dict):
+    if isinstance(node, dict) and dotted != "parameters":  # what stands there is read as the catalogue is
         if dotted and "value" in node and _SOURCE & set(node):
             provenance[dotted] = node
             return node["value"]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-Tag = Literal["S", "D", "M", "F", "J", "MEM"]  # source, vendor docs, measured, folklore, judgement, memory
+Tag = Literal["S", "D", "M", "F", "J", "MEM", "SET"]
 Kind = Literal["constant", "uniform", "lognormal", "switch"]
 
 TAGS: dict[str, str] = {
@@ -15,6 +15,7 @@ TAGS: dict[str, str] = {
     "F": "folklore",
     "J": "our own derivation or judgement",
     "MEM": "from memory",
+    "SET": "set by hand, in the scenario, the topology or with --set",
 }
 
 
@@ -26,7 +27,7 @@ class Parameter:
 
     `low` and `high` are the range that a verdict must hold across: of the value (constant), of the median
     (lognormal), of the middle, both ends moving with it (uniform). `sigma_low` and `sigma_high` are the range of a
-    lognormal's log-sd. Tags J and F carry a range, a switch and a documented value carry none.
+    lognormal's log-sd. Tags J and F carry a range; a switch, and a value set by hand without a source, carry none.
     """
 
     name: str
