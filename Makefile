@@ -39,7 +39,14 @@ format: .venv/test ## format the code
 test: lint ## every test that needs no Docker
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+docs: .venv/test ## write the generated pages anew
+	@$(BIN)/python -m tests.tidy.guarantees
+
+lock: ## pin every dependency with hashes (needs uv)
+	@for part in "requirements.txt" "requirements-test.txt --extra test"; do \
+	uv pip compile pyproject.toml --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url -q -o $$part; done
+
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo lint format test clean
+.PHONY: help install demo lint format test docs lock clean
