@@ -54,6 +54,21 @@ def _rows(mask: Bool) -> I64 | slice:
     return slice(None) if mask.all() else np.flatnonzero(mask)
 
 
+def renamed(observations: Observations, data_class: str) -> tuple[I64, I64]:
+    """Numbers and keys of the writes that were sent under more than one key."""
+    return observations.once(("renamed", data_class), lambda: _renamed(observations, data_class))
+
+
+def _renamed(observations: Observations, data_class: str) -> tuple[I64, I64]:
+    table = observations.tables("writes_sent")
+    mine = _rows(names(table, "data_class").equal(data_class))
+    seq, keys = whole(table, "seq")[mine], whole(table, "key")[mine]
+    again = isin(seq, doubles(seq))
+    pairs = np.unique(np.column_stack([seq[again], keys[again]]), axis=0)
+    several = isin(pairs[:, 0], doubles(pairs[:, 0]))
+    return pairs[several, 0], pairs[several, 1]
+
+
 def done(observations: Observations, data_class: str) -> Done:
     """Ends of the writes of a class."""
     return observations.once(("done", data_class), lambda: _done(observations, data_class))

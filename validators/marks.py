@@ -11,7 +11,7 @@ from validators.model import Observations
 
 @dataclass(frozen=True)
 class Fault:
-    """A fault as it was seen. `seen_us`: its landed-probe saw it; `hits`: services, "database", "page" in its blast radius."""
+    """A fault as it was seen. `seen_us`: its landed-probe saw it; `hits`: services, "database", "page" that it hits."""
 
     name: str  # "region-loss:0"
     kind: str

@@ -2,7 +2,8 @@
 
 Age at t = min(t, last write of the source) - recovery point, from samples in the region that survives (else in the
 copy's region). Between samples the age can only grow by their spacing: that is the interval. The source must be written
-at least ten times within the limit, else the age says nothing. Source: DESIGN, What is measured, exactly.
+at least ten times within the limit, and be seen to be, until a fault takes it; else the age says nothing.
+Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Mapping
@@ -12,6 +13,7 @@ import numpy as np
 
 from validators import integrity
 from validators.columns import F64, I64
+from validators.marks import faults, hits_data
 from validators.model import Evidence, Measurement, Observations
 from validators.words import seconds
 
@@ -33,16 +35,21 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> Measure
     low = max(0.0, float(age_us[worst])) / 1e6
     doubts = []
     if len(write_t) == 0:
-        doubts.append(
-            f"the last write of {data_class} at its source was not sampled; its age is counted to the instant of the sample"
-        )
-    edges = np.concatenate([[0], point_t, [observations.duration_us]])
-    problems = list(integrity.clock_steps(observations, 0, observations.duration_us))
-    if (widest := float(np.diff(edges).max())) > max(limit / integrity.RESOLUTION, 2.5 * spacing):
-        problems.append(f"the recovery point of {data_class} was not sampled for {seconds(widest / 1e6)}")
+        doubts.append(f"the last write of {data_class} at its source was not sampled")
+    end, alive_until = observations.duration_us, _alive_until_us(observations, data_class)
     declared = observations.topology["database"]["copies"][data_class]
-    problems += integrity.coarse(f"samples of {data_class}", spacing, limit)
-    problems += integrity.coarse(f"writes of {data_class}", float(declared["write_spacing_us"]), limit)
+    problems = [
+        *integrity.clock_steps(observations, 0, end),
+        *_unseen(f"the recovery point of {data_class}", point_t, end, limit),
+        *integrity.coarse(f"samples of {data_class}", spacing, limit),
+        *integrity.coarse(f"writes of {data_class}", float(declared["write_spacing_us"]), limit),
+    ]
+    if len(write_t):
+        problems += _unseen(f"the last write of {data_class} at its source", write_t, alive_until, limit)
+        idle = write_t - write_us
+        longest = float(idle[write_t < alive_until].max(initial=0.0))
+        if longest * integrity.RESOLUTION > limit:
+            problems.append(f"nothing was written to {data_class} for {seconds(longest / 1e6)}")
     at_worst = int(point_t[worst])
     return Measurement(
         name, low, low, low + spacing / 1e6, "s", len(point_t), METHOD,
@@ -50,6 +57,19 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> Measure
         {"region": region, "worst_at_us": at_worst, "sample_spacing_seconds": spacing / 1e6},
         tuple(problems), tuple(doubts), says=f"the copy of {data_class} in {region} was up to {seconds(low)} old",
     )  # fmt: skip
+
+
+def _alive_until_us(observations: Observations, data_class: str) -> int:
+    """Until when the source must be seen: the first fault that takes it, or the end."""
+    taken = [f.begun_us for f in faults(observations) if data_class in hits_data(f, observations.topology)]
+    return min([*taken, observations.duration_us])
+
+
+def _unseen(what: str, t_us: I64, until_us: int, limit_us: int) -> tuple[str, ...]:
+    """Whether samples leave out a tenth of the limit, up to an instant."""
+    edges = np.concatenate([[0], t_us[t_us < until_us], [until_us]])
+    widest = float(np.diff(edges).max())
+    return (f"{what} was not sampled for {seconds(widest / 1e6)}",) if widest * integrity.RESOLUTION > limit_us else ()
 
 
 def _known_at(t_us: I64, write_t: I64, write_us: F64) -> F64:
@@ -62,13 +82,14 @@ def _known_at(t_us: I64, write_t: I64, write_us: F64) -> F64:
 
 def _region(observations: Observations, data_class: str) -> str:
     """Region whose copy counts: the one that survives, else the copy's."""
-    sampled = [
+    sampled = {
         s.partition("/")[0]
         for s in integrity.subjects(observations, "recovery_point_us")
         if s.endswith(f"/{data_class}")
-    ]
+    }
     surviving = (observations.surviving_timeline or "").partition("/")[0]
+    database = observations.topology["database"]
+    elsewhere = sorted(sampled - {database["home"]})
     if surviving in sampled:
         return surviving
-    replica = observations.topology["database"].get("replica_region")
-    return str(replica) if replica in sampled or not sampled else sampled[0]
+    return str(database.get("replica_region") or (elsewhere[0] if elsewhere else surviving))

@@ -1,10 +1,11 @@
 """Data loss: from the recovery point to the last acknowledged write that is gone, in seconds, with the count and which.
 
 Nothing acknowledged is lost: 0. Else the recovery point P is the latest instant such that every write acknowledged
-before it is recovered; loss = max(injection begun, last lost acknowledgement) - P. P lies between the last acknowledgement before
-the first lost one and the first lost one: that is the interval. A timed-out write is unknown, retried only under the same
-key, excluded from loss, reported as unknown-recovered or unknown-absent. An acknowledged write that was not read back makes
-it INCONCLUSIVE, unless a loss above the limit is already proven. Copied classes: `validators.measures.copies`.
+before it is recovered; loss = max(injection begun, last lost acknowledgement) - P. P lies between the last
+acknowledgement before the first lost one and the first lost one: that is the interval. A timed-out write is unknown,
+retried only under the same key, excluded from loss, reported as unknown-recovered or unknown-absent. An acknowledged
+write that was not read back makes it INCONCLUSIVE, unless a loss above the limit is already proven. Copied classes:
+`validators.measures.copies`.
 Source: DESIGN, What is measured, exactly.
 """
 
@@ -45,16 +46,16 @@ def transactions(observations: Observations, objective: Mapping[str, Any]) -> Me
     gone = ~recovered if read.asked else isin(ends.acked_keys, read.absent_keys)
     unread = ~recovered & ~gone
     begun = _begun_us(observations, data_class)
-    low, high, point = _loss(ends, gone, begun)
-    lost_keys = ends.acked_keys[gone]
+    low, high, point = _loss(ends, gone, begun, integrity.clock_bound_us(observations))
     doubts = _doubts(observations, objective, ends, unread, timeline, begun)
     detail = _detail(ends, read, gone, unread, timeline)
     faults_ = integrity.clock_steps(observations, 0, observations.duration_us)
     value = 0.0 if not gone.any() else low
-    evidence = (Evidence("readback", f"data_class={data_class}, timeline={timeline}"),)
+    evidence: tuple[Evidence, ...] = (Evidence("readback", f"data_class={data_class}, timeline={timeline}"),)
     if gone.any():
-        where = f"keys {', '.join(map(str, lost_keys[:SHOWN].tolist()))}{' ...' if len(lost_keys) > SHOWN else ''} acknowledged, not in {timeline}"
-        evidence = (Evidence("writes_done", where, point), *evidence)
+        lost = ends.acked_keys[gone]
+        shown = ", ".join(map(str, lost[:SHOWN].tolist())) + (" ..." if len(lost) > SHOWN else "")
+        evidence = (Evidence("writes_done", f"keys {shown} acknowledged, not in {timeline}", point), *evidence)
         detail["recovery_point_us"] = point
         if high is None:
             doubts = (*doubts, "even the oldest known write is lost, so the recovery point lies before it")
@@ -72,16 +73,18 @@ def _begun_us(observations: Observations, data_class: str) -> int:
     return min((f.begun_us for f in mine), default=0)
 
 
-def _loss(ends: Done, gone: Bool, begun_us: int) -> tuple[float, float | None, int]:
-    """Bounds of the loss in seconds, and the instant of the first lost acknowledgement."""
+def _loss(ends: Done, gone: Bool, begun_us: int, clock_us: int) -> tuple[float, float | None, int]:
+    """Bounds of the loss in seconds, and the instant of the first lost acknowledgement.
+
+    `clock_us`: greatest error between the clock of the acknowledgements and that of the injection.
+    """
     if not gone.any():
         return 0.0, 0.0, begun_us
     places = np.flatnonzero(gone)  # acknowledgements are in order of time
     first, last = int(ends.acked_us[places[0]]), int(ends.acked_us[places[-1]])
-    until = max(begun_us, last)
     before = ends.acked_us[ends.acked_us < first]
-    high = (until - int(before[-1])) / 1e6 if len(before) else None
-    return (until - first) / 1e6, high, first
+    high = (max(begun_us + clock_us, last) - int(before[-1])) / 1e6 if len(before) else None
+    return (max(begun_us - clock_us, last) - first) / 1e6, high, first
 
 
 def _doubts(
@@ -101,10 +104,10 @@ def _doubts(
         return tuple(words)
     if unread.any():
         words.append(f"{int(unread.sum()):,} acknowledged writes were not read back")
-    keys, sent_us = sent(observations, str(objective["subject"]))
-    del keys
-    before = np.sort(sent_us[(sent_us <= begun_us) & (sent_us >= begun_us - limit)])
-    spacing = float(np.diff(np.concatenate([[begun_us - limit], before, [begun_us]])).max())
+    _, sent_us = sent(observations, str(objective["subject"]))
+    since = max(begun_us - limit, min(begun_us, int(sent_us.min(initial=begun_us))))
+    before = np.sort(sent_us[(sent_us <= begun_us) & (sent_us >= since)])
+    spacing = float(np.diff(np.concatenate([[since], before, [begun_us]])).max())
     words += integrity.coarse("writes just before the fault", spacing, limit)
     return tuple(words)
 
@@ -125,4 +128,4 @@ def _detail(ends: Done, read: Found, gone: Bool, unread: Bool, timeline: str | N
 def _says(lost: int, acknowledged: int, loss_s: float, data_class: str) -> str:
     if not lost:
         return f"none of {acknowledged:,} acknowledged {data_class} is lost"
-    return f"{lost:,} of {acknowledged:,} acknowledged {data_class} are lost, the last {seconds(loss_s)} before the end of the old timeline"
+    return f"{lost:,} of {acknowledged:,} acknowledged {data_class} are lost, a loss of {seconds(loss_s)}"

@@ -1,8 +1,8 @@
 """Good at t: what users saw of a service, from single probes.
 
-Good at t: of the probes intended in [t, t + 5 s) at least 99 % got the right answer within the probe's timeout. A probe slower
-than 20 Hz is good at t when the latest one due was right. The edges of an outage are placed at single probes: last wrong,
-first right. Probes count by intended time. Source: DESIGN, What is measured, exactly.
+Good at t: of the probes intended in [t, t + 5 s) at least 99 % got the right answer within the probe's timeout. A probe
+slower than 20 Hz is good at t when the latest one due was right. The edges of an outage are placed at single probes:
+last wrong, first right. Probes count by intended time. Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Iterable
@@ -12,13 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.columns import NONE, Names, names, whole
+from validators.columns import NONE, names, whole
 from validators.marks import of_kind
 from validators.model import Observations
 
 WINDOW_US = 5_000_000
 SHARE_RIGHT = 0.99
 FAST_US = 50_000  # spacing of 20 Hz
+LATE_US = WINDOW_US // 10  # a probe sent later than this after it was due says nothing about that instant
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 # Probes that are no service of the topology: an answer is waited for so long.
@@ -75,6 +76,18 @@ class Series:
             )
         return _joined(found)
 
+    def first_wrong_since(self, t_us: int) -> int | None:
+        """Instant of the first wrong probe from an instant on; None: there is none."""
+        wrong = self.intended_us[~self.right]
+        place = int(np.searchsorted(wrong, t_us, side="left"))
+        return int(wrong[place]) if place < len(wrong) else None
+
+    def last_right_before(self, t_us: int) -> int | None:
+        """Instant of the last right probe before an instant; None: there is none."""
+        right = self.intended_us[self.right]
+        place = int(np.searchsorted(right, t_us, side="left"))
+        return int(right[place - 1]) if place else None
+
     def good_before(self, t_us: int) -> bool | None:
         """Whether it was good for one window before an instant; None: not enough probes to say."""
         i = int(np.searchsorted(self.intended_us, t_us, side="left"))
@@ -91,18 +104,20 @@ def _joined(outages: Iterable[Outage]) -> list[Outage]:
     joined: list[Outage] = []
     for outage in outages:
         if joined and (joined[-1].back_us is None or outage.first_wrong_us < joined[-1].back_us):
-            before = joined.pop()
+            before = joined[-1]
             last = max(before.last_wrong_us, outage.last_wrong_us)
-            outage = Outage(min(before.first_wrong_us, outage.first_wrong_us), last, outage.back_us)
-        joined.append(outage)
+            joined[-1] = Outage(min(before.first_wrong_us, outage.first_wrong_us), last, outage.back_us)
+        else:
+            joined.append(outage)
     return joined
 
 
 def series(observations: Observations, service: str, route: str = "dns", address: str | None = None) -> Series | None:
-    """Probes of a service over a route (and of one region's address); None if there are none.
+    """Probes of a service over a route (and of one region's address); None if there are none that say anything.
 
-    Only clients that come through DNS and obey its TTL decide: route "dns". A probe that was not sent is missing; one
-    whose answer could not have come before the end of the judged interval, and did not, is left out.
+    Only clients that come through DNS and obey its TTL decide: route "dns". A probe that was not sent, was sent late,
+    or got a right answer that does not tell the age of data whose age counts, is missing; one whose answer could not
+    have come before the end of the judged interval, and did not, is left out.
     """
     return observations.once(
         ("series", service, route, address), lambda: _series(observations, service, route, address)
@@ -140,18 +155,22 @@ def _series(observations: Observations, service: str, route: str, address: str |
         chosen &= columns["address"].equal(address)
     intended, sent, done = (columns[n] for n in ("intended_us", "sent_us", "done_us"))
     end = observations.duration_us
-    rows = np.flatnonzero(chosen & (sent != NONE) & (intended < end))
+    timeout, age = _declared(observations, service)
+    as_of, answer = columns["as_of_us"], columns["right"].equal("yes")
+    due_rows = np.flatnonzero(chosen & (intended < end))
+    usable = (sent != NONE) & (sent - intended <= LATE_US)
+    if age is not None:
+        usable &= (as_of != NONE) | ~answer
+    rows = due_rows[usable[due_rows]]
     if len(rows) == 0:
         return None
     rows = rows[np.argsort(intended[rows], kind="stable")]
-    timeout, age = _declared(observations, service)
-    spacing, gaps = _spacing(intended[rows], columns["client"], rows, end - timeout)
+    spacing, gaps = _spacing(intended, columns["client"].codes, due_rows, rows, end - timeout)
     lag = int(np.quantile(sent[rows] - intended[rows], 0.99))
     answered = done[rows] != NONE
-    right = columns["right"].equal("yes")[rows] & answered & (done[rows] - sent[rows] <= timeout)
+    right = answer[rows] & answered & (done[rows] - sent[rows] <= timeout)
     if age is not None:
-        as_of = columns["as_of_us"][rows]
-        right &= (as_of == NONE) | (done[rows] - as_of <= age)
+        right &= done[rows] - as_of[rows] <= age
     decided = answered | (intended[rows] + timeout <= end)
     due = intended[rows][decided]
     if len(due) == 0:
@@ -170,19 +189,39 @@ def _declared(observations: Observations, service: str) -> tuple[int, int | None
     return int(probe["timeout_us"]), None if age is None else int(age)
 
 
-def _spacing(intended: I64, client: Names, rows: I64, end_us: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Spacing of all clients together, and the gaps of each, up to the last instant at which a probe must have ended."""
-    codes = client.codes[rows]
+def _spacing(intended: I64, client: I64, due: I64, rows: I64, end_us: int) -> tuple[int, tuple[tuple[int, int], ...]]:
+    """Spacing of all clients' probes due, and the gaps of each in those that say something.
+
+    A gap at the end counts up to the last instant at which a probe must have ended.
+    """
     rate, gaps = 0.0, []
-    for code in np.unique(codes):
-        mine = intended[codes == code]
-        spacing = float(np.median(np.diff(mine))) if len(mine) > 1 else float(end_us)
-        rate += 1 / max(spacing, 1.0)
-        edges = np.concatenate([mine, [max(end_us, mine[-1])]])
-        missing = 2.5 if spacing <= FAST_US else 1.5
-        long = np.flatnonzero(np.diff(edges) > missing * spacing)
-        gaps += [(int(edges[i]), int(edges[i + 1])) for i in long]
+    for code in np.unique(client[due]):
+        planned = np.sort(intended[due[client[due] == code]])
+        spacing = max(1.0, float(np.median(np.diff(planned))) if len(planned) > 1 else float(end_us))
+        rate += 1 / spacing
+        mine = intended[rows[client[rows] == code]]
+        edges = [mine, [max(end_us, int(planned[-1]))]]
+        gaps += _gaps(np.concatenate(edges if len(mine) else [planned[:1], *edges]), spacing)
     return max(1, round(1 / rate)), tuple(sorted(gaps))
+
+
+def _gaps(intended: I64, spacing: float) -> list[tuple[int, int]]:
+    """Stretches that lack more probes than a window may have wrong ones; of slow probes each that lacks one."""
+    lacking = np.rint(np.diff(intended) / spacing).astype(np.int64) - 1
+    holes = np.flatnonzero(lacking > 0)
+    starts, ends = intended[holes], intended[holes + 1]
+    fast = spacing <= FAST_US
+    allowed = max(1, int((1 - SHARE_RIGHT) * WINDOW_US / spacing + 1e-9)) if fast else 0
+    total = np.concatenate([[0], np.cumsum(lacking[holes])])
+    after = np.searchsorted(starts, starts + (WINDOW_US if fast else 1), side="left")
+    few = np.flatnonzero(total[after] - total[:-1] > allowed)
+    found: list[tuple[int, int]] = []
+    for start, end in zip(starts[few].tolist(), ends[after[few] - 1].tolist(), strict=True):
+        if found and start <= found[-1][1]:
+            found[-1] = (found[-1][0], end)
+        else:
+            found.append((start, end))
+    return found
 
 
 def _good(intended: I64, right: Bool, spacing_us: int, end_us: int) -> Bool:

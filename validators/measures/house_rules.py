@@ -1,22 +1,26 @@
-"""House rules: one writer at a time, no duplicate order, no order after a stop took effect, nothing readable that was never written.
+"""House rules: one writer at a time, no duplicate order, no order after a stop, nothing readable but never written.
 
 One violation is FAIL, and it is proven: no fault of the instrument takes it back. Value: violations, limit 0.
 Source: DESIGN, What is measured, exactly; objectives/house-rules.yaml.
 """
 
 from collections.abc import Callable, Mapping
+from itertools import permutations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from validators import integrity
-from validators.ledger import done, doubles, found, isin, sent, timelines
+from validators.ledger import done, doubles, found, isin, renamed, sent, timelines
 from validators.marks import of_kind
 from validators.measures.goodness import blind
 from validators.model import Evidence, Measurement, Observations
 from validators.words import at, listed, quantity
 
 CLASS = "transactions"
+UNSEEN_US = 10_000_000  # a database that is not sampled for longer may have taken writes unseen
+I64 = NDArray[np.int64]
 
 
 def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
@@ -37,48 +41,74 @@ def _counted(
 
 
 def single_writer(observations: Observations, name: str) -> Measurement:
-    """Instants at which two databases commit, and acknowledged writes that only another timeline holds after the promotion."""
+    """Instants at which two databases commit, and writes after the promotion that only an old timeline holds.
+
+    A database that is not sampled may take writes unseen; reading its timeline after the run shows them all the same.
+    """
     databases = integrity.subjects(observations, "writable")
-    method = "databases that commit at the same instant, and writes acknowledged on an old timeline after the promotion"
-    together, samples, last_t = _writable_together(observations, databases)
-    forked, forked_at = _written_elsewhere(observations)
-    evidence, words = [], []
+    bound = integrity.clock_bound_us(observations)
+    together = _writable_together(observations, databases, bound)
+    forked, forked_at = _written_elsewhere(observations, bound)
+    evidence, words, doubts = [], [], []
     if len(together):
         evidence.append(Evidence("samples", "writable of more than one database", int(together[0])))
-        words.append(
-            f"two databases took writes at once for {quantity(float(len(together)), '1')} samples, first at {at(int(together[0]))}"
-        )
+        count = quantity(float(len(together)), "1")
+        words.append(f"two databases took writes at once for {count} samples, first at {at(int(together[0]))}")
     if forked:
-        evidence.append(
-            Evidence("readback", f"acknowledged after the promotion, on an old timeline only: {forked}", forked_at)
-        )
+        where = f"acknowledged after the promotion, on an old timeline only: {forked}"
+        evidence.append(Evidence("readback", where, forked_at))
         words.append(f"{forked:,} orders were acknowledged on the old timeline after the new one took writes")
-    doubts = []
     if not databases:
         doubts.append("nothing was recorded of which database takes writes")
-    gaps = blind(observations, "samples", "writable")
-    faults = tuple(f"it was not observed which database takes writes from {at(a)} to {at(b)}" for a, b in gaps)
-    if databases and last_t:
-        faults += (f"it was not sampled for {quantity(last_t / 1e6, 's')} which database takes writes",)
+    if bound and not words and len(_writable_together(observations, databases, 0)):
+        doubts.append("two databases took writes at once, as far as their clocks can tell")
+    method = "databases that commit at the same instant, and writes acknowledged on an old timeline after the promotion"
     says = listed(words) if words else "at no instant did two databases take writes"
+    samples = sum(len(integrity.sample(observations, "writable", d)[0]) for d in databases)
+    faults = _writable_unseen(observations, databases)
     return _counted(name, len(together) + forked, samples, method, says, tuple(evidence), tuple(doubts), faults)
 
 
-def _writable_together(observations: Observations, databases: list[str]) -> tuple[Any, int, float]:
-    """Instants with more than one writable database, samples, and the widest gap when it is above 10 s (else 0)."""
-    sampled = [integrity.sample(observations, "writable", d) for d in databases]
-    if not sampled:
-        return np.zeros(0, dtype=np.int64), 0, 0.0
-    t_us = np.concatenate([t[v > 0.5] for t, v in sampled])
-    instants, counts = np.unique(t_us, return_counts=True)
-    every = np.unique(np.concatenate([t for t, _ in sampled]))
-    edges = np.concatenate([[0], every, [observations.duration_us]])
-    widest = float(np.diff(edges).max())
-    return instants[counts > 1], len(every), widest if widest > 10_000_000 else 0.0
+def _writable_unseen(observations: Observations, databases: list[str]) -> tuple[str, ...]:
+    """Stretches in which it was not seen which database takes writes."""
+    words = [
+        f"it was not observed which database takes writes from {at(a)} to {at(b)}"
+        for a, b in blind(observations, "samples", "writable")
+    ]
+    sampled = {d: integrity.sample(observations, "writable", d)[0] for d in databases}
+    every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *sampled.values()]))
+    if databases and (widest := _widest_gap_us(observations, every)) > UNSEEN_US:
+        words.append(f"it was not sampled for {quantity(widest / 1e6, 's')} which database takes writes")
+    others = [t for t in timelines(observations) if t != observations.surviving_timeline]
+    if not any(found(observations, CLASS, t).asked for t in others):
+        dark = [d for d, t_us in sampled.items() if _widest_gap_us(observations, t_us) > UNSEEN_US]
+        words += [f"it was not sampled throughout whether {d} takes writes, nor its timeline read" for d in dark]
+    return tuple(words)
 
 
-def _written_elsewhere(observations: Observations) -> tuple[int, int | None]:
-    """Orders first acknowledged after a promotion that the new timeline lacks and an older one holds."""
+def _widest_gap_us(observations: Observations, t_us: I64) -> int:
+    return int(np.diff(np.concatenate([[0], t_us, [observations.duration_us]])).max())
+
+
+def _writable_together(observations: Observations, databases: list[str], bound_us: int) -> I64:
+    """Instants at which a database was sampled as writable while another was, before and after by the clocks' error."""
+    sampled = {d: integrity.sample(observations, "writable", d) for d in databases}
+    found_: list[I64] = [np.zeros(0, dtype=np.int64)]
+    for one, other in permutations(databases, 2):
+        (t_us, value), (there_us, there) = sampled[one], sampled[other]
+        on = t_us[value > 0.5]
+        before = np.searchsorted(there_us, on - bound_us, side="right") - 1
+        after = np.searchsorted(there_us, on + bound_us, side="left")
+        inside = (before >= 0) & (after < len(there_us))
+        on, before, after = on[inside], before[inside], after[inside]
+        off = np.concatenate([[0], np.cumsum(there <= 0.5)])
+        near = there_us[after] - there_us[before] <= UNSEEN_US + 2 * bound_us
+        found_.append(on[(off[after + 1] == off[before]) & near])
+    return np.unique(np.concatenate(found_))
+
+
+def _written_elsewhere(observations: Observations, bound_us: int) -> tuple[int, int | None]:
+    """Acknowledged orders sent after a promotion that the new timeline lacks and an older one holds."""
     promoted = of_kind(observations, "promoted")
     new = observations.surviving_timeline
     since = next((m.t_us for m in promoted if m.detail["timeline"] == new), None)
@@ -87,7 +117,7 @@ def _written_elsewhere(observations: Observations) -> tuple[int, int | None]:
     others = [found(observations, CLASS, t).keys for t in timelines(observations) if t != new]
     ends = done(observations, CLASS)
     keys, sent_us = sent(observations, CLASS)
-    after = keys[sent_us > since]
+    after = keys[sent_us > since + bound_us]
     late = isin(ends.acked_keys, after) & ~isin(ends.acked_keys, found(observations, CLASS, new).keys)
     if not others:
         return 0, None
@@ -96,64 +126,60 @@ def _written_elsewhere(observations: Observations) -> tuple[int, int | None]:
 
 
 def no_duplicate_order(observations: Observations, name: str) -> Measurement:
-    """Keys that the surviving timeline holds more than once."""
+    """Orders that the surviving timeline holds more than once: under one key, or under several of the same order."""
     timeline = observations.surviving_timeline
     read = found(observations, CLASS, timeline)
     several = np.union1d(read.keys[read.copies > 1], doubles(read.keys))
+    numbers, keys = renamed(observations, CLASS)
+    there = isin(keys, read.keys)
+    several = np.union1d(several, keys[there & isin(numbers, doubles(numbers[there]))])
     doubts = () if read.asked else (f"the orders on the timeline {timeline or 'that survived'} were not read back",)
-    says = (
-        f"{len(several):,} orders exist more than once"
-        if len(several)
-        else f"none of {len(read.keys):,} orders exists twice"
-    )
+    says = f"none of {len(read.keys):,} orders exists twice"
+    if len(several):
+        says = f"{len(several):,} orders exist more than once"
+    method = "copies of each order on the surviving timeline"
     evidence = _keys("readback", several, f"timeline={timeline}, more than one copy")
-    return _counted(
-        name, len(several), len(read.keys), "copies of each key on the surviving timeline", says, evidence, doubts
-    )
+    return _counted(name, len(several), len(read.keys), method, says, evidence, doubts)
 
 
 def nothing_unwritten(observations: Observations, name: str) -> Measurement:
     """Keys that some timeline holds and nobody sent."""
     keys, _ = sent(observations, CLASS)
+    timeline = observations.surviving_timeline
     read = [found(observations, CLASS, t) for t in timelines(observations)]
     there = np.concatenate([np.zeros(0, dtype=np.int64), *(f.keys for f in read)])
     stray = np.unique(there[~isin(there, keys)])
-    asked = any(f.asked for f in read)
-    doubts = () if asked else ("nothing was read back after the run",)
-    says = (
-        f"{len(stray):,} readable orders were never written"
-        if len(stray)
-        else f"each of {len(there):,} orders read back was sent"
-    )
-    evidence = _keys("readback", stray, "never sent")
-    return _counted(
-        name, len(stray), len(there), "each key read back looked for among those sent", says, evidence, doubts
-    )
+    asked = found(observations, CLASS, timeline).asked
+    doubts = () if asked else (f"the timeline {timeline or 'that survived'} was not read back",)
+    says = f"each of {len(there):,} orders read back was sent"
+    if len(stray):
+        says = f"{len(stray):,} readable orders were never written"
+    method = "each key read back looked for among those sent"
+    return _counted(name, len(stray), len(there), method, says, _keys("readback", stray, "never sent"), doubts)
 
 
 def no_order_after_stop(observations: Observations, name: str) -> Measurement:
-    """Orders sent after trading had stopped, and acknowledged before it was resumed."""
+    """Orders sent after trading had stopped and before it was resumed that were acknowledged, or that exist."""
     stops = _stops(observations)
-    method = "orders sent after a stop took effect, and acknowledged"
+    method = "orders sent after a stop took effect, and acknowledged or found"
     if not stops:
         return _counted(name, 0, 0, method, "trading was not stopped in this run", vacuous=True)
     keys, sent_us = sent(observations, CLASS)
-    ends = done(observations, CLASS)
     bound = integrity.clock_bound_us(observations)
-    taken = np.zeros(0, dtype=np.int64)
+    tried = np.zeros(len(keys), dtype=np.bool_)
     for begun, until in stops:
-        inside = (sent_us > begun + bound) & (sent_us < until)
-        taken = np.concatenate([taken, np.intersect1d(keys[inside], ends.acked_keys)])
-    begun = stops[0][0]
-    doubts = () if len(keys) else ("there is no record of the orders sent",)
-    says = (
-        f"{len(taken):,} orders were accepted after trading stopped at {at(begun)}"
-        if len(taken)
-        else f"no order was accepted after trading stopped at {at(begun)}"
-    )
-    evidence = _keys("writes_done", taken, f"sent after {begun} us, acknowledged")
+        tried |= (sent_us > begun + bound) & (sent_us < until - bound)
+    read = [found(observations, CLASS, t).keys for t in timelines(observations)]
+    accepted = np.concatenate([done(observations, CLASS).acked_keys, *read])
+    taken = np.unique(keys[tried][isin(keys[tried], accepted)])
+    doubts = () if tried.any() else ("no order was tried after the stop",)
+    stop = f"after trading stopped at {at(stops[0][0])}"
+    says = f"no order was accepted {stop}"
+    if len(taken):
+        says = f"{len(taken):,} orders were accepted {stop}"
+    evidence = _keys("writes_done", taken, f"sent after {stops[0][0]} us, accepted")
     faults = integrity.clock_steps(observations, 0, observations.duration_us)
-    return _counted(name, len(taken), int((sent_us > begun).sum()), method, says, evidence, doubts, faults)
+    return _counted(name, len(taken), int(tried.sum()), method, says, evidence, doubts, faults)
 
 
 def _stops(observations: Observations) -> list[tuple[int, int]]:

@@ -1,7 +1,8 @@
-"""Integrity of the record and of the run: requests accounted for, times in order, faults seen to land and to go, nothing left.
+"""Integrity of the record and of the run: requests accounted for, times in order, faults landed and gone, nothing left.
 
-A violation is FAIL; what was not observed is INCONCLUSIVE, and so is a planned fault that was never seen to land: a recovery
-from nothing proves nothing, but the system did nothing wrong. Value: violations, limit 0. Source: DESIGN, What is measured, exactly.
+A violation is FAIL; what was not observed is INCONCLUSIVE, and so is a planned fault that was never seen to land: a
+recovery from nothing proves nothing, but the system did nothing wrong. Value: violations, limit 0.
+Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Callable, Mapping
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from validators.columns import NONE, names, whole
-from validators.ledger import Found, done, found, positions_known, sent
+from validators.ledger import Found, done, found, isin, positions_known, sent
 from validators.marks import faults, of_kind, planned
 from validators.model import Evidence, Measurement, Observations
 from validators.words import at, listed
@@ -37,8 +38,8 @@ def _counted(
     known = None if doubts else float(len(wrong))
     says = listed(wrong[:3]) + (f" and {len(wrong) - 3} more" if len(wrong) > 3 else "") if wrong else sound
     return Measurement(
-        name, float(len(wrong)), float(len(wrong)), known, "1", samples, method, evidence, doubts=doubts, limit=0.0, says=says,
-        proven=bool(wrong), vacuous=vacuous,
+        name, float(len(wrong)), float(len(wrong)), known, "1", samples, method, evidence, doubts=doubts, limit=0.0,
+        says=says, proven=bool(wrong), vacuous=vacuous,
     )  # fmt: skip
 
 
@@ -67,8 +68,23 @@ def flow(observations: Observations, name: str) -> Measurement:
         wrong.append(f"{missing:,} requests were sent, cannot be in flight any more, and have no end")
     if (i := _first(np.minimum.reduce([c for c in counts.values()]) < 0)) is not None:
         wrong.append(f"a count is negative at {at(int(seconds[i]) * 1_000_000)}")
+    wrong += _without_end(observations, longest_s)
     sound = f"each of {int(counts['sent'].sum()):,} requests is accounted for"
-    return _counted(name, wrong, len(seconds), method, sound, evidence=(Evidence("load", "service=edge"),))
+    skipped = int(seconds[-1] - seconds[0]) + 1 - len(seconds)
+    doubts = (f"{skipped:,} seconds were not counted",) if skipped > 0 else ()
+    return _counted(name, wrong, len(seconds), method, sound, doubts, (Evidence("load", "service=edge"),))
+
+
+def _without_end(observations: Observations, longest_s: int) -> list[str]:
+    """Writes of the ledger that cannot be in flight any more and have no end; a killed run need not have them."""
+    if not observations.complete:
+        return []
+    keys, sent_us = sent(observations, CLASS)
+    ends = done(observations, CLASS)
+    old = keys[sent_us < observations.duration_us - longest_s * 1_000_000]
+    ended = np.concatenate([ends.acked_keys, ends.unknown_keys, ends.failed_keys])
+    missing = int((~isin(old, ended)).sum())
+    return [f"{missing:,} writes were sent, cannot be in flight any more, and have no end"] if missing else []
 
 
 def _longest_request_s(observations: Observations) -> int:
@@ -89,7 +105,10 @@ def _first(mask: Any) -> int | None:
 
 
 def order_of_times(observations: Observations, name: str) -> Measurement:
-    """Nothing is answered before it was asked, seen before it was done, or written after what was acknowledged before it was sent."""
+    """Nothing is answered before it was asked or seen before it was done, and the log keeps the order of writes.
+
+    A write that was sent after another had been acknowledged stands behind it.
+    """
     wrong: list[str] = []
     table = observations.tables("probes")
     intended, sent_us, done_us = (whole(table, c) for c in ("intended_us", "sent_us", "done_us"))
@@ -151,8 +170,11 @@ def _reordered(read: Found, keys: Any, sent_us: Any, acked_keys: Any, acked_us: 
 
 
 _ORDERED = (
-    ("injection_begun", "effect_seen"), ("injection_begun", "lifted"), ("lift_begun", "lifted"), ("lifted", "fault_gone"),
-)  # fmt: skip
+    ("injection_begun", "effect_seen"),
+    ("injection_begun", "lifted"),
+    ("lift_begun", "lifted"),
+    ("lifted", "fault_gone"),
+)
 
 
 def _marks_out_of_order(observations: Observations) -> list[str]:
@@ -211,6 +233,8 @@ def fault_gone(observations: Observations, name: str) -> Measurement:
             doubts.append(f"{fault.name} was lifted and not seen to be gone")
         else:
             lifted.append(fault.name)
+    begun = {f.name for f in faults(observations)}
+    doubts += [f"{n} was planned and never injected" for n, e in entries.items() if e.get("until") and n not in begun]
     sound = f"{listed(lifted)} is gone" if lifted else "no fault has to be lifted"
     looked_at = len(lifted) + len(wrong) + len(doubts)
     return _counted(name, wrong, looked_at, "a gone-probe for each fault", sound, tuple(doubts), vacuous=not looked_at)

@@ -1,8 +1,8 @@
 """The budget of a recovery: detect, decide, act, converge. The phases abut and sum to the total.
 
-detect: until somebody or something noticed; decide: until it was decided what to do; act: until the procedure's last step
-(or, where the platform mends itself, its last action) was done; converge: until users were served. A boundary that no
-fact marks has no phase of its own: its time is part of the next phase that has one.
+detect: until somebody or something noticed; decide: until it was decided what to do; act: until the procedure's last
+step (or, where the platform mends itself, its last action) was done; converge: until users were served. A boundary that
+no fact marks has no phase of its own: its time is part of the next phase that has one.
 """
 
 from typing import Any
@@ -66,7 +66,7 @@ def _of_platform(observations: Observations, begun_us: int, back_us: int) -> tup
 
 
 def steps(observations: Observations, begun_us: int, back_us: int) -> list[dict[str, Any]]:
-    """Steps of procedures begun before the recovery: who, seconds (to the recovery at most), and what they waited for."""
+    """Steps of procedures begun before the recovery: who, seconds (until the recovery), and what they waited for."""
     started = {}
     found = []
     waits = {(m.subject, m.detail["step"]): m for m in of_kind(observations, "step_waiting")}

@@ -1,19 +1,22 @@
 """Recovery time: from the fault to the last bad-to-good change of the run, as an interval.
 
-The fault is an interval [injection begun, effect first seen]; the effect is the landed-probe's or the first wrong probe,
-whichever is earlier. Lower bound = last wrong - effect seen; upper = first right - injection begun. Probed without gap and
-never bad: [0, 0]. Good must last from there to the end and at least for the sustain window, max(60 s, 2 x DNS TTL).
-Faults on one service of which each was recovered from before the next began are episodes of their own; the worst one decides.
-An outage without a planned fault is timed from its own first wrong probe. Source: DESIGN, What is measured, exactly.
+The fault is an interval [injection begun, effect first seen]; the effect is the landed-probe's or the first wrong
+probe, whichever is earlier. Lower bound = last wrong - effect seen; upper = first right - injection begun. Probed
+without gap and never bad: [0, 0]. Good must last from there to the end and at least for the sustain window,
+max(60 s, 2 x DNS TTL).
+Faults on one service of which each was recovered from before the next began are episodes of their own; the one with the
+worst verdict decides. An outage without a fault is timed from the last right probe before it. Source: DESIGN, What is
+measured, exactly.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from scenarios.model.faults import blast_radius
 from validators import integrity
 from validators.columns import names, whole
-from validators.marks import Fault, faults, first, sustain_us
+from validators.marks import Fault, faults, first, planned, sustain_us
 from validators.measures.goodness import WINDOW_US, Outage, Series, routes, series
 from validators.measures.phases import phases, steps
 from validators.model import Evidence, Measurement, Observations
@@ -26,8 +29,8 @@ METHOD = "last bad-to-good change of single probes through DNS, from the injecti
 class Recovery:
     """One service's recovery from one episode. Times in microseconds of the run.
 
-    `high_us` None: not recovered, or not for the sustain window. `back_us`: first right probe after the last wrong one (the
-    injection when it was never bad), None when it never came.
+    `high_us` None: not recovered, or not for the sustain window. `back_us`: first right probe after the last wrong one
+    (the injection when it was never bad), None when it never came.
     """
 
     service: str
@@ -66,24 +69,35 @@ def recover(observations: Observations, probes: Series, episode: Episode) -> Rec
     bound = integrity.clock_bound_us(observations)
     sustain = sustain_us(observations)
     common: dict[str, Any] = {
-        "service": probes.service, "begun_us": begun, "samples": len(probes.intended_us), "doubts": doubts, "faults": faults_,
-    }  # fmt: skip
+        "service": probes.service,
+        "begun_us": begun,
+        "samples": len(probes.intended_us),
+        "doubts": doubts,
+        "faults": faults_,
+    }
     if not outages:
         note = "" if end - begun >= sustain else f"the run ended {seconds((end - begun) / 1e6)} after the injection"
         return Recovery(low_us=0, high_us=None if note else 0, back_us=begun, bad_us=0, relapses=0, note=note, **common)
-    wrong = max(outages[0].first_wrong_us, begun)
-    seen = wrong if episode.seen_us is None else min(wrong, episode.seen_us)
+    seen = _seen_us(probes, episode, outages[0])
     last, back = outages[-1].last_wrong_us, outages[-1].back_us
     bad = sum((o.back_us if o.back_us is not None else end) - max(o.first_wrong_us, begun) for o in outages)
     note, high = "", None
     if back is None:
         note = f"{probes.service} was still down at the end of the run"
     elif end - back < sustain:
-        note = f"{probes.service} was good for only {seconds((end - back) / 1e6)} of the {seconds(sustain / 1e6)} that it must last"
+        had, wanted = seconds((end - back) / 1e6), seconds(sustain / 1e6)
+        note = f"{probes.service} was good for only {had} of the {wanted} that it must last"
     else:
         high = back - begun + bound
     low = max(0, last - seen - bound)
     return Recovery(low_us=low, high_us=high, back_us=back, bad_us=bad, relapses=len(outages) - 1, note=note, **common)
+
+
+def _seen_us(probes: Series, episode: Episode, outage: Outage) -> int:
+    """When the effect was first seen: by its landed-probe or the first wrong probe, whichever is earlier."""
+    wrong = probes.first_wrong_since(episode.begun_us)
+    seen = [t for t in (wrong, episode.seen_us) if t is not None]
+    return max(min(seen, default=outage.first_wrong_us), episode.begun_us)
 
 
 def _cut(outage: Outage, end_us: int) -> Outage:
@@ -95,35 +109,29 @@ def _cut(outage: Outage, end_us: int) -> Outage:
 def _doubts(probes: Series, episode: Episode, outages: Sequence[Outage]) -> tuple[str, ...]:
     doubts = []
     good = probes.good_before(episode.begun_us)
-    if episode.faults and good is None:
-        doubts.append(f"{probes.service} was not probed for a whole window before the fault")
-    elif episode.faults and not good:
-        doubts.append(f"{probes.service} was already bad before the fault")
+    what = "the fault" if episode.faults else "it went bad"
+    if good is None:
+        doubts.append(f"{probes.service} was not probed for a whole window before {what}")
+    elif not good:
+        doubts.append(f"{probes.service} was already bad before {what}")
     if episode.faults and episode.seen_us is None and not outages:
         doubts.append("the fault was never seen to land")
     back = outages[-1].back_us if outages else None
     for fault in episode.faults:
         lifted = fault.lifted_us
         if back is not None and lifted is not None and lifted <= back and fault.lifted_by != "procedure":
-            after = seconds((back - lifted) / 1e6)
-            doubts.append(
-                f"{fault.name} was lifted at {at(lifted)}, before the recovery: {after} after lift says nothing about the fault"
-            )
+            lift, after = f"{fault.name} was lifted at {at(lifted)}", seconds((back - lifted) / 1e6)
+            doubts.append(f"{lift}, before the recovery: {after} after lift says nothing about the fault")
     return tuple(doubts)
 
 
 def episodes(observations: Observations, probes: Sequence[Series], among: Sequence[Fault]) -> list[Episode]:
-    """Episodes of the faults given; one from the first wrong probe when there is no fault but an outage."""
+    """Episodes of the faults given; one from the last right probe when there is no fault but an outage."""
     end = observations.duration_us
-    outages = [o for s in probes for o in s.outages()]
     if not among:
-        if not outages:
-            return []
-        start = min(outages, key=lambda o: o.first_wrong_us).first_wrong_us
-        last_right = max(
-            (int(t) for s in probes for t in s.intended_us[s.right & (s.intended_us < start)][-1:]), default=start
-        )
-        return [Episode(last_right, start, end, ())]
+        begun = [_right_before(s, o[0]) for s in probes if (o := s.outages())]
+        return [Episode(min(begun), None, end, ())] if begun else []
+    outages = [o for s in probes for o in s.outages()]
     groups: list[list[Fault]] = []
     for fault in among:
         quiet_since = fault.begun_us - sustain_us(observations)
@@ -143,8 +151,14 @@ def episodes(observations: Observations, probes: Sequence[Series], among: Sequen
     return found
 
 
+def _right_before(probes: Series, outage: Outage) -> int:
+    """The last right probe before an outage: it began after that. Its first wrong one when it was never right."""
+    right = probes.last_right_before(outage.first_wrong_us)
+    return outage.first_wrong_us if right is None else right
+
+
 def faults_on(observations: Observations, subject: str) -> tuple[Fault, ...]:
-    """Faults whose blast radius holds a service; all of them when none does (it went bad by itself, or with the rest)."""
+    """Faults whose blast radius holds a service; all of them when none does (it went bad with the rest)."""
     every = faults(observations)
     return tuple(f for f in every if subject in f.hits) or every
 
@@ -157,39 +171,66 @@ def members(observations: Observations, subject: str) -> tuple[str, ...]:
 def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
     """Measure recovery of one service or of the complete system: the verdict's clock first, then rows never merged.
 
-    The complete system has recovered at the first instant from which every service is good at the same time, an order is
-    acknowledged and read back, and a test page is delivered.
+    The complete system has recovered at the first instant from which every service is good at the same time, an order
+    is acknowledged and read back, and a test page is delivered.
     """
     name, subject = str(objective["objective"]), str(objective["subject"])
     parts = members(observations, subject)
     found = [s for m in parts if (s := series(observations, m)) is not None]
     if missing := [m for m in parts if m not in {s.service for s in found}]:
-        words = f"there are no probes of {', '.join(missing)} through DNS"
+        words = f"there are no probes of {', '.join(missing)} through DNS that say anything"
         return [Measurement(name, None, None, None, "s", 0, METHOD, doubts=(words,), says=words)]
     among = faults(observations) if subject == "complete" else faults_on(observations, subject)
     runs = episodes(observations, found, among)
     if not runs:
-        return [_unharmed(observations, name, subject, found, objective)]
+        return [_unharmed(observations, name, subject, found, objective, _never_injected(observations, parts))]
+    limit = objective.get("limit_us")
     every = [(e, [recover(observations, s, e) for s in found]) for e in runs]
-    episode, recoveries = max(every, key=lambda pair: _badness(pair[1]))
+    episode, recoveries = max(every, key=lambda pair: _badness(pair[1], limit))
     main = _measurement(observations, name, subject, episode, recoveries, found, objective)
+    if _badness(recoveries, limit)[0] < _MISSED:
+        main = replace(main, doubts=(*main.doubts, *_never_injected(observations, parts)))
     return [main, *_rows(observations, main, subject, episode, recoveries)]
 
 
-def _badness(recoveries: Sequence[Recovery]) -> tuple[bool, int]:
-    return any(r.high_us is None for r in recoveries), max(r.low_us for r in recoveries)
+_MET, _UNDECIDED, _MISSED = range(3)
+
+
+def _badness(recoveries: Sequence[Recovery], limit_us: float | None) -> tuple[int, bool, int]:
+    """Order of episodes: what the verdict of each alone would be, then how long it took."""
+    limit = float("inf") if limit_us is None else limit_us
+    low, open_ended = max(r.low_us for r in recoveries), any(r.high_us is None for r in recoveries)
+    if any(r.doubts or r.faults for r in recoveries):
+        rank = _UNDECIDED
+    elif low > limit:
+        rank = _MISSED
+    else:
+        rank = _UNDECIDED if open_ended or any((r.high_us or 0) > limit for r in recoveries) else _MET
+    return rank, open_ended, low
+
+
+def _never_injected(observations: Observations, parts: Sequence[str]) -> tuple[str, ...]:
+    """Faults of the timeline that would have hit one of these services and were never injected."""
+    begun = {f.name for f in faults(observations)}
+    absent = [(name, entry) for name, entry in planned(observations) if name not in begun]
+    return tuple(
+        f"{name} was planned and never injected"
+        for name, entry in absent
+        if blast_radius(entry["fault"], entry.get("target") or {}, observations.topology) & {*parts}
+    )
 
 
 def _unharmed(
-    observations: Observations, name: str, subject: str, found: Sequence[Series], objective: Mapping[str, Any]
-) -> Measurement:
+    observations: Observations, name: str, subject: str, found: Sequence[Series], objective: Mapping[str, Any],
+    doubts: tuple[str, ...],
+) -> Measurement:  # fmt: skip
     limit = objective.get("limit_us")
     problems = [w for s in found for w in integrity.unseen(observations, s, 0, observations.duration_us, ())]
     problems += [w for s in found for w in _too_coarse(s, limit)]
     samples = sum(len(s.intended_us) for s in found)
     return Measurement(
         name, 0.0, 0.0, 0.0, "s", samples, METHOD, _where(found, 0, observations.duration_us), {"recovered": True},
-        faults=tuple(problems), says=f"{subject} was never bad",
+        faults=tuple(problems), doubts=doubts, says=f"{subject} was never bad",
     )  # fmt: skip
 
 
@@ -224,8 +265,9 @@ def _measurement(
     problems += [w for s in found for w in _too_coarse(s, objective.get("limit_us"))]
     doubts = dict.fromkeys(w for r in recoveries for w in r.doubts)
     return Measurement(
-        name, high, low, high, "s", sum(r.samples for r in recoveries), METHOD, _where(found, episode.begun_us, end, last.service),
-        {k: v for k, v in detail.items() if v is not None}, tuple(problems), tuple(doubts), says=_says(subject, last, bad, low, high),
+        name, high, low, high, "s", sum(r.samples for r in recoveries), METHOD,
+        _where(found, episode.begun_us, end, last.service), {k: v for k, v in detail.items() if v is not None},
+        tuple(problems), tuple(doubts), says=_says(subject, last, bad, low, high),
     )  # fmt: skip
 
 
@@ -280,8 +322,9 @@ def _rows(
             suffix = f"{route}.{address}" if address else route
             rows.append(
                 Measurement(
-                    f"{main.name}.{suffix}", high, one.low_us / 1e6, high, "s", one.samples, f"the same over route {route}",
-                    detail={"label": label}, faults=one.faults, doubts=one.doubts, says=one.note,
+                    f"{main.name}.{suffix}", high, one.low_us / 1e6, high, "s", one.samples,
+                    f"the same over route {route}", detail={"label": label}, faults=one.faults, doubts=one.doubts,
+                    says=one.note,
                 )
             )  # fmt: skip
     return rows
