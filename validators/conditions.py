@@ -168,7 +168,7 @@ class _Evaluation:
 
     def _binary(self, node: Any) -> Vector | float:
         op, left, right = str(node.op), self.of(node.lhs), self.of(node.rhs)
-        if node.modifier is not None:
+        if node.modifier is not None and (node.modifier.return_bool or node.modifier.matching is not None):
             raise NotOnRecordError("matching by labels in its rule is not computed from a record")
         if op in ("and", "or", "unless") and isinstance(left, dict) and isinstance(right, dict):
             return self._set(op, left, right)

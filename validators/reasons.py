@@ -46,10 +46,17 @@ def _undecided(says: str, measured: Measurement, limit: float, weak: Sequence[st
         return f"{says}; this does not decide: {listed(tuple(why))}"
     low, high, text = measured.low, measured.high, quantity(limit, measured.unit)
     if low is not None and high is not None:
-        return f"{says}: between {quantity(low, measured.unit)} and {quantity(high, measured.unit)}, the limit of {text} lies inside"
+        return f"{says}; the limit of {text} lies {_inside(low, high, limit, measured.unit)}"
     if measured.value is None and not measured.at_least and low is not None and low > 0:
         return f"{says} after {quantity(low, measured.unit)}, and the limit of {text} had not passed"
     return f"{says}; the limit is {text}"
+
+
+def _inside(low: float, high: float, limit: float, unit: str) -> str:
+    """Where the limit lies between bounds that a sentence could hardly tell apart."""
+    if unit == "s":
+        return f"between what is certain ({quantity(limit - low, unit)} less) and possible ({quantity(high - limit, unit)} more)"
+    return f"between {quantity(low, unit)} and {quantity(high, unit)}"
 
 
 def _where(measured: Measurement) -> str:
