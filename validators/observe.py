@@ -8,15 +8,20 @@ import pyarrow as pa
 from scenarios.record.marks import Mark
 from validators.model import Observations
 
+LEDGER = ("writes_sent", "writes_done", "readback")
+
 
 def observe(head: Mapping[str, Any], marks: Sequence[Mark], tables: Callable[[str], pa.Table]) -> Observations:
     """Observations of a record: its head (run.json), its facts, and a function that loads a table by name.
 
-    Tables are read once each, when first asked for. A record without an end (a killed run) ends at its last fact.
+    Tables are read once each, when first asked for; those of the ledger are not kept, because `validators.ledger` keeps
+    what it needs of them. A record without an end (a killed run) ends at its last fact.
     """
     known: dict[str, pa.Table] = {}
 
     def table(name: str) -> pa.Table:
+        if name in LEDGER:
+            return tables(name)
         if name not in known:
             known[name] = tables(name)
         return known[name]

@@ -10,8 +10,8 @@ from typing import Any
 
 import numpy as np
 
-from validators.columns import NONE, names, whole
-from validators.ledger import Found, done, found, isin, positions_known, sent
+from validators.columns import I64, NONE, names, whole
+from validators.ledger import Done, Found, done, found, isin, lookup, positions_known, sent
 from validators.marks import faults, of_kind, planned
 from validators.model import Evidence, Measurement, Observations
 from validators.words import at, listed
@@ -118,7 +118,9 @@ def order_of_times(observations: Observations, name: str) -> Measurement:
         wrong.append(f"{count:,} probes were answered before they were sent")
     wrong += _writes_out_of_order(observations)
     wrong += _marks_out_of_order(observations)
-    samples = table.num_rows + observations.tables("writes_done").num_rows + len(observations.marks)
+    ends = done(observations, CLASS)
+    writes = len(ends.acked_keys) + len(ends.unknown_keys) + len(ends.failed_keys)
+    samples = table.num_rows + writes + len(observations.marks)
     doubts = () if samples else ("there is nothing whose times could be compared",)
     return _counted(
         name,
@@ -135,38 +137,32 @@ def _writes_out_of_order(observations: Observations) -> list[str]:
     ends = done(observations, CLASS)
     if len(keys) == 0 or len(ends.acked_keys) == 0:
         return []
-    order = np.argsort(keys, kind="stable") if np.any(np.diff(keys) < 0) else slice(None)
-    keys, sent_us = keys[order], sent_us[order]
-    place = np.minimum(np.searchsorted(keys, ends.acked_keys), len(keys) - 1)
-    known = keys[place] == ends.acked_keys
+    sent_at = lookup(keys, sent_us, ends.acked_keys, NONE)
+    known = sent_at != NONE
     wrong = []
-    if count := int((ends.acked_us[known] < sent_us[place[known]]).sum()):
+    if count := int((ends.acked_us < sent_at)[known].sum()):
         wrong.append(f"{count:,} writes were acknowledged before they were sent")
     if unsent := int((~known).sum()):
         wrong.append(f"{unsent:,} writes were acknowledged that nobody sent")
     read = found(observations, CLASS, observations.surviving_timeline)
-    if count := _reordered(read, keys, sent_us, ends.acked_keys, ends.acked_us):
+    if count := _reordered(read, keys, sent_us, ends):
         wrong.append(f"{count:,} writes stand in the log before ones that were acknowledged before they were sent")
     return wrong
 
 
-def _reordered(read: Found, keys: Any, sent_us: Any, acked_keys: Any, acked_us: Any) -> int:
+def _reordered(read: Found, keys: I64, sent_us: I64, ends: Done) -> int:
     """Writes at a lower position than one that was acknowledged before they were sent."""
     have = positions_known(read)
-    rows, position = read.keys[have], read.position[have]
+    rows, position = (read.keys, read.position) if have.all() else (read.keys[have], read.position[have])
     if len(rows) < 2:
         return 0
     if np.any(np.diff(position) < 0):
-        order = np.argsort(position, kind="stable")
-        rows, position = rows[order], position[order]
-    place = np.minimum(np.searchsorted(keys, rows), len(keys) - 1)
-    sent_at = np.where(keys[place] == rows, sent_us[place], NONE)
-    by_key = np.argsort(acked_keys, kind="stable")
-    slot = np.minimum(np.searchsorted(acked_keys[by_key], rows), len(by_key) - 1)
+        rows = rows[np.argsort(position, kind="stable")]
     never = np.iinfo(np.int64).max
-    acked_at = np.where(acked_keys[by_key][slot] == rows, acked_us[by_key][slot], never)
-    earliest_after = np.concatenate([np.minimum.accumulate(acked_at[::-1])[::-1][1:], [never]])
-    return int((sent_at > earliest_after).sum())
+    sent_at = lookup(keys, sent_us, rows, NONE)
+    acked_at = lookup(ends.acked_keys, ends.acked_us, rows, never)
+    earliest_after = np.minimum.accumulate(acked_at[:0:-1])[::-1]
+    return int((sent_at[:-1] > earliest_after).sum())
 
 
 _ORDERED = (
