@@ -41,6 +41,7 @@ test: lint ## every test that needs no Docker
 
 docs: .venv/test ## write the generated pages anew
 	@$(BIN)/python -m tests.tidy.guarantees
+	@$(BIN)/python -m scenarios.files.reference
 
 lock: ## pin every dependency with hashes (needs uv)
 	@for part in "requirements.txt" "requirements-test.txt --extra test"; do \

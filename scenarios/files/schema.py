@@ -4,6 +4,8 @@ Each schema allows what `load` allows in one file; what spans files (names that 
 to `gameday check`.
 """
 
+import json
+from collections.abc import Iterable
 from typing import Any, get_args
 
 from pydantic import BaseModel
@@ -17,14 +19,14 @@ from scenarios.model.scenario import Scenario
 from scenarios.model.topology import Topology
 from scenarios.record.kinds import KINDS
 
-_MODELS: dict[str, type[BaseModel]] = {
+MODELS: dict[str, type[BaseModel]] = {
     "scenario": Scenario,
     "topology": Topology,
     "procedure": Procedure,
     "objectives": Objectives,
     "suite": Suite,
 }
-_UNIT = {"duration": r"(us|ms|s|min|h|d)", "share": r"\s*%", "time of day": units.TIME_OF_DAY}
+_NOT_JSON_SCHEMA = ("gt", "ge", "lt", "le")  # pydantic leaves these at a quantity with a unit
 _SOURCED = {
     "type": "object",
     "title": "Sourced value",
@@ -32,7 +34,7 @@ _SOURCED = {
     "properties": {
         "value": {"description": "the value itself, as it would stand alone"},
         "tag": {
-            "enum": list(get_args(Tag)),
+            "enum": [tag for tag in get_args(Tag) if tag != "SET"],
             "description": "S source, D documentation, M measured, F folklore, J judgement, MEM memory",
         },
         "source": {"type": "string", "minLength": 1},
@@ -46,7 +48,12 @@ _SOURCED = {
 
 def schemas() -> dict[str, dict[str, Any]]:
     """Return the JSON Schema (2020-12) of each kind of file: scenario, topology, procedure, objectives, suite."""
-    return {name: _schema(name, model) for name, model in _MODELS.items()}
+    return {name: _schema(name, model) for name, model in MODELS.items()}
+
+
+def text(schema: dict[str, Any]) -> str:
+    """Return a schema as it is published."""
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
 
 
 def _schema(name: str, model: type[BaseModel]) -> dict[str, Any]:
@@ -63,45 +70,47 @@ def _schema(name: str, model: type[BaseModel]) -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
 
-def _closed(node: dict[str, Any], names: Any) -> None:
+def _closed(node: dict[str, Any], names: Iterable[str]) -> None:
     target = next((n for n in node.get("anyOf", ()) if n.get("type") == "string"), node)
     target["enum"] = sorted(names)
 
 
 def _readable(node: Any) -> None:
-    """Write defaults as a file would, and drop the titles that only repeat the field's name."""
+    """Write defaults as a file would, and drop what only repeats the field's name or is no JSON Schema."""
     if isinstance(node, list):
         for item in node:
             _readable(item)
     elif isinstance(node, dict):
+        for key in _NOT_JSON_SCHEMA:
+            node.pop(key, None)
         for key, child in node.items():
             if key == "properties":
                 for field in child.values():
                     field.pop("title", None)
             if key != "default":
                 _readable(child)
-        if (
-            "default" in node
-            and not isinstance(node["default"], str | bool | None)
-            and not isinstance(node["default"], dict | list)
-        ):
-            text = _written(node)
-            if text is not None:
-                node["default"] = text
-        elif isinstance(node.get("default"), dict) and node["default"]:
-            del node["default"]  # a model's own defaults stand at its fields
+        if "default" in node:
+            _default(node)
 
 
-def _written(node: dict[str, Any]) -> str | None:
-    patterns = [n.get("pattern", "") for n in (node, *node.get("anyOf", ()))]
+def _default(node: dict[str, Any]) -> None:
     value = node["default"]
-    if any(_UNIT["duration"] in p for p in patterns):
-        return units.duration(value)
-    if any(_UNIT["share"] in p for p in patterns):
-        return f"{value * 100:g} %"
-    if any(_UNIT["time of day"] in p for p in patterns):
-        return f"{value // 3600:02d}:{value % 3600 // 60:02d}"
-    return None
+    if isinstance(value, dict):
+        del node["default"]  # a model's own defaults stand at its fields
+    elif isinstance(value, int | float) and not isinstance(value, bool):
+        node["default"] = _written(node, value)
+
+
+def _written(node: dict[str, Any], value: float) -> float | str:
+    patterns = {n.get("pattern", "").strip("^$") for n in (node, *node.get("anyOf", ()))}
+    for quantity, words in (
+        (units.DURATION, units.duration(value)),
+        (units.SHARE, f"{value * 100:g} %"),
+        (units.TIME_OF_DAY, f"{int(value) // 3600:02d}:{int(value) % 3600 // 60:02d}"),
+    ):
+        if any(quantity.replace("[+-]?", "\\+?") in pattern for pattern in patterns):
+            return words
+    return value
 
 
 def _sourced(node: Any) -> Any:
@@ -119,12 +128,12 @@ def _sourced(node: Any) -> Any:
     return result
 
 
-def _allowed(field: dict[str, Any]) -> dict[str, Any]:
+def _allowed(field: dict[str, Any]) -> Any:
     alone = [n for n in field.get("anyOf", [field]) if n.get("type") != "null"]
     if not all(
         n.get("type") in ("integer", "number", "boolean") or ("pattern" in n and "examples" in n) for n in alone
     ):
-        return _sourced(field)  # type: ignore[no-any-return]
+        return _sourced(field)
     outer: dict[str, Any] = {key: field[key] for key in ("description", "default") if key in field}
     inner = {key: value for key, value in field.items() if key not in outer}
     return {"anyOf": [*inner.pop("anyOf", [inner] if inner else []), {"$ref": "#/$defs/Sourced"}], **outer}

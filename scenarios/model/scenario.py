@@ -49,7 +49,7 @@ class Entry(Model):
 
     at_us: Duration | None = Field(None, alias="at", description="time from the run's start")
     when: Trigger | None = Field(None, description="a fact that starts it, instead of a time")
-    fault: str | None = Field(None, description="kind of fault, docs/reference/faults.md")
+    fault: str | None = Field(None, description="kind of fault: region-loss, pod-kill ...")
     change: str | None = Field(None, description="name of a procedure that is a change")
     target: dict[str, str] = Field(default_factory=dict, description="what the fault aims at: region, service, api")
     until: Literal["end"] | Duration | None = Field(

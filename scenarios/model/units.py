@@ -77,6 +77,8 @@ def duration(value_us: float) -> str:
     >>> duration(90_000_000), duration(1_500), duration(500), duration(24 * 3_600_000_000)
     ('90 s', '1.5 ms', '0.5 ms', '24 h')
     """
+    if value_us == 0:
+        return "0 s"
     for unit, least in (("d", 2), ("h", 1), ("min", 1), ("s", 1)):
         if value_us >= least * _TIME_US[unit] and value_us % _TIME_US[unit] == 0:
             return f"{round(value_us // _TIME_US[unit])} {unit}"
