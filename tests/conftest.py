@@ -33,3 +33,11 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 def runbook_text() -> str:
     """The runbook, read from beside the project."""
     return RUNBOOK.read_text(encoding="utf-8")
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what tests found worth telling: `record_property("summary", text)`."""
+    for report in terminalreporter.getreports("passed"):
+        for name, text in report.user_properties:
+            if name == "summary" and report.when == "call":
+                terminalreporter.write_line(str(text))
