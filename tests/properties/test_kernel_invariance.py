@@ -119,7 +119,9 @@ def test_units_of_time(k: int) -> None:
     fixed = {"work_sigma": 0.0, "queue_capacity": 4, "queue_patience": 3 * MS}
     entry = builder.station("entry", replicas=3, entry=True, **fixed)
     inner = builder.station("inner", replicas=2, work_scale=0.9 * MS, slots=3, work_sigma=0.0)
-    builder.client_edge(edge_timeout=6 * MS, max_retries=1, backoff_base=0, breaker_window=6, breaker_threshold_milli=600)
+    builder.client_edge(
+        edge_timeout=6 * MS, max_retries=1, backoff_base=0, breaker_window=6, breaker_threshold_milli=600
+    )
     builder.edge(entry, inner, pool_size=3, pool_queue=2, edge_balancer=Balancer.POWER_OF_TWO)
     builder.probe(spacing=7 * MS, timeout=5 * MS, end=800 * MS)
     system, arrivals = builder.build(), bursty_arrivals(2_500, 2_000)
