@@ -1,4 +1,4 @@
-"""What must not change anything: how arrivals are fed, where horizons lie, commands that do nothing, names and units."""
+"""What must not change anything: how arrivals are fed, where horizons lie, idle commands, names and units."""
 
 from dataclasses import replace
 from random import Random
@@ -63,7 +63,7 @@ class _Nothing:
         self.script = list(case.script)
 
     def _now(self, at_ns: int, command: Command, thing: int, initial: int) -> int:
-        """Value that the last command before an instant gave a thing (an added command comes after those at its time)."""
+        """Value that the last command before an instant gave a thing."""
         said = [e.b for e in self._original if e.command == command and e.a == thing and e.at_ns <= at_ns]
         return int(said[-1]) if said else int(initial)
 
