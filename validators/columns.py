@@ -1,6 +1,7 @@
 """Columns of Arrow tables as numpy arrays, without a Python object for each row."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +14,7 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 Bool = NDArray[np.bool_]
 NONE = np.iinfo(np.int64).min  # stands for null in a column of integers
+_DTYPES = {pa.int32(): np.int32, pa.int64(): np.int64, pa.float64(): np.float64}
 
 
 def _array(column: pa.ChunkedArray) -> pa.Array:
@@ -21,17 +23,32 @@ def _array(column: pa.ChunkedArray) -> pa.Array:
     return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks)
 
 
+def _numbers(array: pa.Array, missing: float = 0) -> NDArray[Any]:
+    """Numbers of an array, copied only to put something in the place of nulls.
+
+    Neither `to_numpy` nor `fill_null`: either imports pandas, which takes a second.
+    """
+    if not array.null_count:
+        return np.from_dlpack(array)
+    validity, values = array.buffers()
+    rows = slice(array.offset, array.offset + len(array))
+    numbers = np.frombuffer(values, dtype=_DTYPES[array.type])[rows].copy()
+    known = np.unpackbits(np.frombuffer(validity, dtype=np.uint8), bitorder="little")[rows]
+    numbers[known == 0] = missing
+    return numbers
+
+
 def whole(table: pa.Table, name: str) -> I64:
     """Integers of a column; null is NONE."""
-    column = table[name]
-    if column.null_count:
-        column = pc.fill_null(column.cast(pa.int64()), NONE)
-    return np.asarray(_array(column).to_numpy(zero_copy_only=False), dtype=np.int64)
+    array = _array(table[name])
+    if array.null_count and array.type != pa.int64():
+        array = array.cast(pa.int64())
+    return _numbers(array, NONE).astype(np.int64, copy=False)
 
 
 def real(table: pa.Table, name: str) -> F64:
     """Floats of a column; null is NaN."""
-    return np.asarray(_array(table[name]).to_numpy(zero_copy_only=False), dtype=np.float64)
+    return _numbers(_array(table[name]), np.nan).astype(np.float64, copy=False)
 
 
 @dataclass(frozen=True)
@@ -65,11 +82,9 @@ def names(table: pa.Table, name: str) -> Names:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     array = _array(column.unify_dictionaries())
-    indices = array.indices
-    if indices.null_count:
-        indices = pc.fill_null(indices, -1)
-    codes = np.asarray(indices.to_numpy(zero_copy_only=False), dtype=np.int32)
-    return Names(codes, tuple(str(n) for n in array.dictionary.to_pylist()))
+    return Names(
+        _numbers(array.indices, -1).astype(np.int32, copy=False), tuple(str(n) for n in array.dictionary.to_pylist())
+    )
 
 
 @dataclass(frozen=True)
@@ -91,14 +106,15 @@ class Histograms:
         return np.column_stack([used, np.rint(sums[used])]).astype(np.int64)
 
 
-def histograms(table: pa.Table, name: str) -> Histograms:
-    """Histograms of a column; a null row has no entries."""
-    array = _array(table[name])
-    lengths = np.asarray(pc.fill_null(pc.list_value_length(array), 0).to_numpy(zero_copy_only=False), dtype=np.int64)
+def histograms(table: pa.Table, name: str, rows: I64) -> Histograms:
+    """Histograms of some rows of a column; a null row has no entries."""
+    indices = pa.Array.from_buffers(pa.int64(), len(rows), [None, pa.py_buffer(np.ascontiguousarray(rows))])
+    array = _array(table[name].take(indices))
+    lengths = _numbers(pc.list_value_length(array)).astype(np.int64)
     values = array.flatten()
     return Histograms(
-        np.asarray(values.field("bin").to_numpy(zero_copy_only=False), dtype=np.int64),
-        np.asarray(values.field("count").to_numpy(zero_copy_only=False), dtype=np.int64),
+        _numbers(values.field("bin")).astype(np.int64, copy=False),
+        _numbers(values.field("count")).astype(np.int64, copy=False),
         np.repeat(np.arange(len(lengths), dtype=np.int64), lengths),
     )
 

@@ -74,7 +74,7 @@ class _Own:
 
     def __init__(self, observations: Observations, service: str, limit_ms: float) -> None:
         self._known = counts(observations, service)
-        self._histograms = histograms(observations.tables("load").select(["own"]).take(self._known.rows), "own")
+        self._histograms = histograms(observations.tables("load"), "own", self._known.rows)
         ended = column(observations, service, "ok") + column(observations, service, "failed")
         self._attempts = np.maximum(column(observations, service, "attempts"), ended)
         greatest = float(histogram.middle_ns(np.array([self._histograms.bins.max(initial=0)]))[0]) / 1e6
@@ -209,7 +209,7 @@ def _key(share: float) -> str:
 def _side(observations: Observations, service: str, name: str, stretch: Stretch) -> I64:
     known = counts(observations, service)
     rows = known.rows[inside(known.second, stretch)]
-    return histograms(observations.tables("load").select([name]).take(rows), name).total()
+    return histograms(observations.tables("load"), name, rows).total()
 
 
 def _row(name: str, label: str, counted: I64, missing: int, share: float) -> Measurement:
