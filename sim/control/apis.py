@@ -1,7 +1,8 @@
 """Which control APIs a step needs, and waiting for one that does not answer.
 
-A step names what it needs; what its verb cannot do without is added. Someone who finds an API down tries again now and
-then: a person each minute, the automation each few seconds. Nobody is told when it comes back. Source: CALIBRATION 0.3, 7.
+A step names what it needs; what its verb cannot do without is added. Someone who finds an API down tries again now
+and then: a person each minute, the automation each few seconds. Nobody is told when it comes back.
+Source: CALIBRATION 0.3, 7.
 """
 
 from typing import Any
@@ -30,13 +31,17 @@ def needed(step: Step) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*step.needs, *implied)))
 
 
+def again_ns(context: Context, procedure: Procedure) -> int:
+    """Return how long whoever carries out a procedure waits before trying again."""
+    return context.ns("automation.look_again" if procedure.actor == "automation" else "people.look_again")
+
+
 def await_apis(context: Context, procedure: Procedure, step: Step) -> Wait:
     """Wait until every API that a step needs answers to the one who asks. Returns whether it did within the timeout."""
     names = needed(step)
     if not context.on("api_dependencies"):
         return True
-    actor = "automation" if procedure.actor == "automation" else "people"
-    again_ns = context.ns(f"{actor}.look_again")
+    again = again_ns(context, procedure)
     began = context.now_ns
     said: list[str] = []
     while down := [name for name in names if not context.apis.up(name)]:
@@ -46,5 +51,5 @@ def await_apis(context: Context, procedure: Procedure, step: Step) -> Wait:
             said = down
         if step.timeout_us is not None and context.now_ns - began >= step.timeout_us * 1_000:
             return False
-        yield context.env.timeout(again_ns)
+        yield context.env.timeout(again)
     return True

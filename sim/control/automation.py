@@ -18,12 +18,14 @@ class Automation:
         self._process: simpy.Process | None = None
         self._acted = False
         if self._setting is not None and self._setting.working:
-            self._process = context.env.process(self._watch())
+            self._process = context.env.process(self._watch(1))
 
-    def _watch(self) -> Wait:
+    def _watch(self, after_ns: int) -> Wait:
+        """Look at the polls from a while on; act when all of them fail."""
         context, setting = self._context, self._setting
         assert setting is not None, "an automation that watches has its settings"
         try:
+            yield context.env.timeout(after_ns)
             polls = [c.name for c in context.names.classes if c.route == "poll"]
             watches = [context.observed.watch(name, setting.failures, 1) for name in polls]
             while not all(w.failing for w in watches):
@@ -44,8 +46,9 @@ class Automation:
             self._process = None
 
     def regain(self, region: str) -> None:
-        """It runs again if it runs there and has not acted; what it had seen is forgotten."""
+        """It runs again if it runs there and has not acted; it polls as often as before until it believes a failure."""
         if self._setting is None or self._setting.region != region or not self._setting.working:
             return
         if self._process is None and not self._acted:
-            self._process = self._context.env.process(self._watch())
+            again_ns = self._setting.failures * self._setting.poll_us * 1_000
+            self._process = self._context.env.process(self._watch(again_ns))

@@ -112,6 +112,7 @@ class Faults:
                 context.apis.set(api, up=True)
             self._clusters[region].regain()
             context.database.regain(region)
+            context.copies.regain(region)
             context.monitoring.regain(region)
             context.automation.regain(region)
 

@@ -4,17 +4,19 @@ from sim.control.alertmanager import Alertmanager
 from sim.control.context import Context
 from sim.control.pages import Pages
 from sim.control.people import People
-from sim.control.prometheus import Prometheus
+from sim.control.prometheus import Prometheus, read_rules
 
 
 class Monitoring:
-    """`roles.MonitoringLike`."""
+    """`roles.MonitoringLike`. Raises UsageError when the twin cannot evaluate an alert rule."""
 
     def __init__(self, context: Context, people: People) -> None:
         self._context = context
-        alertmanager = Alertmanager(context, people.page, lambda: bool(self._living()))
+        rules = read_rules(context.topology.monitoring)
+        self._alertmanager = Alertmanager(context, people.page, lambda: bool(self._living()))
         self._servers = {
-            region: Prometheus(context, region, alertmanager.notify) for region in context.topology.monitoring.regions
+            region: Prometheus(context, region, rules, self._alertmanager.notify)
+            for region in context.topology.monitoring.regions
         }
         self._pages = Pages(context, self._living)
 
@@ -24,8 +26,9 @@ class Monitoring:
 
     def lose(self, region: str) -> None:
         """Those in this region stop."""
-        if region in self._servers and self._context.on("monitoring_dies"):
+        if region in self._servers and self._servers[region].alive and self._context.on("monitoring_dies"):
             self._servers[region].stop()
+            self._alertmanager.forget(region)
 
     def regain(self, region: str) -> None:
         """They start again, empty."""

@@ -16,11 +16,11 @@ F64 = NDArray[np.float64]
 
 
 class ObservedLag:
-    """Values of the metric; `as_of_ns` is true: the time of the newest replayed position at an instant."""
+    """Values of the metric; `replayed_us` is true: the time of the newest replayed position at each instant."""
 
-    def __init__(self, context: Context, as_of_ns: Callable[[int], int], database: int) -> None:
+    def __init__(self, context: Context, replayed_us: Callable[[I64], I64], database: int) -> None:
         self._context = context
-        self._as_of_ns = as_of_ns
+        self._replayed_us = replayed_us
         self._database = database
         self._period_ns = context.ns("aws.observed_lag_period")
         self._idle_ns = context.ns("aws.observed_lag_idle")
@@ -28,24 +28,28 @@ class ObservedLag:
 
     def at_s(self, instant_ns: int) -> float:
         """Seconds that the metric shows at an instant."""
-        if not self._context.on("observed_lag"):
-            return (instant_ns - self._as_of_ns(instant_ns)) / S
-        published = instant_ns // self._period_ns * self._period_ns
-        if published not in self._known:
-            self._known[published] = self._publish(published)
-        return self._known[published]
+        return float(self.many_s(np.array([instant_ns]))[0])
 
-    def _publish(self, at_ns: int) -> float:
-        replayed = self._as_of_ns(at_ns)
-        return (at_ns - min(replayed, self._last_commit(replayed))) / S
+    def many_s(self, instants_ns: I64) -> F64:
+        """Values at many instants."""
+        if not self._context.on("observed_lag"):
+            return np.asarray((instants_ns // 1_000 - self._replayed_us(instants_ns // 1_000)) / 1e6)
+        published, which = np.unique(instants_ns // self._period_ns * self._period_ns, return_inverse=True)
+        return np.array([self._published_s(int(t)) for t in published])[which]
+
+    def _published_s(self, at_ns: int) -> float:
+        if at_ns not in self._known:
+            replayed = int(self._replayed_us(np.array([at_ns // 1_000]))[0]) * 1_000
+            self._known[at_ns] = (at_ns - min(replayed, self._last_commit(replayed))) / S
+        return self._known[at_ns]
 
     def _last_commit(self, before_ns: int) -> int:
         """Time of the last commit before an instant, to a second; the last switch of the log if there was none."""
         switched = before_ns // self._idle_ns * self._idle_ns
         position = self._position(before_ns)
-        low, high = switched, before_ns  # nothing is known at low, all is there at high
         if position == self._position(switched):
             return switched
+        low, high = switched, before_ns  # something is missing at low, all is there at high
         while high - low > S:
             middle = (low + high) // 2
             low, high = (low, middle) if self._position(middle) == position else (middle, high)
@@ -53,7 +57,3 @@ class ObservedLag:
 
     def _position(self, at_ns: int) -> int:
         return self._context.plane.wal_position_at(self._database, max(0, at_ns))
-
-    def many_s(self, instants_ns: I64) -> F64:
-        """Values at many instants."""
-        return np.array([self.at_s(int(t)) for t in instants_ns], dtype=np.float64)

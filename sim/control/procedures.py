@@ -5,7 +5,7 @@ others when somebody next looks whether it worked. A mistyped step has no effect
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import simpy
 
@@ -44,11 +44,8 @@ class Procedures:
         self._begun[name] = None
         context.mark("procedure_started", name, actor=actor)
         ok = False
-        with self._counted():
-            try:
-                ok = yield from self._steps(procedure, actor)
-            except simpy.Interrupt:
-                pass  # whoever carried it out is gone
+        with self._counted(), suppress(simpy.Interrupt):  # whoever carries it out may be gone
+            ok = yield from self._steps(procedure, actor)
         context.acted()
         self._begun[name] = ok
         context.mark("procedure_finished", name, ok=ok)
@@ -143,7 +140,10 @@ class _Run:
             if not (yield from apis.await_apis(context, self._procedure, step)):
                 self._fail(step)
                 return
-            yield from steps.perform(context, step)
+            while not (yield from steps.perform(context, step)):
+                yield context.env.timeout(apis.again_ns(context, self._procedure))
+                if self._over:
+                    return
         else:
             self._hidden.append(step)
         if self._over:

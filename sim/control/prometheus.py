@@ -1,18 +1,23 @@
 """Prometheus of a region: scrapes all regions, evaluates the rules in both readings, dies with its region.
 
-It sees scrapes only. Source: CALIBRATION 1 (scrape, evaluation, lookback), 0.1 and 0.7 (what the rules as written do).
+It sees scrapes only. A rule has a clock for each element of its value, as in Prometheus: `for` must be over for one and
+the same element. Source: CALIBRATION 1 (scrape, evaluation, lookback), 0.1 and 0.7 (what the rules as written do).
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from scenarios.model.topology import AlertRule
+from scenarios.errors import Problem, UsageError
+from scenarios.model.topology import AlertRule, Monitoring
 from sim.control.context import Context, Wait
-from sim.control.promql import Labels, Rule, Store
+from sim.control.promql import Rule, UnsupportedRuleError
 from sim.control.roles import Target
+from sim.control.scraped import Labels, Series, Store
 
 VAR_OF_LIMIT = 0.6  # the risk engine's gauge, as a share of its limit: no scenario of the library moves it
+FOR_EVER_NS = 1 << 62
+_READINGS = ("intended", "written")
 
 
 class Notify(Protocol):
@@ -23,118 +28,169 @@ class Notify(Protocol):
         ...
 
 
+def read_rules(monitoring: Monitoring) -> dict[tuple[str, str], Rule]:
+    """Read every alert in both readings. Raises UsageError when the twin cannot evaluate one."""
+    rules: dict[tuple[str, str], Rule] = {}
+    problems: list[Problem] = []
+    for alert in monitoring.alerts:
+        for reading in _READINGS:
+            try:
+                rules[alert.alert, reading] = Rule(getattr(alert, reading))
+            except UnsupportedRuleError as error:
+                where = f"topology, alert {alert.alert}, {reading}"
+                expected = (
+                    "selectors, rate, increase, sum/max/min/avg/count, arithmetic, comparison, and/or/unless, absent"
+                )
+                problems.append(Problem(where, str(error), expected, "Write the rule with these."))
+    if problems:
+        raise UsageError(*problems)
+    return rules
+
+
 @dataclass
 class _Alert:
-    """State of one rule in one reading."""
+    """State of one rule in one reading: since when each of its elements has been true."""
 
     rule: AlertRule
     reading: str
     expression: Rule
-    since_ns: int | None = None
+    since_ns: dict[Labels, int] = field(default_factory=dict)
     firing: bool = False
 
 
-class Prometheus:
-    """One server; starts empty."""
+class _Scraped:
+    """Series of one target."""
 
-    def __init__(self, context: Context, region: str, notify: Notify) -> None:
+    def __init__(self, store: Store, target: Target) -> None:
+        self._store = store
+        job = ("job", f"{target.service}-service")
+        labels = frozenset({job, ("pod", target.pod)})
+        self.up = store.series("up", labels)
+        self._ok = store.series("http_requests_total", labels | {("status", "200")})
+        self._failed = store.series("http_requests_total", labels | {("status", "503")})
+        self._gauges: list[tuple[Series, float]] = []
+        if target.service == "risk":
+            self._gauges = [
+                (store.series("risk_var_current", labels), VAR_OF_LIMIT),
+                (store.series("risk_var_limit", labels), 1.0),
+            ]
+
+    def take(self, target: Target, t_ns: int, *, markers: bool) -> None:
+        """Append one scrape. A target that does not answer has only `up`; what is missing goes stale."""
+        add = self._store.add
+        add(self.up, t_ns, float(target.up))
+        if not target.up:
+            if markers:
+                self._end(self._ok, self._failed, *(s for s, _ in self._gauges))
+            return
+        add(self._ok, t_ns, float(target.ok))
+        if target.failed:  # a counter with this status exists from its first count on
+            add(self._failed, t_ns, float(target.failed))
+        elif markers:
+            self._end(self._failed)
+        for series, value in self._gauges:
+            add(series, t_ns, value)
+
+    def gone(self) -> None:
+        """Service discovery has dropped the target: everything of it goes stale."""
+        self._end(self.up, self._ok, self._failed, *(s for s, _ in self._gauges))
+
+    @staticmethod
+    def _end(*series: Series) -> None:
+        for one in series:
+            one.stale = True
+
+
+class Prometheus:
+    """One server. At the run's start it has been running for long; after a loss it starts empty."""
+
+    def __init__(self, context: Context, region: str, rules: dict[tuple[str, str], Rule], notify: Notify) -> None:
         self._context = context
         self.region = region
+        self._rules = rules
         self._notify = notify
         self._life = 0
         self.alive = False
+        self._looks_back_ns = context.ns("monitoring.lookback") if context.on("staleness") else FOR_EVER_NS
         self.start()
 
     def start(self) -> None:
         """Begin to scrape and to evaluate, each at its own phase, remembering nothing."""
-        context = self._context
-        monitoring = context.topology.monitoring
+        context, monitoring = self._context, self._context.topology.monitoring
         self._life += 1
         self.alive = True
-        self._store = Store(330_000_000_000)
-        self._known: set[Labels] = set()
-        self._alerts = [
-            _Alert(rule, reading, Rule(getattr(rule, reading)))
+        longest_ns = max((rule.longest_ns for rule in self._rules.values()), default=0)
+        self._store = Store(max(longest_ns, context.ns("monitoring.lookback")))
+        self._targets: dict[str, _Scraped] = {}
+        self._known: set[str] = set()  # targets of the last scrape
+        alerts = [
+            _Alert(rule, reading, self._rules[rule.alert, reading])
             for rule in monitoring.alerts
-            for reading in ("intended", "written")
+            for reading in _READINGS
         ]
-        fast = [a for a in self._alerts if a.rule.for_us < monitoring.evaluation_us and a.reading == "intended"]
-        slow = [a for a in self._alerts if a not in fast]
-        scrape_ns = monitoring.scrape_us * 1_000 if context.on("scrape_interval") else 1_000_000_000
-        self._every("scrape", scrape_ns, self._scrape)
-        self._every("evaluate", monitoring.evaluation_us * 1_000, lambda: self._evaluate(slow))
-        self._every("evaluate fast", monitoring.fast_evaluation_us * 1_000, lambda: self._evaluate(fast))
+        fast = [a for a in alerts if a.rule.for_us < monitoring.evaluation_us and a.reading == "intended"]
+        slow = [a for a in alerts if a not in fast]
+        if context.on("scrape_interval"):
+            self._every("scrape", monitoring.scrape_us * 1_000, self._scrape, before=self._life == 1)
+        self._every("evaluate", monitoring.evaluation_us * 1_000, lambda _: self._evaluate(slow))
+        self._every("evaluate fast", monitoring.fast_evaluation_us * 1_000, lambda _: self._evaluate(fast))
 
     def stop(self) -> None:
         """Its region is gone."""
         self.alive = False
         self._life += 1
 
-    def _every(self, what: str, period_ns: int, act: Callable[[], None]) -> None:
+    def _every(self, what: str, period_ns: int, act: Callable[[int], None], *, before: bool = False) -> None:
+        """Act each period from a drawn phase on; `before`: also at the run's start for the time before it."""
         phase = int(self._context.draws.uniform(f"prometheus/{self.region}", what, self._life) * period_ns)
-        self._context.env.process(self._loop(1 + phase, period_ns, act, self._life))
+        self._context.env.process(self._loop(1 + phase, period_ns, act, self._life, before=before))
 
-    def _loop(self, phase_ns: int, period_ns: int, act: Callable[[], None], life: int) -> Wait:
-        yield self._context.env.timeout(phase_ns)
+    def _loop(self, phase_ns: int, period_ns: int, act: Callable[[int], None], life: int, *, before: bool) -> Wait:
+        env = self._context.env
+        if before:
+            act(self._context.now_ns + phase_ns - period_ns)
+        yield env.timeout(phase_ns)
         while self._life == life:
-            act()
-            yield self._context.env.timeout(period_ns)
+            act(self._context.now_ns)
+            yield env.timeout(period_ns)
 
-    def _scrape(self) -> None:
-        now = self._context.now_ns
-        fresh: set[Labels] = set()
+    def _scrape(self, stamp_ns: int) -> None:
+        """Scrape every target that discovery knows in any region."""
+        markers = self._context.on("staleness")
+        found: set[str] = set()
         for region in self._context.topology.regions:
             for target in self._context.observed.scrape(self.region, region):
-                for labels, value in _samples(target):
-                    fresh.add(labels)
-                    self._store.add(now, labels, value)
-        for labels in self._known - fresh:
-            if self._context.on("staleness"):
-                self._store.add(now, labels, None)
-        self._known = fresh
+                found.add(target.pod)
+                scraped = self._targets.get(target.pod)
+                if scraped is None:
+                    scraped = self._targets[target.pod] = _Scraped(self._store, target)
+                scraped.take(target, stamp_ns, markers=markers)
+        if markers:
+            for pod in self._known - found:
+                self._targets[pod].gone()
+        self._known = found
 
     def _evaluate(self, alerts: list[_Alert]) -> None:
-        lookback = self._context.ns("monitoring.lookback")
+        now = self._context.now_ns
+        if not self._context.on("scrape_interval"):
+            self._scrape(now)
         for alert in alerts:
-            value = alert.expression.evaluate(self._store, self._context.now_ns, lookback)
-            self._advance(alert, condition=bool(value))
+            self._advance(alert, alert.expression.evaluate(self._store, now, self._looks_back_ns), now)
 
-    def _advance(self, alert: _Alert, *, condition: bool) -> None:
-        context = self._context
-        now = context.now_ns
-        name = alert.rule.alert
-        detail: dict[str, Any] = {"rules": alert.reading, "region": self.region}
-        if not condition:
-            if alert.firing:
-                context.mark("alert_resolved", name, **detail)
-                if alert.reading == "intended":
-                    self._notify(name, alert.rule.severity, self.region, firing=False)
-            alert.since_ns, alert.firing = None, False
+    def _advance(self, alert: _Alert, elements: dict[Labels, float], now_ns: int) -> None:
+        if not elements and not alert.since_ns:
             return
-        if alert.since_ns is None:
-            alert.since_ns = now
-            context.mark("alert_pending", name, **detail)
-        wait = alert.rule.for_us * 1_000 if context.on("alert_for") else 0
-        if not alert.firing and now - alert.since_ns >= wait:
-            alert.firing = True
-            context.mark("alert_firing", name, **detail)
-            if alert.reading == "intended":
-                self._notify(name, alert.rule.severity, self.region, firing=True)
-
-
-def _series(name: str, **labels: str) -> Labels:
-    return frozenset({"__name__": name, **labels}.items())
-
-
-def _samples(target: Target) -> list[tuple[Labels, float]]:
-    """Series of one scrape; of a target that does not answer only `up`."""
-    job = f"{target.service}-service"
-    found = [(_series("up", job=job, pod=target.pod), float(target.up))]
-    if target.up:
-        found.append((_series("http_requests_total", job=job, pod=target.pod, status="200"), float(target.ok)))
-        if target.failed:
-            found.append((_series("http_requests_total", job=job, pod=target.pod, status="503"), float(target.failed)))
-        if target.service == "risk":
-            found.append((_series("risk_var_current", job=job, pod=target.pod), VAR_OF_LIMIT))
-            found.append((_series("risk_var_limit", job=job, pod=target.pod), 1.0))
-    return found
+        context, rule = self._context, alert.rule
+        detail: dict[str, Any] = {"rules": alert.reading, "region": self.region}
+        wait = rule.for_us * 1_000 if context.on("alert_for") else 0
+        was_pending, was_firing = bool(alert.since_ns), alert.firing
+        alert.since_ns = {labels: alert.since_ns.get(labels, now_ns) for labels in elements}
+        alert.firing = any(now_ns - since >= wait for since in alert.since_ns.values())
+        if was_firing and not alert.firing:
+            context.mark("alert_resolved", rule.alert, **detail)
+        if alert.since_ns and (not was_pending or (was_firing and not alert.firing)):
+            context.mark("alert_pending", rule.alert, **detail)
+        if alert.firing and not was_firing:
+            context.mark("alert_firing", rule.alert, **detail)
+        if alert.firing != was_firing and alert.reading == "intended":
+            self._notify(rule.alert, rule.severity, self.region, firing=alert.firing)

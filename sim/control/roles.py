@@ -117,7 +117,7 @@ class DatabaseApi(Protocol):
         ...
 
     def promote(self, region: str) -> Wait:
-        """Make the region's replica the primary of a new timeline; refused (and retried) while it is backing up."""
+        """Make the region's replica the primary of a new timeline. Returns whether it is: refused while it backs up."""
         ...
 
     def observed_lag_s(self) -> float | None:
@@ -206,6 +206,10 @@ class CopiesLike(Protocol):
 
     def lose(self, region: str) -> None:
         """Nothing is written or copied any more when the source is in this region."""
+        ...
+
+    def regain(self, region: str) -> None:
+        """Writes and copies go on when the source is in this region and still the one that counts."""
         ...
 
 

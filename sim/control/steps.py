@@ -11,8 +11,8 @@ INSTANT_NS = 1
 
 
 def perform(context: Context, step: Step) -> Wait:
-    """Do what the step's verb says, to its end."""
-    yield from _VERBS[step.verb](context, step)
+    """Do what the step's verb says, to its end. Returns False when it was refused and may be tried again."""
+    return (yield from _VERBS[step.verb](context, step)) is not False
 
 
 def check(procedures: Mapping[str, Procedure]) -> None:
@@ -106,7 +106,7 @@ def _notify(context: Context, step: Step) -> Wait:
 
 
 def _promote(context: Context, step: Step) -> Wait:
-    yield from context.database.promote(step.target["region"])
+    return (yield from context.database.promote(step.target["region"]))
 
 
 _VERBS: dict[str, Callable[[Context, Step], Wait]] = {

@@ -18,45 +18,51 @@ class Step:
 
     since_us: int
     mode: Mode
-    as_of_us: int  # of a frozen one
-    timeline: str | None  # that accepts writes here
+    timeline: str | None = None  # that accepts writes here
+    held_us: int = 0  # newest position at the beginning: all that a frozen one has
+    receives_us: int = 0  # a replica receives from then on
+    catch_up: float = 0.0  # seconds of log that it replays in a second while it is behind; 0: it is not behind
 
 
 @dataclass
 class Readable:
     """Steps of one region, in order."""
 
+    lag: Lag
     steps: list[Step] = field(default_factory=list)
 
-    def add(self, now_ns: int, mode: Mode, *, as_of_us: int = -1, timeline: str | None = None) -> None:
-        """Take another course from now on."""
-        self.steps.append(Step(now_ns // 1_000, mode, as_of_us, timeline))
+    def add(self, step: Step) -> None:
+        """Take another course from an instant on."""
+        self.steps.append(step)
 
     def _step(self, at_us: I64) -> I64:
         since = np.array([s.since_us for s in self.steps], dtype=np.int64)
         return np.asarray(np.searchsorted(since, at_us, side="right") - 1)
 
-    def as_of_us(self, at_us: I64, lag: Lag) -> I64:
-        """Time of the newest readable position at each instant, -1: none."""
-        if not self.steps:
-            return np.full(len(at_us), -1, dtype=np.int64)
-        which = self._step(at_us)
+    def as_of_us(self, at_us: I64) -> I64:
+        """Time of the newest readable position at each instant, -1: none of the run."""
         result = np.full(len(at_us), -1, dtype=np.int64)
-        for i, step in enumerate(self.steps):
+        if not self.steps:
+            return result
+        which = self._step(at_us)
+        for i in np.unique(which[which >= 0]):
             here = which == i
-            if not here.any():
-                continue
-            if step.mode == "primary":
-                result[here] = at_us[here]
-            elif step.mode == "replica":
-                result[here] = np.maximum(at_us[here] - lag.many_ns(at_us[here] * 1_000) // 1_000, -1)
-            else:
-                result[here] = step.as_of_us
+            result[here] = np.maximum(self._of_step(self.steps[i], at_us[here]), -1)
         return result
+
+    def _of_step(self, step: Step, at_us: I64) -> I64:
+        if step.mode == "primary":
+            return at_us
+        if step.mode == "frozen":
+            return np.full(len(at_us), step.held_us, dtype=np.int64)
+        usual = at_us - self.lag.many_ns(at_us * 1_000) // 1_000
+        if not step.catch_up:
+            return usual
+        received_us = np.maximum(at_us - step.receives_us, 0)
+        behind = step.held_us + (step.catch_up * received_us).astype(np.int64)
+        return np.asarray(np.maximum(np.minimum(usual, behind), step.held_us), dtype=np.int64)
 
     def timeline(self, at_us: I64) -> NDArray[np.object_]:
         """Name of the timeline that takes writes at each instant, None: none."""
-        if not self.steps:
-            return np.full(len(at_us), None, dtype=object)
         names = np.array([s.timeline for s in self.steps] + [None], dtype=object)
         return np.asarray(names[self._step(at_us)], dtype=object)
