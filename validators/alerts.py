@@ -1,7 +1,7 @@
-"""What became of one alert of the rules as intended: when it was due, when it fired and was paged, whether it should have.
+"""What became of one alert of the rules as intended: when it was due, fired and was paged, and whether it should have.
 
-An alert is expected when its condition, computed from the record, held longer than `for` + scrape + evaluation, and is late
-after that + group_wait. Source: DESIGN, What is measured, exactly (detection).
+An alert is expected when its condition, computed from the record, held longer than `for` + scrape + evaluation, and is
+late after that + group_wait. Source: DESIGN, What is measured, exactly (detection).
 """
 
 from collections.abc import Mapping
@@ -143,7 +143,7 @@ def _story(
 
 
 def _paged(observations: Observations, name: str, fired_us: int, until_us: int) -> int | None:
-    """When the page of an alert that fires was sent, if it also arrived; where sending is not on record, when it arrived."""
+    """When the page of an alert that fires was sent, if it arrived; where sending is not on record, when it arrived."""
     end = observations.duration_us
 
     def after(kind: str, since_us: int) -> int | None:

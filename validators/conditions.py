@@ -1,10 +1,10 @@
-"""When the condition of an alert rule held, computed from the record: samples and load, as an ideal Prometheus would see them.
+"""When the condition of an alert rule held, computed from samples and load as an ideal Prometheus would see them.
 
 A rule's expression is evaluated at each whole second of the run on series that the record has: `up` of each pod (from
-replicas ready and planned), `http_requests_total` of each service in each region (from the load), and any sampled quantity
-under its own name. Everything is an array over the seconds; NaN is an element that is not there. The parts of PromQL are
-those that alert rules of this kind use; a rule that needs more, or a series that nobody recorded, raises NotOnRecordError.
-Source: DESIGN, What is measured, exactly (detection).
+replicas ready and planned), `http_requests_total` of each service in each region (from the load), and any sampled
+quantity under its own name. Everything is an array over the seconds; NaN is an element that is not there. The parts of
+PromQL are those that alert rules of this kind use; a rule that needs more, or a series that nobody recorded, raises
+NotOnRecordError. Source: DESIGN, What is measured, exactly (detection).
 """
 
 import operator

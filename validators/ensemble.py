@@ -1,8 +1,8 @@
 """Many trials judged: each objective as a proportion of the trials that met it, then merged.
 
-PASS when the lower bound of that proportion reaches `met_in`, FAIL when the upper bound is below it, else INCONCLUSIVE. The
-lower bound counts the trials that passed, the upper one those that passed or could not be decided. Bounds are Clopper and
-Pearson's for a number of trials fixed beforehand; a run that may stop early needs a confidence sequence.
+PASS when the lower bound of that proportion reaches `met_in`, FAIL when the upper bound is below it, else INCONCLUSIVE.
+The lower bound counts the trials that passed, the upper one those that passed or could not be decided. Bounds are
+Clopper and Pearson's for a number of trials fixed beforehand; a run that may stop early needs a confidence sequence.
 Source: DESIGN, What is measured, exactly (Merge).
 """
 
@@ -112,8 +112,9 @@ def _verdict(
     share = 1 - met_in if at_least else met_in
     value, (low, high) = _quantile(ordered, share), _bounds(ordered, share)
     detail: dict[str, Any] = {
-        "met": found.met, "undecided": found.undecided, "trials": found.trials, "played": played, "share": found.share,
-        "low": found.low, "high": found.high, "met_in": met_in, **{f"p{q * 100:g}": _quantile(ordered, q) for q in _SHOWN},
+        "met": found.met, "undecided": found.undecided, "trials": found.trials, "played": played,
+        "share": found.share, "low": found.low, "high": found.high, "met_in": met_in,
+        **{f"p{q * 100:g}": _quantile(ordered, q) for q in _SHOWN},
     }  # fmt: skip
     method = "confidence sequence (beta-binomial mixture)" if peeking else "Clopper-Pearson"
     limit, unit = (known.limit, known.unit) if known is not None else (None, "")

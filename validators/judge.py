@@ -1,9 +1,9 @@
 """One run judged: each objective of the record becomes a verdict, and the verdicts are merged.
 
 A verdict compares the bounds of a measurement with the limit: PASS only when the whole interval meets it, FAIL only
-when the whole interval misses it, else INCONCLUSIVE. Doubts and faults of the instrument turn both into INCONCLUSIVE, unless the
-violation is proven. Without data nothing passes, and nothing passes in a run that did not come to its own end.
-Source: DESIGN, What is measured, exactly.
+when the whole interval misses it, else INCONCLUSIVE. Doubts and faults of the instrument turn both into INCONCLUSIVE,
+unless the violation is proven. Without data nothing passes, and nothing passes in a run that did not come to its own
+end. Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Callable, Mapping

@@ -61,9 +61,9 @@ class Evidence:
 class Measurement:
     """A measured quantity. `low` and `high` bound the true value; None where unknown.
 
-    `name` is the objective's, or that and a suffix for a row beside it that is never merged. A limit here replaces the
-    objective's. `doubts` say why the evidence does not decide, `faults` what the instrument did wrong: either turns PASS and
-    FAIL into INCONCLUSIVE, unless the violation is `proven` (a lost or doubled write in hand).
+    `name` is the objective's, or that and a suffix for a row beside it that is never merged. A limit here replaces
+    the objective's. `doubts` say why the evidence does not decide, `faults` what the instrument did wrong: either
+    turns PASS and FAIL into INCONCLUSIVE, unless the violation is `proven` (a lost or doubled write in hand).
     """
 
     name: str  # "rto.risk", "rto.risk.from_detection"

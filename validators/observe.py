@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from scenarios.record.marks import Mark
 from validators.model import Observations
@@ -33,10 +34,15 @@ def observe(head: Mapping[str, Any], marks: Sequence[Mark], tables: Callable[[st
         objectives=tuple(head["objectives"]),
         marks=tuple(sorted(marks, key=lambda m: (m.t_us, m.seq))),
         tables=table,
-        duration_us=int(duration) if duration is not None else max((m.t_us for m in marks), default=0),
+        duration_us=int(duration) if duration is not None else _observed_us(marks, table("probes")),
         complete=head.get("termination") == "complete",
         not_judged=dict(head.get("not_judged", {})),
         procedures=dict(head.get("procedures", {})),
         surviving_timeline=head.get("surviving_timeline"),
         clock_bound_us=int((head.get("clock") or {}).get("bound_us") or 0),
     )
+
+
+def _observed_us(marks: Sequence[Mark], probes: pa.Table) -> int:
+    last_us = max((m.t_us for m in marks), default=0)
+    return min(last_us, int(pc.max(probes["intended_us"]).as_py())) if len(probes) else last_us

@@ -55,7 +55,8 @@ def _undecided(says: str, measured: Measurement, limit: float, weak: Sequence[st
 def _inside(low: float, high: float, limit: float, unit: str) -> str:
     """Where the limit lies between bounds that a sentence could hardly tell apart."""
     if unit == "s":
-        return f"between what is certain ({quantity(limit - low, unit)} less) and possible ({quantity(high - limit, unit)} more)"
+        less, more = quantity(limit - low, unit), quantity(high - limit, unit)
+        return f"between what is certain ({less} less) and what is possible ({more} more)"
     return f"between {quantity(low, unit)} and {quantity(high, unit)}"
 
 

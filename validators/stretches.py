@@ -1,4 +1,4 @@
-"""The stretches of a run over which latency and throughput are judged: before the first fault, and after the last recovery.
+"""The stretches of a run in which latency and throughput are judged: before the first fault, after the last recovery.
 
 Without a fault the whole run is one stretch. Source: DESIGN, What is measured, exactly (latency, throughput).
 """
@@ -80,7 +80,7 @@ def _loaded(observations: Observations) -> tuple[int, int]:
 
 
 def recovered_us(observations: Observations) -> int | None:
-    """Instant from which the complete system is good to the end, at the earliest that of the last fault; None: never."""
+    """Instant from which the complete system is good to the end, not before the last fault; None: never."""
     since = max((f.begun_us for f in faults(observations)), default=0)
     for member in members(observations, "complete"):
         probes = series(observations, member)
@@ -129,9 +129,8 @@ def uncounted(observations: Observations, judged: tuple[Stretch, ...]) -> tuple[
         wanted = np.arange(stretch.from_s, stretch.to_s)
         lost = wanted[~np.isin(wanted, seen)]
         if len(lost):
-            words.append(
-                f"{len(lost):,} s of load {stretch.name} were not counted, first at {at(int(lost[0]) * SECOND_US)}"
-            )
+            first = at(int(lost[0]) * SECOND_US)
+            words.append(f"{len(lost):,} s of load {stretch.name} were not counted, first at {first}")
     for a, b in blind(observations, "load"):
         if any(a < s.to_s * SECOND_US and b > s.from_s * SECOND_US for s in judged):
             words.append(f"the load was not observed from {at(a)} to {at(b)}")

@@ -1,7 +1,8 @@
 """Change: downtime and rollback time against what the change request declared, and its window.
 
-The declared times replace the runbook's template. A change that overruns its window misses it, however short the downtime:
-the worse of the two, each as a share of its limit, decides. Source: DESIGN, What is measured, exactly (change).
+The declared times replace the runbook's template. A change that overruns its window misses it, however short the
+downtime: the worse of the two, each as a share of its limit, decides. Source: DESIGN, What is measured, exactly
+(change).
 """
 
 from collections.abc import Mapping
@@ -18,7 +19,7 @@ from validators.words import at, seconds
 
 
 def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | None:
-    """Return why there is nothing to judge, in words; None when the timeline contains a change (that was rolled back)."""
+    """Return why there is nothing to judge; None when the timeline contains a change (that was rolled back)."""
     declared = _declared(observations)
     if declared is None:
         return "the timeline contains no change"
@@ -79,8 +80,9 @@ def _lasted(observations: Observations, name: str, change: str, what: str, limit
     value, bound = (finished.t_us - started.t_us) / 1e6, integrity.clock_bound_us(observations) / 1e6
     steps = integrity.clock_steps(observations, started.t_us, finished.t_us)
     return Measurement(
-        name, value, max(0.0, value - bound), value + bound, "s", 1, method, evidence, {"label": f"how long {words} took"},
-        steps, limit=limit, says=f"{words} took {seconds(value)} from {at(started.t_us)}",
+        name, value, max(0.0, value - bound), value + bound, "s", 1, method, evidence,
+        {"label": f"how long {words} took"}, steps, limit=limit,
+        says=f"{words} took {seconds(value)} from {at(started.t_us)}",
     )  # fmt: skip
 
 
@@ -109,8 +111,9 @@ def _downtime(observations: Observations, name: str, change: str) -> Measurement
     if not ended:
         says = f"something was still down {seconds(low)} after the change took it down"
     return Measurement(
-        name, high if ended else None, low, high if ended else None, "s", sum(len(s.intended_us) for s in probed), method,
-        (Evidence("marks", f"change_started of {change}", since),), {"label": "downtime of the change"}, tuple(problems), says=says,
+        name, high if ended else None, low, high if ended else None, "s", sum(len(s.intended_us) for s in probed),
+        method, (Evidence("marks", f"change_started of {change}", since),), {"label": "downtime of the change"},
+        tuple(problems), says=says,
     )  # fmt: skip
 
 

@@ -1,8 +1,8 @@
 """Detection: from the instant at which an alert's condition holds to the page that is sent, by the rules as intended.
 
-The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it. Missed, late,
-spurious and stuck alerts are FAIL. One that is expected and fired before the fault decides nothing. The rules as written are
-rows beside it. Source: DESIGN, What is measured, exactly (detection).
+The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it. Missed,
+late, spurious and stuck alerts are FAIL. One that is expected and fired before the fault decides nothing. The rules as
+written are rows beside it. Source: DESIGN, What is measured, exactly (detection).
 """
 
 from collections.abc import Mapping
@@ -56,8 +56,8 @@ def _decided(observations: Observations, name: str, subject: str, found: Alert) 
         evidence = (Evidence("marks", f"alert_firing of {subject}", span.from_us),)
         return Measurement(
             name, None, None, None, "s", len(found.spans), METHOD, evidence,
-            {"spurious": len(found.spurious), "stuck": len(found.stuck)}, problems, doubts, limit=found.timing.late_us / 1e6,
-            violated=True, says=words,
+            {"spurious": len(found.spurious), "stuck": len(found.stuck)}, problems, doubts,
+            limit=found.timing.late_us / 1e6, violated=True, says=words,
         )  # fmt: skip
     worst = max(found.stories, key=lambda s: _taken(s, observations.duration_us))
     limit = found.timing.late_us / 1e6
@@ -67,8 +67,8 @@ def _decided(observations: Observations, name: str, subject: str, found: Alert) 
         *((Evidence("marks", f"alert_firing of {subject}", worst.fired_us),) if worst.fired_us is not None else ()),
     )
     detail = {
-        "condition_from_us": worst.from_us, "condition_to_us": worst.to_us, "fired_us": worst.fired_us, "paged_us": worst.paged_us,
-        "due_seconds": found.timing.due_us / 1e6, "times_due": len(found.stories),
+        "condition_from_us": worst.from_us, "condition_to_us": worst.to_us, "fired_us": worst.fired_us,
+        "paged_us": worst.paged_us, "due_seconds": found.timing.due_us / 1e6, "times_due": len(found.stories),
     }  # fmt: skip
     return Measurement(
         name,
@@ -128,11 +128,14 @@ def _doubts(subject: str, found: Alert) -> tuple[str, ...]:
 
 def _faults(observations: Observations, found: Alert) -> tuple[str, ...]:
     """Stretches in which the samples, load or facts behind a due alert were not observed."""
-    words = []
+    unseen = [*blind(observations, "samples", "load", "marks", "alerts"), *integrity.unsampled(observations)]
+    words: list[str] = []
     for story in found.stories:
-        for a, b in [*blind(observations, "samples", "load", "marks", "alerts")]:
-            if a < story.to_us and b > story.from_us:
-                words.append(f"the condition was not observed from {at(a)} to {at(b)}")
+        words += [
+            f"its condition was not observed from {at(a)} to {at(b)}"
+            for a, b in unseen
+            if a < story.to_us and b > story.from_us
+        ]
         words += integrity.clock_steps(observations, story.from_us, story.to_us)
     return tuple(dict.fromkeys(words))
 

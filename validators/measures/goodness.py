@@ -6,7 +6,7 @@ last wrong, first right. Probes count by intended time. Source: DESIGN, What is 
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -39,7 +39,8 @@ class Outage:
 class Series:
     """Probes of one service over one route in order of intended time, up to the end of the judged interval.
 
-    `gaps`: stretches (from, to) in which probes are missing. `right` and `good` are per probe.
+    `right` and `good` are per probe. `missing_us`: instants of probes that were due and say nothing; `gaps`: stretches
+    (from, to) in which so many are missing that it is a fault of the instrument.
     """
 
     service: str
@@ -47,6 +48,7 @@ class Series:
     right: Bool
     good: Bool
     spacing_us: int
+    missing_us: I64
     gaps: tuple[tuple[int, int], ...]
     lag_us_p99: int
     end_us: int
@@ -55,6 +57,16 @@ class Series:
     def fast(self) -> bool:
         """Whether it is judged by windows (20 Hz or faster)."""
         return self.spacing_us <= FAST_US
+
+    def at_worst(self) -> "Series":
+        """The same if every missing probe had been wrong."""
+        if len(self.missing_us) == 0:
+            return self
+        due = np.concatenate([self.intended_us, self.missing_us])
+        right = np.concatenate([self.right, np.zeros(len(self.missing_us), dtype=np.bool_)])
+        order = np.argsort(due, kind="stable")
+        good = _good(due[order], right[order], self.spacing_us, self.end_us)
+        return replace(self, intended_us=due[order], right=right[order], good=good, missing_us=self.missing_us[:0])
 
     def outages(self) -> list[Outage]:
         """Return the outages in order of time."""
@@ -165,7 +177,7 @@ def _series(observations: Observations, service: str, route: str, address: str |
     if len(rows) == 0:
         return None
     rows = rows[np.argsort(intended[rows], kind="stable")]
-    spacing, gaps = _spacing(intended, columns["client"].codes, due_rows, rows, end - timeout)
+    spacing, missing, gaps = _spacing(intended, columns["client"].codes, due_rows, rows, end - timeout)
     lag = int(np.quantile(sent[rows] - intended[rows], 0.99))
     answered = done[rows] != NONE
     right = answer[rows] & answered & (done[rows] - sent[rows] <= timeout)
@@ -175,7 +187,8 @@ def _series(observations: Observations, service: str, route: str, address: str |
     due = intended[rows][decided]
     if len(due) == 0:
         return None
-    return Series(service, due, right[decided], _good(due, right[decided], spacing, end), spacing, gaps, lag, end)
+    good = _good(due, right[decided], spacing, end)
+    return Series(service, due, right[decided], good, spacing, missing, gaps, lag, end)
 
 
 def _declared(observations: Observations, service: str) -> tuple[int, int | None]:
@@ -189,27 +202,32 @@ def _declared(observations: Observations, service: str) -> tuple[int, int | None
     return int(probe["timeout_us"]), None if age is None else int(age)
 
 
-def _spacing(intended: I64, client: I64, due: I64, rows: I64, end_us: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """Spacing of all clients' probes due, and the gaps of each in those that say something.
+def _spacing(
+    intended: I64, client: I64, due: I64, rows: I64, end_us: int
+) -> tuple[int, I64, tuple[tuple[int, int], ...]]:
+    """Spacing of all clients' probes due; instants of those that say nothing, and the gaps that they make, of each.
 
     A gap at the end counts up to the last instant at which a probe must have ended.
     """
-    rate, gaps = 0.0, []
+    rate, missing, gaps = 0.0, [np.zeros(0, dtype=np.int64)], []
     for code in np.unique(client[due]):
         planned = np.sort(intended[due[client[due] == code]])
         spacing = max(1.0, float(np.median(np.diff(planned))) if len(planned) > 1 else float(end_us))
         rate += 1 / spacing
         mine = intended[rows[client[rows] == code]]
         edges = [mine, [max(end_us, int(planned[-1]))]]
-        gaps += _gaps(np.concatenate(edges if len(mine) else [planned[:1], *edges]), spacing)
-    return max(1, round(1 / rate)), tuple(sorted(gaps))
+        seen = np.concatenate(edges if len(mine) else [planned[:1], *edges])
+        lacking = np.maximum(np.rint(np.diff(seen) / spacing).astype(np.int64) - 1, 0)
+        gaps += _gaps(seen, lacking, spacing)
+        nth = np.arange(int(lacking.sum())) - np.repeat(np.cumsum(lacking) - lacking, lacking) + 1
+        missing.append((np.repeat(seen[:-1], lacking) + np.rint(nth * spacing)).astype(np.int64))
+    return max(1, round(1 / rate)), np.sort(np.concatenate(missing)), tuple(sorted(gaps))
 
 
-def _gaps(intended: I64, spacing: float) -> list[tuple[int, int]]:
+def _gaps(seen: I64, lacking: I64, spacing: float) -> list[tuple[int, int]]:
     """Stretches that lack more probes than a window may have wrong ones; of slow probes each that lacks one."""
-    lacking = np.rint(np.diff(intended) / spacing).astype(np.int64) - 1
-    holes = np.flatnonzero(lacking > 0)
-    starts, ends = intended[holes], intended[holes + 1]
+    holes = np.flatnonzero(lacking)
+    starts, ends = seen[holes], seen[holes + 1]
     fast = spacing <= FAST_US
     allowed = max(1, int((1 - SHARE_RIGHT) * WINDOW_US / spacing + 1e-9)) if fast else 0
     total = np.concatenate([[0], np.cumsum(lacking[holes])])

@@ -1,8 +1,8 @@
-"""Latency: a service's own queue and service time at the quantile its objective names, before the fault and after recovery.
+"""Latency: a service's own queue and service time at the objective's quantile, before the fault and after recovery.
 
-An attempt that got no work done counts as slower than all others: what is turned away makes no quantile better. The worse
-stretch decides; a stretch that is missing bounds nothing from above. The interval comes from batches of seconds (Student's t
-on their quantiles), because requests of one run are correlated. Source: DESIGN, What is measured, exactly.
+An attempt that got no work done counts as slower than all others: what is turned away makes no quantile better. The
+worse stretch decides; a stretch that is missing bounds nothing from above. The interval comes from batches of seconds
+(Student's t on their quantiles), because requests of one run are correlated. Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Mapping, Sequence

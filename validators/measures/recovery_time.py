@@ -57,47 +57,56 @@ class Episode:
 
 
 def recover(observations: Observations, probes: Series, episode: Episode) -> Recovery:
-    """Recovery of one series of probes from one episode."""
+    """Recovery of one series of probes from one episode. Missing probes widen it: for the upper bound they were wrong."""
     begun, end = episode.begun_us, episode.end_us
-    outages = [o for o in probes.outages() if o.last_wrong_us >= begun and o.first_wrong_us < end]
-    outages = [_cut(o, end) for o in outages]
-    doubts = _doubts(probes, episode, outages)
-    faults_ = (
-        *integrity.unseen(observations, probes, begun - WINDOW_US, end, outages),
-        *integrity.clock_steps(observations, begun - WINDOW_US, end),
+    outages, worst = _within(probes, episode), _within(probes.at_worst(), episode)
+    bound, sustain = integrity.clock_bound_us(observations), sustain_us(observations)
+    back, note = _back(probes.service, outages, episode, sustain)
+    latest, worst_note = _back(probes.service, worst, episode, sustain)
+    last = outages[-1].last_wrong_us if outages else begun
+    return Recovery(
+        service=probes.service,
+        begun_us=begun,
+        low_us=max(0, last - _seen_us(probes, episode) - bound),
+        high_us=None if note or worst_note or latest is None else latest - begun + (bound if worst else 0),
+        back_us=back,
+        bad_us=sum((o.back_us if o.back_us is not None else end) - max(o.first_wrong_us, begun) for o in outages),
+        relapses=max(0, len(outages) - 1),
+        samples=len(probes.intended_us),
+        note=note or worst_note,
+        doubts=_doubts(probes, episode, outages),
+        faults=(
+            *integrity.unseen(observations, probes, begun - WINDOW_US, end, outages),
+            *integrity.clock_steps(observations, begun - WINDOW_US, end),
+        ),
     )
-    bound = integrity.clock_bound_us(observations)
-    sustain = sustain_us(observations)
-    common: dict[str, Any] = {
-        "service": probes.service,
-        "begun_us": begun,
-        "samples": len(probes.intended_us),
-        "doubts": doubts,
-        "faults": faults_,
-    }
-    if not outages:
-        note = "" if end - begun >= sustain else f"the run ended {seconds((end - begun) / 1e6)} after the injection"
-        return Recovery(low_us=0, high_us=None if note else 0, back_us=begun, bad_us=0, relapses=0, note=note, **common)
-    seen = _seen_us(probes, episode, outages[0])
-    last, back = outages[-1].last_wrong_us, outages[-1].back_us
-    bad = sum((o.back_us if o.back_us is not None else end) - max(o.first_wrong_us, begun) for o in outages)
-    note, high = "", None
+
+
+def _within(probes: Series, episode: Episode) -> list[Outage]:
+    """Outages of an episode, as far as they lie before the next."""
+    mine = [o for o in probes.outages() if o.last_wrong_us >= episode.begun_us and o.first_wrong_us < episode.end_us]
+    return [_cut(o, episode.end_us) for o in mine]
+
+
+def _back(service: str, outages: Sequence[Outage], episode: Episode, sustain: int) -> tuple[int | None, str]:
+    """First right probe after the last outage, and why it is no recovery, "" when it is."""
+    end = episode.end_us
+    back = outages[-1].back_us if outages else episode.begun_us
     if back is None:
-        note = f"{probes.service} was still down at the end of the run"
-    elif end - back < sustain:
-        had, wanted = seconds((end - back) / 1e6), seconds(sustain / 1e6)
-        note = f"{probes.service} was good for only {had} of the {wanted} that it must last"
-    else:
-        high = back - begun + bound
-    low = max(0, last - seen - bound)
-    return Recovery(low_us=low, high_us=high, back_us=back, bad_us=bad, relapses=len(outages) - 1, note=note, **common)
+        return None, f"{service} was still down at the end of the run"
+    if end - back >= sustain:
+        return back, ""
+    had, wanted = seconds((end - back) / 1e6), seconds(sustain / 1e6)
+    if not outages:
+        return back, f"the run ended {had} after the injection"
+    return back, f"{service} was good for only {had} of the {wanted} that it must last"
 
 
-def _seen_us(probes: Series, episode: Episode, outage: Outage) -> int:
+def _seen_us(probes: Series, episode: Episode) -> int:
     """When the effect was first seen: by its landed-probe or the first wrong probe, whichever is earlier."""
     wrong = probes.first_wrong_since(episode.begun_us)
     seen = [t for t in (wrong, episode.seen_us) if t is not None]
-    return max(min(seen, default=outage.first_wrong_us), episode.begun_us)
+    return max(min(seen, default=episode.begun_us), episode.begun_us)
 
 
 def _cut(outage: Outage, end_us: int) -> Outage:

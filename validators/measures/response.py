@@ -1,4 +1,4 @@
-"""Response: from the first page of an incident to acknowledging, engaging, telling stakeholders, and telling them again.
+"""Response: from the first page of an incident to acknowledging, engaging, telling stakeholders, telling them again.
 
 Each has the severity's time; the slowest decides. A page that nobody acknowledges in that time must have been escalated
 within it. Until the end of the run (or the recovery) stakeholders hear something new at least once in that time.

@@ -1,7 +1,7 @@
-"""Throughput: new requests completed, over whole 60 s windows before the fault and after recovery; the least window decides.
+"""Throughput: new requests completed over whole 60 s windows before the fault and after recovery; the least decides.
 
-Sent below intended is the generator's fault, completed below sent the system's. Load tests are the same over the length of
-the test. Source: DESIGN, What is measured, exactly.
+Sent below intended is the generator's fault, completed below sent the system's. Load tests are the same over the length
+of the test. Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -103,7 +103,8 @@ def _says(least: Window, windows: int) -> str:
     done, sent = quantity(least.ok, "1/s"), quantity(least.sent, "1/s")
     if windows == 1:
         return f"{done} of {sent} sent were completed {least.stretch}"
-    return f"in the least of {windows} minutes, at {at(least.from_s * SECOND_US)} {least.stretch}, {done} of {sent} sent were completed"
+    when = f"at {at(least.from_s * SECOND_US)} {least.stretch}"
+    return f"in the least of {windows} minutes, {when}, {done} of {sent} sent were completed"
 
 
 def _rows(name: str, least: Window) -> list[Measurement]:

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 def mean_bounds(batches: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
     """Lower and upper bound of the mean of batches, each one-sided at the confidence (Student's t).
 
-    One batch bounds nothing: (-inf, inf). Batches are taken to be independent, so they must be long against the series' own
-    memory.
+    One batch bounds nothing: (-inf, inf). Batches are taken to be independent, so they must be long against the series'
+    own memory.
 
     >>> [round(bound, 3) for bound in mean_bounds(np.array([1.0, 2.0, 3.0]))]
     [0.314, 3.686]

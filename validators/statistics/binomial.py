@@ -46,7 +46,8 @@ def least_trials(met_in: float, confidence: float = 0.95) -> int:
 def quantile_ranks(share: float, trials: int, confidence: float = 0.95) -> tuple[int | None, int | None]:
     """Ranks (from 1) of the ordered values that bound a quantile, each one-sided; None where no value bounds it.
 
-    The upper value is within a limit exactly when the lower bound of the proportion within that limit reaches the share.
+    The upper value is within a limit exactly when the lower bound of the proportion within that limit reaches the
+    share.
 
     >>> quantile_ranks(0.95, 59), quantile_ranks(0.95, 58)
     ((53, 59), (52, None))

@@ -1,10 +1,10 @@
 """Bounds of a proportion that hold at every number of trials at once, so that one may look after each and stop.
 
-Ordinary bounds looked at again and again pass falsely far more often than they say. Here each p is tested by the mixture
-likelihood ratio of all proportions above it (for the lower bound) or below it (for the upper one) against itself, mixed by a
-Beta density cut off at p: under any true proportion on the other side that is a non-negative supermartingale beginning at 1,
-so by Ville's inequality it ever reaches 1/alpha with a chance of at most alpha.
-Source: Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021 (beta-binomial mixture).
+Ordinary bounds looked at again and again pass falsely far more often than they say. Here each p is tested by the
+mixture likelihood ratio of all proportions above it (for the lower bound) or below it (for the upper one) against
+itself, mixed by a Beta density cut off at p: under any true proportion on the other side that is a non-negative
+supermartingale beginning at 1, so by Ville's inequality it ever reaches 1/alpha with a chance of at most alpha. Source:
+Robbins 1970; Howard, Ramdas, McAuliffe and Sekhon 2021 (beta-binomial mixture).
 """
 
 from collections.abc import Callable
