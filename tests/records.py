@@ -173,16 +173,7 @@ class Run:
                 self.sample(f"{region}/{service}", "replicas_ready", t, up * declared["replicas"])
 
     def _loaded(self) -> None:
-        rate = round(self.head["scenario"]["workload"]["rate_per_s"])
-        medians_ms = {"strategic": 0.6, "tactical": 0.3, "risk": 1.6, "database": 3.0}
-        for second in range(int(self.end_s)):
-            down = us(EFFECT_S) <= us(second + 0.5) < us(BACK_S["order"])
-            ok = 0 if down else rate
-            self.load.append(Second(second, "client", "edge", rate, rate, ok, rate - ok, 0, rate, path_ms=9.0))
-            region = EAST if second < FAULT_S else WEST
-            for service, own_ms in medians_ms.items():
-                row = Second(second, region, service, 0, 0, ok, 0, 0, ok, own_ms=own_ms, caller_ms=3 * own_ms)
-                self.load.append(row)
+        self.load = list(_steady_load(round(self.head["scenario"]["workload"]["rate_per_s"]), int(self.end_s)))
 
     # --- facts and head
 
@@ -263,9 +254,9 @@ class Run:
             self.outage(service, instant, instant + SPACING_S[service])
         return self
 
-    def unprobed(self, service: str, from_s: float = 0, to_s: float = 1e6) -> Self:
-        """Have a service not be probed."""
-        for probes in self.of(service):
+    def unprobed(self, service: str | None = None, from_s: float = 0, to_s: float = 1e6) -> Self:
+        """Have a service not be probed; all of them when none is named."""
+        for probes in self.of(*([service] if service else [])):
             probes.keep(~probes.inside(from_s, to_s))
         return self
 
@@ -410,6 +401,20 @@ class Run:
         """An objective's document."""
         found: dict[str, Any] = next(o for o in self.head["objectives"] if o["objective"] == name)
         return found
+
+
+@cache
+def _steady_load(rate: int, seconds: int) -> tuple[Second, ...]:
+    medians_ms = {"strategic": 0.6, "tactical": 0.3, "risk": 1.6, "database": 3.0}
+    rows = []
+    for second in range(seconds):
+        down = us(EFFECT_S) <= us(second + 0.5) < us(BACK_S["order"])
+        ok = 0 if down else rate
+        rows.append(Second(second, "client", "edge", rate, rate, ok, rate - ok, 0, rate, path_ms=9.0))
+        region = EAST if second < FAULT_S else WEST
+        for service, own_ms in medians_ms.items():
+            rows.append(Second(second, region, service, 0, 0, ok, 0, 0, ok, own_ms=own_ms, caller_ms=3 * own_ms))
+    return tuple(rows)
 
 
 def _named(codes: I64, names: tuple[str, ...]) -> pa.Array:

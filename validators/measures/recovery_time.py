@@ -57,7 +57,7 @@ class Episode:
 
 
 def recover(observations: Observations, probes: Series, episode: Episode) -> Recovery:
-    """Recovery of one series of probes from one episode. Missing probes widen it: for the upper bound they were wrong."""
+    """Recovery of one series of probes from one episode. For the upper bound the probes that are missing were wrong."""
     begun, end = episode.begun_us, episode.end_us
     outages, worst = _within(probes, episode), _within(probes.at_worst(), episode)
     bound, sustain = integrity.clock_bound_us(observations), sustain_us(observations)
@@ -364,19 +364,8 @@ def _clock(
         why = f"there is no fact to count {words}" if start is None else "there was no recovery"
         return Measurement(name, None, None, None, "s", 0, method, detail=detail, doubts=(why,), says=why)
     value = max(0, back_us - start) / 1e6
-    return Measurement(
-        name,
-        value,
-        value,
-        value,
-        "s",
-        1,
-        method,
-        (Evidence("marks", kinds[0], start),),
-        detail,
-        main.faults,
-        main.doubts,
-    )
+    evidence = (Evidence("marks", kinds[0], start),)
+    return Measurement(name, value, value, value, "s", 1, method, evidence, detail, main.faults, main.doubts)
 
 
 def _redundancy(observations: Observations, main: Measurement, episode: Episode) -> Measurement:

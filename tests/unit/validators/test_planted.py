@@ -3,11 +3,11 @@
 import pytest
 
 from tests.records import Run
-from tests.unit.validators.plants import Plant, account, losses, recovery, rules
+from tests.unit.validators.plants import Plant, account, alerts, figures, losses, people, recovery, rules
 from validators.judge import judge
 from validators.model import Result
 
-GROUPS = (recovery, losses, rules, account)
+GROUPS = (recovery, losses, rules, account, figures, alerts, people)
 VIOLATIONS = tuple(p for g in GROUPS for p in g.VIOLATIONS)
 WEAK = tuple(p for g in GROUPS for p in g.WEAK)
 HARMLESS = tuple(p for g in GROUPS for p in g.HARMLESS)

@@ -103,7 +103,7 @@ HARMLESS = (
     fine(TIMES, "a fact is seen after it happened", lambda r: _seen_late(r)),
     fine(TIMES, "the effect is seen with the injection", lambda r: r.move("effect_seen", FAULT_S)),
     fine(LANDED, "the fault landed", lambda r: r),
-    fine(LANDED, "no fault was planned", lambda r: _planless(r)),
+    fine(LANDED, "no fault was planned", lambda r: planless(r)),
     fine(GONE, "the fault is lifted in the clean-up", lambda r: r),
     fine(GONE, "a fault that happens at an instant needs no lift", lambda r: _at_once(r)),
     fine(LEFT, "nothing is left", lambda r: r),
@@ -119,7 +119,7 @@ def _seen_late(run: Run) -> None:
     run.marks = [replace(m, source_t_us=m.t_us - us(1)) if m.kind == "promoted" else m for m in run.marks]
 
 
-def _planless(run: Run) -> None:
+def planless(run: Run) -> None:
     run.head["scenario"]["timeline"] = []
     run.without("injection_begun", "effect_seen", "lifted", "fault_gone")
 
