@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
+from scenarios.errors import AbortedError, GamedayError, LeftBehindError
+
 
 class ExitCode(IntEnum):
     """What a call of gameday says to a script."""
@@ -36,3 +38,14 @@ def worst(codes: Iterable[ExitCode]) -> ExitCode:
 def of_result(result: str) -> ExitCode:
     """Code of a verdict word."""
     return {"PASS": ExitCode.MET, "FAIL": ExitCode.MISSED}.get(result, ExitCode.INCONCLUSIVE)
+
+
+def of_error(error: BaseException) -> ExitCode:
+    """Code of what a command raised; of a group of errors the one that counts. What nobody foresaw is our bug."""
+    if isinstance(error, BaseExceptionGroup):
+        return worst(map(of_error, error.exceptions))
+    if isinstance(error, LeftBehindError):
+        return ExitCode.LEFT_BEHIND
+    if isinstance(error, AbortedError | KeyboardInterrupt):
+        return ExitCode.ABORTED
+    return ExitCode.USAGE if isinstance(error, GamedayError) else ExitCode.BUG

@@ -1,8 +1,8 @@
 """From a folder on disk to a judged report: what simulate, judge and report share."""
 
-import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ from scenarios.record.storage import problem_of, replace_file
 from scenarios.record.tables import TABLES
 from validators.model import Judgement, Result
 
-VERDICTS = "verdicts.json"
 DEFAULT_MET_IN = 0.95  # share of trials that must meet an objective, when an ensemble's head does not say
 
 
@@ -91,33 +90,20 @@ def _told(ensemble: EnsembleRecord) -> dict[str, Any]:
     return told | {"trials_done": len(ensemble.trials)}
 
 
-def verdicts_text(judgement: Judgement) -> str:
-    """Return a judgement as verdicts.json holds it: the same facts give the same bytes."""
-    document = {"schema_version": 1, **asdict(judgement)}
-    return json.dumps(document, indent=1, sort_keys=True, ensure_ascii=False, default=_plain) + "\n"
-
-
-def _plain(value: object) -> object:
-    """JSON has no sets, mappings of other kinds or numbers of numpy."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, set | frozenset):
-        return sorted(value)
-    item: Callable[[], object] | None = getattr(value, "item", None)
-    assert item is not None, f"{value!r} has no place in verdicts.json"
-    return item()
-
-
 def keep_verdicts(folder: Path, report: Report) -> None:
     """Write verdicts.json beside the facts; for an ensemble also that of its trial in full. Raises RecordError."""
-    _write(folder / VERDICTS, verdicts_text(report.deciding))
-    if report.ensemble and isinstance(report.record, RunRecord):
-        _write(report.record.folder / VERDICTS, verdicts_text(report.judgement))
+    from validators import files
+
+    with _writing(folder / files.FILE):
+        files.write(folder, report.deciding)
+        if report.ensemble and isinstance(report.record, RunRecord):
+            files.write(report.record.folder, report.judgement)
 
 
-def _write(path: Path, text: str) -> None:
+@contextmanager
+def _writing(path: Path) -> Iterator[None]:
     try:
-        replace_file(path, text.encode())
+        yield
     except OSError as error:
         raise RecordError(problem_of(path, error, "a folder that can be written to")) from error
 
@@ -155,8 +141,8 @@ def present(folder: Path, *, as_json: bool, say: Callable[[str], None] = say) ->
 
     report = judged(folder)
     page = folder / "report.html"
-    with progress(1.0, "writing the report"):
-        _write(page, render(report))
+    with progress(1.0, "writing the report"), _writing(page):
+        replace_file(page, render(report).encode())
     code = show(report, as_json=as_json)
     say(f"report: {page}")
     then(f"gameday report {folder.name} --open")

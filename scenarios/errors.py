@@ -43,3 +43,7 @@ class RecordError(GamedayError, OSError):
 
 class AbortedError(GamedayError, RuntimeError):
     """Stopped by a safety condition or a person (exit code 4)."""
+
+
+class LeftBehindError(GamedayError, RuntimeError):
+    """A fault or an object of ours is still there, and could not be removed (exit code 5)."""

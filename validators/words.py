@@ -44,12 +44,12 @@ def quantity(value: float, unit: str) -> str:
 def at(t_us: int) -> str:
     """Return an instant of the run.
 
-    >>> at(300_000_000), at(75_250_000)
-    ('5:00', '1:15.2')
+    >>> at(300_000_000), at(75_250_000), at(719_970_000)
+    ('5:00', '1:15.2', '12:00')
     """
-    minutes, rest = divmod(t_us / 1e6, 60)
-    text = f"{rest:04.1f}"
-    return f"{int(minutes)}:{text.removesuffix('.0')}"
+    minutes, tenths = divmod(round(t_us / 1e5), 600)
+    text = f"{tenths / 10:04.1f}"
+    return f"{minutes}:{text.removesuffix('.0')}"
 
 
 def listed(items: list[str] | tuple[str, ...]) -> str:

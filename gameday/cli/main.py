@@ -1,22 +1,22 @@
 """The one entry point: commands, and errors to exit codes."""
 
-import os
 import sys
 from collections.abc import Sequence
 
-import click
 import typer
 
 from gameday.cli import check, explain, init, judge, report, scenarios, show, simulate
-from gameday.cli.talk import problem_lines, say
-from gameday.exit_codes import ExitCode
-from scenarios.errors import AbortedError, GamedayError
+from gameday.cli.talk import problem_lines, say, then
+from gameday.exit_codes import ExitCode, of_error
+from scenarios.errors import GamedayError
 
 ISSUES = "please report it with the lines above"
+_CTRL_C = 130  # what typer makes of a KeyboardInterrupt
 
 app = typer.Typer(
     name="gameday",
-    help="Tells whether recovery works, before the market does: play a failure, judge it against the runbook, show the verdict.",
+    help="Tells whether recovery works, before the market does: play a failure, judge it against the runbook, show the "
+    "verdict.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
@@ -34,32 +34,50 @@ app.command("report", epilog=report.EXAMPLE)(report.report)
 def run(arguments: Sequence[str] | None = None) -> int:
     """Run a command line and return its exit code; nothing but a bug shows a traceback."""
     try:
-        result = app(args=arguments, standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        return ExitCode.USAGE
-    except click.UsageError as error:
-        error.show(file=sys.stderr)
-        return ExitCode.USAGE
-    except (click.Abort, KeyboardInterrupt, AbortedError) as error:
-        say(f"stopped: {error or 'by hand'}; what was recorded is kept")
-        return ExitCode.ABORTED
-    except GamedayError as error:
-        for line in problem_lines(error):
-            say(line)
-        return ExitCode.USAGE
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.MET
-    except Exception:  # the last line of defence: everything else is our bug, and says so
+        result = app(args=arguments, prog_name="gameday", standalone_mode=False)
+    except typer.TyperException as error:
+        return _wrong_usage(error)
+    except typer.Abort:
+        return _failed(KeyboardInterrupt())
+    except (Exception, BaseExceptionGroup) as error:  # the last line of defence: what has no code of its own is our bug
+        return _failed(error)
+    if result == _CTRL_C:
+        return _failed(KeyboardInterrupt())
+    return int(result) if isinstance(result, int) else ExitCode.MET
+
+
+def _wrong_usage(error: typer.TyperException) -> ExitCode:
+    """Say what is wrong with the command line; of one without a command typer has printed the help already."""
+    if message := error.format_message():
+        context = getattr(error, "ctx", None)
+        if context is not None:
+            say(context.get_usage().strip())
+        say(f"error: {message}")
+        then(f"{context.command_path if context is not None else 'gameday'} --help")
+    return ExitCode.USAGE
+
+
+def _failed(error: BaseException) -> ExitCode:
+    """Say what went wrong, each error of a group, and return the code that counts."""
+    if isinstance(error, BaseExceptionGroup):
+        for each in error.exceptions:
+            _failed(each)
+        return of_error(error)
+    code = of_error(error)
+    if code is ExitCode.BUG:
         import traceback
 
-        traceback.print_exc()
+        traceback.print_exception(error)
         say(f"this is a bug in gameday: {ISSUES}")
-        return ExitCode.BUG
-    return int(result) if isinstance(result, int) else ExitCode.MET
+    elif isinstance(error, GamedayError):
+        for line in problem_lines(error):
+            say(line)
+    if code is ExitCode.ABORTED:
+        say("stopped by hand" if isinstance(error, KeyboardInterrupt) else "stopped")
+        say("what was recorded is kept")
+    return code
 
 
 def main() -> None:
     """Console script."""
-    sys.exit(run())
+    sys.exit(int(run()))

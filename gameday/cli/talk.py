@@ -1,6 +1,7 @@
 """How the command line talks: data to stdout, talk to stderr, its last line the next useful command."""
 
 import json
+import os
 import shutil
 import sys
 import textwrap
@@ -23,8 +24,12 @@ def then(command: str) -> None:
 
 
 def put(text: str) -> None:
-    """Print data."""
-    sys.stdout.write(text if text.endswith("\n") else text + "\n")
+    """Print data. A reader that has gone away (`| head`) is no error, and changes no exit code."""
+    try:
+        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def put_json(value: Any) -> None:

@@ -1,6 +1,8 @@
 """The verdict for a terminal: readable at 80 columns, without colour, at 3 a.m."""
 
 import io
+import os
+import sys
 import textwrap
 from typing import Literal, TextIO
 
@@ -27,11 +29,19 @@ def render(report: Report, *, width: int = 80, colour: bool = False, unicode: bo
 
 def show(report: Report, file: TextIO | None = None) -> None:
     """Print the table; colour only on a terminal and never when NO_COLOR is set."""
-    console = Console(file=file, highlight=False)
+    console = _Patient(file=file, highlight=False)
     if (console.encoding or "ascii").lower().startswith("utf"):
         console.print(_page(view(report), console.width, SYMBOLS))
     else:
         console.file.write(render(report, width=console.width, unicode=False))
+
+
+class _Patient(Console):
+    """A console whose reader may go away (`| head`): the rest goes nowhere, and that changes no exit code."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _console(file: TextIO, width: int, colour: bool) -> Console:
