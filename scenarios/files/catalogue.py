@@ -9,7 +9,7 @@ from scenarios.errors import GamedayError, InvalidFileError, Problem
 from scenarios.files import parameters
 from scenarios.files.checks.procedure import check_steps
 from scenarios.files.checks.topology import check_topology
-from scenarios.files.library import LIBRARY, find, folders, home, yaml_files
+from scenarios.files.library import LIBRARY, find, folders, neighbours, yaml_files
 from scenarios.files.load import defaults, load, objectives
 from scenarios.files.overrides import Target
 from scenarios.files.parse import parse
@@ -72,7 +72,7 @@ def _suite(suite_: Suite, document: Document, paths: Sequence[Path]) -> list[Pro
     problems: list[Problem] = []
     for index, name in enumerate(suite_.scenarios):
         try:
-            find(name, "scenarios", [*paths, home(document.path)], where=document.where(f"scenarios.{index}"))
+            find(name, "scenarios", [*paths, *neighbours(document.path)], where=document.where(f"scenarios.{index}"))
         except InvalidFileError as error:
             problems += error.problems
     known = [o.objective for o in objectives(paths)]
@@ -103,7 +103,7 @@ def check(paths: Sequence[Path] = (), *, search: Sequence[Path] = ()) -> list[Pr
             )
         for file in files:
             try:
-                problems += _check(file, [*search, path if path.is_dir() else home(file)])
+                problems += _check(file, [*search, *([path] if path.is_dir() else neighbours(file))])
             except GamedayError as error:
                 problems += error.problems
     return list(dict.fromkeys(problems))

@@ -61,10 +61,10 @@ def folders(kind: str, paths: Sequence[Path] = ()) -> list[Path]:
     return [*(f for path in paths for f in (path, path / kind)), LIBRARY / kind]
 
 
-def home(file: Path) -> Path:
-    """Folder in which a file's neighbours are looked for: its own, or the one above when it is named by a kind."""
+def neighbours(file: Path) -> list[Path]:
+    """Folders in which what a file names is looked for: its own, and the one above when it is named by a kind."""
     folder = file.parent
-    return folder.parent if folder.name in KINDS else folder
+    return [folder, folder.parent] if folder.name in KINDS else [folder]
 
 
 def yaml_files(folder: Path) -> list[Path]:

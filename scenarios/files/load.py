@@ -8,7 +8,7 @@ from scenarios.errors import InvalidFileError
 from scenarios.files import parameters as catalogue
 from scenarios.files.checks.objective import check_objectives
 from scenarios.files.checks.scenario import crosscheck
-from scenarios.files.library import LIBRARY, find, folders, home, library_document, yaml_files
+from scenarios.files.library import LIBRARY, find, folders, library_document, neighbours, yaml_files
 from scenarios.files.overrides import Target
 from scenarios.files.parse import parse
 from scenarios.files.resolved import Resolved
@@ -29,7 +29,7 @@ def load(name_or_path: str, *, paths: Sequence[Path] = (), overrides: Mapping[st
     """
     document = read(find(name_or_path, "scenarios", paths))
     scenario = parse(Scenario, document)
-    paths = [*paths, home(document.path)]
+    paths = [*paths, *neighbours(document.path)]
     topology_document = read(
         find(scenario.topology, "topologies", paths, where=document.where("topology")), sourced=True
     )

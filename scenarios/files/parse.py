@@ -82,8 +82,9 @@ def _problem(model: type[BaseModel], document: Document, error: Any, path: list[
         return Problem(where, found, str(error["ctx"]["error"]), "Write a number and its unit.")
     if kind in _BOUNDS:
         bound, words, direction = _BOUNDS[kind]
-        limit = _as_written(error["ctx"][bound], error["input"])
-        return Problem(where, found, f"{words} {limit}", f"Give a {direction} value.")
+        written = _written(document.values, path)
+        limit = _in_unit_of(written, error["ctx"][bound])
+        return Problem(where, _short(written), f"{words} {limit}", f"Give a {direction} value.")
     if kind == "literal_error":
         allowed = error["ctx"]["expected"].replace("'", "`")
         return Problem(where, found, allowed, _nearest(error["input"], allowed))
@@ -97,8 +98,15 @@ def _problem(model: type[BaseModel], document: Document, error: Any, path: list[
     return Problem(where, found, expected, "Change the value.")
 
 
-def _as_written(bound: float, written: object) -> str:
-    """Return a bound in the unit that was written, for the bound of a quantity is in the unit of storage."""
+def _written(values: Any, path: list[str]) -> object:
+    """Return the value at a path as the file has it; pydantic reports a quantity in its unit of storage."""
+    for part in path:
+        values = values[int(part)] if isinstance(values, list) else values[part]
+    return values
+
+
+def _in_unit_of(written: object, bound: float) -> str:
+    """Return a bound in the unit that was written."""
     text = written.strip() if isinstance(written, str) else ""
     if re.fullmatch(units.DURATION, text):
         return units.duration(bound)

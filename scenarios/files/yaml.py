@@ -71,7 +71,8 @@ class Document:
         while known and known not in self.places and known not in self.origins:
             known = known.rpartition(".")[0]
         if known in self.origins:
-            return self.origins[known] + (f" ({dotted})" if dotted else "")
+            origin = self.origins[known]
+            return origin if origin.endswith(")") else f"{origin} ({dotted})"
         line, column = self.places.get(known, (1, 1))
         return f"{self.path}:{line}:{column}" + (f" ({dotted})" if dotted else "")
 
@@ -128,6 +129,7 @@ class _Reader:
         self.path = path
         self.places: dict[str, tuple[int, int]] = {}
         self._documents = 0
+        self._yaml = YAML(typ="safe", pure=True)
 
     def tree(self, text: str) -> Any:
         """Values of the text's only document; None if it is empty."""
@@ -146,19 +148,22 @@ class _Reader:
             raise
         except ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
-            found = f"the control character U+{ord(error.character):04X}"
+            found = f"the control character U+{ord(text[error.position]):04X}"
             raise _problem(f"{self.path}:{line}", found, "printable text", "Remove it.") from error
         except (YAMLError, ValueError, OverflowError) as error:  # the last two from escapes such as "\U99999999"
             mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-            where = f"{self.path}:{mark.line + 1}:{mark.column + 1}" if mark else str(self.path)
+            where = (
+                f"{self.path}:{mark.line + 1}:{mark.column + 1}"
+                if mark
+                else f"{self.path}:{self._yaml.reader.line + 1}"
+            )
             what = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error)
             raise _problem(
                 where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here."
             ) from error
 
     def _events(self, text: str) -> Generator[Event]:
-        yaml = YAML(typ="safe", pure=True)
-        for event in yaml.parse(text):
+        for event in self._yaml.parse(text):
             if isinstance(event, DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:
