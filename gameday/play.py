@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.files.resolved import Resolved
+from scenarios.model.objective import Objective
 from scenarios.record.writer import RunWriter
 
 Progress = Callable[[int, int, str], None]
@@ -51,8 +52,13 @@ def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
     """Objectives that this world at this fidelity cannot judge, each with the reason."""
     reasons = {o.objective: SCRIPTED for o in resolved.objectives if o.kind == "response"}
     if fidelity == "control":
-        reasons |= {o.objective: NOT_AT_CONTROL for o in resolved.objectives if o.kind in WITHOUT_QUEUES}
+        reasons |= {o.objective: NOT_AT_CONTROL for o in resolved.objectives if _needs_requests(o)}
     return reasons | dict(resolved.scenario.not_judged)
+
+
+def _needs_requests(objective: Objective) -> bool:
+    """Whether only counts and latencies of single requests can judge it."""
+    return objective.kind in WITHOUT_QUEUES or (objective.kind == "integrity" and objective.subject == "flow")
 
 
 def _commit() -> str | None:
