@@ -57,14 +57,14 @@ def simple(name: str, seconds: float, overrides: Mapping[str, str]) -> Case:
     return Case(name, system, offered(resolved), script, until_ns)
 
 
-# A trial waits minutes for DNS caches, breakers and warm-up; here they take a second, so that less time is spent waiting.
+# A trial waits minutes for DNS caches, breakers and warm-up; here they take a second, so that little time is waiting.
 QUICKLY = {"dns.ttl": "1 s", "calls.0.breaker.open": "1 s"} | {
     f"services.{service}.warm_up.duration": "1 s" for service in ("strategic", "tactical", "risk")
 }
 
 
 def product(name: str, seconds: float) -> Case:
-    """The default topology at its load: us-east-1 is lost after a quarter of the run, us-west-2 serves from the half."""
+    """The default topology: us-east-1 is lost after a quarter of the run, us-west-2 serves from the half."""
     resolved = load("region-loss-automatic", overrides=QUICKLY)
     system, names = build.system(resolved, 1, 0)
     until_ns = round(seconds * SECOND)

@@ -1,6 +1,6 @@
-"""Draws for the baselines: the numbers of docs/explanation/data-plane.md, section 2, drawn in blocks.
+"""Draws for the baselines, shared with the kernel (docs/explanation/data-plane.md, section 2).
 
-A good SimPy user draws in blocks; one number at a time costs a call into compiled code for each.
+The processes draw a number where they need it; the callbacks draw those of the first attempts in blocks.
 """
 
 import math
@@ -37,6 +37,7 @@ class Draws:
 
     def __init__(self, system: System) -> None:
         self._system = system
+        self._clients = system.clients
         self._stations = range(len(system.station_names))
         self._work = [(float(system.work_scale[s]), float(system.work_sigma[s])) for s in self._stations]
         self._keys: dict[tuple[int, int, int, int], np.uint64] = {}
@@ -54,6 +55,10 @@ class Draws:
     def picks(self, edge: int, first: int, count: int) -> list[float]:
         """The balancer's first numbers for the first attempts of class 0 on an edge."""
         return _uniforms(self._system.pick_key[0, edge], first, count, 2).tolist()
+
+    def client(self, index: int) -> int:
+        """Client of a class-0 request."""
+        return int(uniform(self._system.client_key, index) * self._clients)
 
     def _key(self, purpose: int, kind: int, where: int, lineage: int) -> np.uint64:
         name = (purpose, kind, where, lineage)

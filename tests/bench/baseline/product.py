@@ -24,7 +24,7 @@ from tests.bench.baseline.common import (
     Wake,
     count_seconds,
 )
-from tests.bench.baseline.draws import Draws, blocks, probe_times
+from tests.bench.baseline.draws import Draws, probe_times
 from tests.bench.script import Timed
 
 type Steps[T] = Generator[simpy.Event, Any, T]
@@ -42,17 +42,21 @@ class Processor:
         self.speed = SPEED_ONE
         self.virtual = 0
         self.updated_ns = 0
-        self.jobs: list[tuple[int, int, simpy.Event]] = []
+        self.jobs: list[tuple[int, int, Any]] = []
         self.next: Wake | None = None
         self.next_of = (0, 0, 0)
 
     def work(self, work_ns: int, seq: int) -> simpy.Event:
         """Begin so much work; the event says when it is done."""
-        self._update()
         done = simpy.Event(self.env)
+        self.add(work_ns, seq, done)
+        return done
+
+    def add(self, work_ns: int, seq: int, done: Any) -> None:
+        """Begin so much work; `done.succeed()` is called when it is done."""
+        self._update()
         heappush(self.jobs, (self.virtual + work_ns * SPEED_ONE, seq, done))
         self._plan()
-        return done
 
     def _update(self) -> None:
         now = self.env.now
@@ -194,9 +198,9 @@ class Client:
 
 
 class Request:
-    """What all attempts of a request have in common. `first_*`: draws of the first attempt, by depth in the chain."""
+    """What all attempts of a request have in common."""
 
-    __slots__ = ("chain", "first_pick", "first_work", "index", "key", "kind", "writes")
+    __slots__ = ("chain", "index", "key", "kind", "writes")
 
     def __init__(self, kind: int, index: int, chain: bool, writes: bool) -> None:
         self.kind = kind
@@ -204,8 +208,6 @@ class Request:
         self.key = index if kind == 0 else -1 - (kind << 40) - index
         self.chain = chain
         self.writes = writes
-        self.first_work: Sequence[int] = ()
-        self.first_pick: Sequence[float] = ()
 
 
 class Product:
@@ -240,12 +242,15 @@ class Product:
     def play(self) -> Facts:
         """Run to the horizon."""
         self.env.process(self._operator())
-        self.env.process(self._load())
-        self.env.process(self._probers())
+        self._begin()
         self.env.process(count_seconds(self.env, self.facts, self._until_ns))
         self.env.run(until=self._until_ns)
         self.facts.end_second(self._until_ns // 1_000_000_000)
         return self.facts
+
+    def _begin(self) -> None:
+        self.env.process(self._load())
+        self.env.process(self._probers())
 
     # --- commands
 
@@ -271,33 +276,21 @@ class Product:
             new.origin, new.wal, new.forked_at = self._databases[b], c, c
         else:
             assert command == Command.LOSE
-            attempts = self._pods[a].attempts
-            self._pods[a].fresh()
-            for attempt in attempts - self._lost:  # it may have had jobs in other pods of the region
-                attempt.interrupt()
-            self._lost |= attempts
+            self._lose(self._pods[a])
+
+    def _lose(self, pod: Pod) -> None:
+        attempts = pod.attempts
+        pod.fresh()
+        for attempt in attempts - self._lost:  # it may have had jobs in other pods of the region
+            attempt.interrupt()
+        self._lost |= attempts
 
     # --- clients
 
     def _load(self) -> Steps[None]:
-        env, draws = self.env, self._draws
-        chain = self._chain_of(self._stations[self._system.entry_station[self._dns]])
-        for first, size in blocks(len(self._arrivals)):
-            works = zip(*(draws.works(s.number, first, size) for s in chain), strict=True)
-            picks = zip(*(draws.picks(s.edge, first, size) for s in chain[:-1]), strict=True)
-            clients = draws.clients(first, size)
-            times = self._arrivals[first : first + size].tolist()
-            for i in range(size):
-                yield Wake(env, times[i] - env.now, ARRIVAL)
-                request = Request(0, first + i, True, True)
-                request.first_work, request.first_pick = next(works), next(picks)
-                env.process(self._order(request, self._clients[clients[i]]))
-
-    def _chain_of(self, station: Station) -> list[Station]:
-        chain = [station]
-        while chain[-1].callee is not None:
-            chain.append(chain[-1].callee)
-        return chain
+        for index, at_ns in enumerate(self._arrivals.tolist()):
+            yield Wake(self.env, at_ns - self.env.now, ARRIVAL)
+            self.env.process(self._order(Request(0, index, True, True), self._clients[self._draws.client(index)]))
 
     def _order(self, request: Request, client: Client) -> Steps[None]:
         """All attempts of an order."""
@@ -323,14 +316,21 @@ class Product:
             client.tokens -= 1000
             jitter = self._draws.back_off(0, attempt + 1, request.index)
             yield Wake(env, int(jitter * (self._back_off_ns << attempt)), BACK_OFF)
+        self._ended(request, intended_ns, status, attempt + 1, timed_out)
+
+    def _ended(self, request: Request, intended_ns: int, status: Status, attempts: int, timed_out: bool) -> None:
+        """Write down the end of an order."""
+        edge, done_ns = self.facts.tallies[-1], self.env.now
         outcome = Outcome.OK if status == Status.OK else Outcome.UNKNOWN if timed_out else Outcome.FAILED
-        done_ns = env.now
-        self.facts.finished.append((request.index, intended_ns, done_ns, outcome, status, attempt + 1))
-        edge.ok += outcome == Outcome.OK
-        edge.failed += outcome == Outcome.FAILED
-        edge.unknown += outcome == Outcome.UNKNOWN
-        if outcome != Outcome.FAILED:
-            edge.path.append(done_ns - intended_ns)
+        self.facts.finished.append((request.index, intended_ns, done_ns, outcome, status, attempts))
+        if outcome == Outcome.OK:
+            edge.ok += 1
+        elif outcome == Outcome.FAILED:
+            edge.failed += 1
+            return
+        else:
+            edge.unknown += 1
+        edge.path.append(done_ns - intended_ns)
 
     def _region(self, client: Client) -> int:
         if self.env.now >= client.expiry_ns:
@@ -371,15 +371,16 @@ class Product:
 
     def _probers(self) -> Steps[None]:
         system = self._system
-        region_of = {-1: self._dns, -2: self._dns}
-        probers = {
-            kind: Client(region_of.get(r, r), 0 if r == -1 else float("inf"), 0, 1)
-            for kind, r in enumerate(system.probe_region.tolist())
-        }
+        probers = self._prober_caches()
         for at_ns, kind, index in probe_times(system, self._until_ns):
             yield Wake(self.env, at_ns - self.env.now, ARRIVAL + kind)
             request = Request(kind, index, bool(system.probe_chain[kind]), bool(system.class_writes[kind]))
             self.env.process(self._probe(request, probers[kind]))
+
+    def _prober_caches(self) -> list[Client]:
+        region_of = {-1: self._dns, -2: self._dns}
+        regions = self._system.probe_region.tolist()
+        return [Client(region_of.get(r, r), 0 if r == -1 else float("inf"), 0, 1) for r in regions]
 
     def _probe(self, request: Request, client: Client) -> Steps[None]:
         intended_ns, kind = self.env.now, request.kind
@@ -393,12 +394,12 @@ class Product:
     def _attempt(self, request: Request, pod: Pod, lineage: int, seq: int) -> Steps[Status]:
         """A client's call on its way through the pods, whether the client still waits or not."""
         try:
-            return (yield from self._serve(request, pod, lineage, seq, 0))
+            return (yield from self._serve(request, pod, lineage, seq))
         except simpy.Interrupt:
             yield self.env.event()  # lost: nobody will ever answer
             raise AssertionError from None
 
-    def _serve(self, request: Request, pod: Pod, lineage: int, seq: int, depth: int) -> Steps[Status]:
+    def _serve(self, request: Request, pod: Pod, lineage: int, seq: int) -> Steps[Status]:
         """A call at a pod: slot, own work, the call to the next service, answer."""
         env, station = self.env, pod.station
         tally = self.facts.tallies[station.number]
@@ -417,10 +418,10 @@ class Product:
         pod.attempts.add(process)
         turn = slots.take()
         if turn is None or (yield from slots.wait(turn, station.patience_ns)):
-            yield pod.processor.work(self._work_ns(request, pod, lineage, depth), seq)
+            yield pod.processor.work(self._work_ns(request, pod, lineage), seq)
             tally.own.append(env.now - accepted_ns)
             if station.callee is not None and request.chain:
-                status = yield from self._go_on(request, pod, station.callee, lineage * 8, depth)
+                status = yield from self._go_on(request, pod, station.callee, lineage * 8)
             elif station.database >= 0:
                 status = self._commit(request, self._databases[station.database])
             else:
@@ -435,47 +436,41 @@ class Product:
             tally.failed += 1
         return status
 
-    def _work_ns(self, request: Request, pod: Pod, lineage: int, depth: int) -> int:
+    def _work_ns(self, request: Request, pod: Pod, lineage: int, drawn_ns: int | None = None) -> int:
         station, now = pod.station, self.env.now
-        if lineage == 0 and request.kind == 0:
-            work_ns = request.first_work[depth]
-        else:
+        work_ns = drawn_ns
+        if work_ns is None:
             work_ns = self._draws.work(request.kind, station.number, lineage, request.index)
         if pod.warm_until_ns > now:
             slower = (station.warm_milli - 1000) * (pod.warm_until_ns - now) // station.warm_time
             work_ns = max(1, work_ns * (1000 + slower) // 1000)
         return work_ns
 
-    def _go_on(self, request: Request, pod: Pod, callee: Station, lineage: int, depth: int) -> Steps[Status]:
+    def _go_on(self, request: Request, pod: Pod, callee: Station, lineage: int) -> Steps[Status]:
         """The pod's call to the next service, over a connection of its pool if it has one."""
         env, station = self.env, pod.station
         issued_ns, seq = env.now, next(self._seq)
         pool = pod.pool
         if pool is None:
-            status = yield from self._deliver(request, callee, station.edge, lineage, seq, depth + 1)
+            status = yield from self._deliver(request, callee, station.edge, lineage, seq)
         elif not pool.free and len(pool.queue) >= station.pool_queue:
             status = Status.POOL_FULL
         else:
             turn = pool.take()
             if turn is None or (yield from pool.wait(turn, station.pool_patience_ns)):
-                status = yield from self._deliver(request, callee, station.edge, lineage, seq, depth + 1)
+                status = yield from self._deliver(request, callee, station.edge, lineage, seq)
                 pool.give()
             else:
                 status = Status.POOL_TIMEOUT
         self.facts.tallies[callee.number].caller.append(env.now - issued_ns)
         return Status.OK if status == Status.OK else Status.CALLEE_FAILED
 
-    def _deliver(
-        self, request: Request, callee: Station, edge: int, lineage: int, seq: int, depth: int
-    ) -> Steps[Status]:
+    def _deliver(self, request: Request, callee: Station, edge: int, lineage: int, seq: int) -> Steps[Status]:
         listed = callee.listed
         if not listed:
             return Status.NO_ENDPOINT
-        if lineage == 0 and request.kind == 0:
-            u = request.first_pick[depth - 1]
-        else:
-            u = self._draws.pick(request.kind, edge, lineage, request.index)
-        return (yield from self._serve(request, listed[int(u * len(listed))], lineage, seq, depth))
+        u = self._draws.pick(request.kind, edge, lineage, request.index)
+        return (yield from self._serve(request, listed[int(u * len(listed))], lineage, seq))
 
     def _commit(self, request: Request, database: Database) -> Status:
         if not request.writes:

@@ -8,7 +8,7 @@ import simpy
 from sim.data.commands import Balancer, Command, Outcome, Status
 from sim.data.system import I64, System
 from tests.bench.baseline.common import ARRIVAL, COMMAND, OWN_WORK_DONE, PATIENCE, Facts, Wake, count_seconds
-from tests.bench.baseline.draws import Draws, blocks, probe_times
+from tests.bench.baseline.draws import Draws, probe_times
 from tests.bench.script import Timed
 
 type Steps[T] = Generator[simpy.Event, Any, T]
@@ -42,11 +42,13 @@ class Station:
         """Bring the list of servers up to date."""
         self.listed = [server for r, server in self.servers.items() if self.in_endpoints[r]]
 
-    def pick(self, u: float, enters: bool) -> Server:
-        """The balancer's choice."""
-        if self.least_connections:
-            return min(self.listed, key=lambda server: server.outstanding[enters])
+    def at(self, u: float) -> Server:
+        """The server that a number in (0, 1) stands for."""
         return self.listed[int(u * len(self.listed))]
+
+    def least_connected(self, enters: bool) -> Server:
+        """The server with the fewest outstanding calls."""
+        return min(self.listed, key=lambda server: server.outstanding[enters])
 
 
 class Simple:
@@ -73,7 +75,7 @@ class Simple:
 
     def _operator(self) -> Steps[None]:
         for entry in self._script:
-            yield Wake(self.env, entry.at_ns - int(self.env.now), COMMAND)
+            yield Wake(self.env, entry.at_ns - self.env.now, COMMAND)
             assert entry.command == Command.LIST
             for station in self._stations:
                 if entry.a in station.servers:
@@ -81,22 +83,17 @@ class Simple:
                     station.list_servers()
 
     def _clients(self) -> Steps[None]:
-        env, draws = self.env, self._draws
-        for first, count in blocks(len(self._arrivals)):
-            works = zip(*(draws.works(s.number, first, count) for s in self._stations), strict=True)
-            picks = zip(*(draws.picks(s.number, first, count) for s in self._stations), strict=True)
-            times = self._arrivals[first : first + count].tolist()
-            for index, (at_ns, work_ns, u) in enumerate(zip(times, works, picks, strict=True), first):
-                yield Wake(env, at_ns - env.now, ARRIVAL)
-                env.process(self._order(index, work_ns, u))
+        for index, at_ns in enumerate(self._arrivals.tolist()):
+            yield Wake(self.env, at_ns - self.env.now, ARRIVAL)
+            self.env.process(self._order(index))
 
-    def _order(self, index: int, work_ns: Sequence[int], u: Sequence[float]) -> Steps[None]:
+    def _order(self, index: int) -> Steps[None]:
         env, clients = self.env, self.facts.tallies[-1]
         intended_ns = env.now
         clients.intended += 1
         clients.sent += 1
         clients.attempts += 1
-        _, status = yield from self._chain(self._stations, work_ns, u, index, enters=False)
+        _, status = yield from self._chain(0, index, self._stations, key=index)
         if status == Status.OK:
             outcome = Outcome.OK
             clients.ok += 1
@@ -106,20 +103,22 @@ class Simple:
             clients.failed += 1
         self.facts.finished.append((index, intended_ns, env.now, outcome, status, 1))
 
-    def _chain(
-        self, stations: Sequence[Station], work_ns: Sequence[int], u: Sequence[float], key: int | None, enters: bool
-    ) -> Steps[tuple[int, Status]]:
+    def _chain(self, kind: int, index: int, stations: Sequence[Station], key: int | None) -> Steps[tuple[int, Status]]:
         """From station to station; each caller hears at the end."""
-        env, tallies = self.env, self.facts.tallies
+        env, draws, tallies = self.env, self._draws, self.facts.tallies
+        enters = stations[0].number > 0
         status = Status.OK
         called: list[tuple[int, int]] = []
         servers = []
         for hop, station in enumerate(stations):
             number = station.number
             called.append((number, env.now))
-            server = station.pick(u[hop], enters)
+            if station.least_connections:
+                server = station.least_connected(enters)
+            else:
+                server = station.at(draws.pick(kind, number if hop else 0, 0, index))
             servers.append(server.number)
-            served = yield from self._serve(station, server, work_ns[hop], enters)
+            served = yield from self._serve(station, server, kind, index, enters)
             if not served:
                 status = Status.QUEUE_TIMEOUT
                 break
@@ -131,7 +130,7 @@ class Simple:
             tallies[number].caller.append(env.now - issued_ns)
         return servers[0], status
 
-    def _serve(self, station: Station, server: Server, work_ns: int, enters: bool) -> Steps[bool]:
+    def _serve(self, station: Station, server: Server, kind: int, index: int, enters: bool) -> Steps[bool]:
         """Wait for a slot, then work; False when patience ended first."""
         env, tally = self.env, self.facts.tallies[station.number]
         accepted_ns = env.now
@@ -142,6 +141,7 @@ class Simple:
             if not slot.triggered:
                 yield slot | Wake(env, station.patience_ns, PATIENCE) if station.patience_ns else slot
             if slot.triggered:
+                work_ns = self._draws.work(kind, station.number, 0, index)
                 yield Wake(env, work_ns, OWN_WORK_DONE + server.number)
                 tally.ok += 1
                 tally.own.append(env.now - accepted_ns)
@@ -152,18 +152,16 @@ class Simple:
 
     def _probers(self) -> Steps[None]:
         for at_ns, kind, index in probe_times(self._system, self._until_ns):
-            yield Wake(self.env, at_ns - int(self.env.now), ARRIVAL + kind)
+            yield Wake(self.env, at_ns - self.env.now, ARRIVAL + kind)
             self.env.process(self._probe(kind, index))
 
     def _probe(self, kind: int, index: int) -> Steps[None]:
-        system, draws = self._system, self._draws
-        intended_ns = int(self.env.now)
+        system = self._system
+        intended_ns = self.env.now
         entry = int(system.probe_station[kind, 0])
         chain = self._stations[entry:] if system.probe_chain[kind] else self._stations[entry : entry + 1]
-        work_ns = [draws.work(kind, station.number, 0, index) for station in chain]
-        u = [draws.pick(kind, station.number if hop else 0, 0, index) for hop, station in enumerate(chain)]
         writes = bool(system.class_writes[kind]) and chain[-1] is self._stations[-1]
         key = -1 - (kind << 40) - index if writes else None
-        replica, status = yield from self._chain(chain, work_ns, u, key, enters=entry > 0)
-        row = (kind, index, intended_ns, int(self.env.now), chain[0].number, replica, int(status))
+        replica, status = yield from self._chain(kind, index, chain, key)
+        row = (kind, index, intended_ns, self.env.now, entry, replica, status)
         self.facts.probes.append(row)

@@ -1,0 +1,86 @@
+"""Play the simple system for many minutes with the record on; print memory and cost as JSON.
+
+`python -m tests.bench.memory MINUTES`: in a process of its own. The path is sim.world.run with a RunWriter in a temporary folder.
+"""
+
+import json
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from scenarios.files.load import load
+from scenarios.record.writer import RunWriter
+from sim import world
+from sim.recording import Recording
+from tests.bench.cases import SYSTEMS
+
+PAGE_BYTES = 4096
+
+
+def resident_mb() -> float:
+    """Resident memory now, in MB of 10^6 bytes."""
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES / 1e6
+
+
+class Clock:
+    """CPU seconds spent in what it wraps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            begun = time.process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds += time.process_time() - begun
+
+        return timed
+
+
+def play(minutes: float) -> dict[str, Any]:
+    """Play and record; memory is sampled at each progress report (a simulated second)."""
+    duration = f"{round(minutes * 60)} s"
+    resolved = load(
+        str(SYSTEMS / "simple.yaml"), overrides={"workload.duration": duration, "workload.at_most": duration}
+    )
+    recording = Clock()
+    for name in ("sent", "flush", "readback"):
+        setattr(Recording, name, recording.around(getattr(Recording, name)))
+    samples: list[tuple[float, float]] = []
+
+    def progress(now_us: int, at_most_us: int, words: str) -> None:
+        if not samples or now_us / 1e6 - samples[-1][0] >= 5:
+            samples.append((now_us / 1e6, resident_mb()))
+
+    before_mb = resident_mb()
+    begun = time.process_time()
+    with tempfile.TemporaryDirectory(prefix="gameday-bench-") as folder:
+        writer = RunWriter(Path(folder) / "run", {"run_id": "bench", **resolved.document()})
+        end = world.run(resolved, 1, 0, writer, progress=progress)
+        played_s = time.process_time() - begun
+        after_mb = resident_mb()
+        writer.close(end.termination, duration_us=end.duration_us)
+        on_disk = sum(file.stat().st_size for file in Path(folder).rglob("*") if file.is_file())
+    return {
+        "requests": end.counts["requests"],
+        "before_mb": before_mb,
+        "samples": samples,
+        "after_readback_mb": after_mb,
+        "closed_mb": resident_mb(),
+        "peak_mb": max([mb for _, mb in samples] + [after_mb, resident_mb()]),
+        "cpu_s": played_s,
+        "recording_s": recording.seconds,
+        "closing_s": time.process_time() - begun - played_s,
+        "record_bytes": on_disk,
+    }
+
+
+if __name__ == "__main__":
+    json.dump(play(float(sys.argv[1])), sys.stdout)
