@@ -39,6 +39,12 @@ format: .venv/test ## format the code
 test: lint ## every test that needs no Docker
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+bench: .venv/test ## measure speed and memory, write docs/performance.md (20 minutes)
+	@$(BIN)/python -m tests.bench
+
+bench-gates: .venv/test ## the rows of it that have a gate, on short runs
+	@$(BIN)/python -m tests.bench --gates
+
 docs: .venv/test ## write the generated pages anew
 	@$(BIN)/python -m tests.tidy.guarantees
 	@$(BIN)/python -m scenarios.files.reference
@@ -50,4 +56,4 @@ lock: ## pin every dependency with hashes (needs uv)
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo lint format test docs lock clean
+.PHONY: help install demo lint format test bench bench-gates docs lock clean

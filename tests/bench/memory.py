@@ -1,6 +1,6 @@
 """Play the simple system for many minutes with the record on; print memory and cost as JSON.
 
-`python -m tests.bench.memory MINUTES`: in a process of its own. The path is sim.world.run with a RunWriter in a temporary folder.
+`python -m tests.bench.memory MINUTES`: in a process of its own; it is `sim.world.run` with a RunWriter.
 """
 
 import json
