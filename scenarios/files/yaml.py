@@ -129,7 +129,7 @@ class _Reader:
         self.path = path
         self.places: dict[str, tuple[int, int]] = {}
         self._documents = 0
-        self._yaml = YAML(typ="safe", pure=True)
+        self._line = 1  # of the last event
 
     def tree(self, text: str) -> Any:
         """Values of the text's only document; None if it is empty."""
@@ -151,19 +151,17 @@ class _Reader:
             found = f"the control character U+{ord(text[error.position]):04X}"
             raise _problem(f"{self.path}:{line}", found, "printable text", "Remove it.") from error
         except (YAMLError, ValueError, OverflowError) as error:  # the last two from escapes such as "\U99999999"
-            mark = error.problem_mark if isinstance(error, MarkedYAMLError) else None
-            where = (
-                f"{self.path}:{mark.line + 1}:{mark.column + 1}"
-                if mark
-                else f"{self.path}:{self._yaml.reader.line + 1}"
-            )
-            what = (error.problem if isinstance(error, MarkedYAMLError) else None) or str(error)
+            if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark) is not None:
+                where, what = f"{self.path}:{mark.line + 1}:{mark.column + 1}", error.problem
+            else:
+                where, what = f"{self.path}:{self._line}", "an escape that is no character"
             raise _problem(
                 where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here."
             ) from error
 
     def _events(self, text: str) -> Generator[Event]:
-        for event in self._yaml.parse(text):
+        for event in YAML(typ="safe", pure=True).parse(text):
+            self._line = event.end_mark.line + 1
             if isinstance(event, DocumentStartEvent):
                 self._documents += 1
                 if self._documents > 1:

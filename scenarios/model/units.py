@@ -72,7 +72,7 @@ def time_of_day_s(value: object) -> int:
 
 
 def duration(value_us: float) -> str:
-    """Return a duration as a person writes it, exactly.
+    """Return a duration as a person writes it, exact to the microsecond.
 
     >>> duration(90_000_000), duration(1_500), duration(500), duration(24 * 3_600_000_000)
     ('90 s', '1.5 ms', '0.5 ms', '24 h')
@@ -82,7 +82,7 @@ def duration(value_us: float) -> str:
     for unit, least in (("d", 2), ("h", 1), ("min", 1), ("s", 1)):
         if value_us >= least * _TIME_US[unit] and value_us % _TIME_US[unit] == 0:
             return f"{round(value_us // _TIME_US[unit])} {unit}"
-    for unit, least_us in (("s", 1_000_000), ("ms", 100)):
+    for unit, least_us, digits in (("s", 1_000_000, 6), ("ms", 100, 3)):
         if value_us >= least_us:
-            return f"{value_us / _TIME_US[unit]:.6g} {unit}"
-    return f"{value_us:.6g} us"
+            return f"{value_us / _TIME_US[unit]:.{digits}f}".rstrip("0").rstrip(".") + f" {unit}"
+    return f"{value_us:g} us"
