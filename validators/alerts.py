@@ -6,10 +6,11 @@ late after that + group_wait. Source: DESIGN, What is measured, exactly (detecti
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 from scenarios.model.faults import FAULTS
-from validators.conditions import SECOND_US, NotOnRecordError, holds, stretches
+from validators.conditions import SECOND_US, NotOnRecordError, holds, stretches, unseen
 from validators.marks import faults, of_kind
 from validators.model import Observations
 
@@ -60,10 +61,11 @@ class Alert:
     stories: tuple[Story, ...]
     spans: tuple[Span, ...]
     spurious: tuple[Span, ...]
-    stuck: tuple[Span, ...]
+    stuck: tuple[Span, ...]  # up to when they should have ended at the latest
     early: tuple[Span, ...]  # fired before the first fault
     held: bool  # whether the condition ever held
     unknown: str
+    unseen: tuple[tuple[int, int], ...] = ()  # stretches in which what the rule reads was not recorded
 
 
 def rule(observations: Observations, alert: str) -> Mapping[str, Any] | None:
@@ -101,8 +103,9 @@ def _alert(observations: Observations, name: str) -> Alert:
     true = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
     stories = tuple(_story(observations, name, times, spans, a, b) for a, b in true if b - a > times.due_us)
     spurious = tuple(s for s in spans if not _held_in(true, s.from_us - times.due_us - VISIBLE_US, s.from_us))
-    stuck = tuple(s for s in spans if _stuck(observations, times, true, s))
-    return Alert(times, stories, spans, spurious, stuck, early, held=bool(true), unknown="")
+    stuck = tuple(part for s in spans if (part := _stuck(observations, times, true, s)) is not None)
+    gaps = tuple(unseen(observations, str(declared["intended"])))
+    return Alert(times, stories, spans, spurious, stuck, early, held=bool(true), unknown="", unseen=gaps)
 
 
 def fired(observations: Observations, name: str, rules: str) -> tuple[Span, ...]:
@@ -157,16 +160,17 @@ def _paged(observations: Observations, name: str, fired_us: int, until_us: int) 
     return None if lost else sent
 
 
-def _stuck(observations: Observations, times: Timing, true: list[tuple[int, int]], span: Span) -> bool:
-    """Whether a server that was not lost itself said so long after the condition had ceased."""
-    end = observations.duration_us
+def _stuck(observations: Observations, times: Timing, true: list[tuple[int, int]], span: Span) -> Span | None:
+    """The part of a span by the end of which a server that was not lost itself should have said that it is over."""
     if span.until_us is None and _lost(observations, span.region):
-        return False
-    over = max((b for a, b in true if a <= (span.until_us or end)), default=None)
-    if over is None:
-        return False
-    allowed = over + VISIBLE_US + times.due_us - times.for_us
-    return (span.until_us if span.until_us is not None else end) > allowed
+        return None
+    until = span.until_us if span.until_us is not None else observations.duration_us
+    inside = [(a, b) for a, b in true if a <= until and b >= span.from_us - times.due_us - VISIBLE_US]
+    allowed = VISIBLE_US + times.due_us - times.for_us
+    for (_, over), (again, _) in pairwise([*inside, (until, until)]):
+        if again - over > allowed:
+            return Span(span.region, span.from_us, over + allowed)
+    return None
 
 
 def _lost(observations: Observations, region: str) -> bool:

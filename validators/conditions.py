@@ -21,6 +21,7 @@ from validators.columns import F64, I64, Bool, names, whole
 from validators.model import Observations
 
 SECOND_US = 1_000_000
+UNSEEN_US = 10_000_000  # samples and counts come each second
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, F64]
 Operation = Callable[[Any, Any], NDArray[Any]]
@@ -56,15 +57,46 @@ def metrics(expression: str) -> frozenset[str]:
     """Return the names of the series that a rule reads."""
     import promql_parser
 
-    found: set[str] = set()
-    todo: list[Any] = [promql_parser.parse(expression)]
+    return frozenset(node.name for node in _selectors(promql_parser.parse(expression)))
+
+
+def _selectors(tree: Any) -> list[Any]:
+    found, todo = [], [tree]
     while todo:
         node = todo.pop()
         if type(node).__name__ == "VectorSelector":
-            found.add(node.name)
+            found.append(node)
         todo += [getattr(node, n) for n in ("lhs", "rhs", "expr", "vector_selector") if hasattr(node, n)]
         todo += getattr(node, "args", [])
-    return frozenset(found)
+    return found
+
+
+def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]:
+    """Stretches (from, to) in microseconds in which nothing was recorded of a service that a rule watches."""
+    import promql_parser
+
+    evaluation = _Evaluation(observations, observations.duration_us // SECOND_US + 1)
+    watched = {
+        (node.name, dict(labels)["job"].removesuffix("-service"))
+        for node in _selectors(promql_parser.parse(expression))
+        for labels in evaluation.selected(node)
+    }
+    found: set[tuple[int, int]] = set()
+    for name, service in watched:
+        t_us = _recorded(observations, name, service)
+        edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
+        found |= {(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(np.diff(edges) > UNSEEN_US)}
+    return sorted(found)
+
+
+def _recorded(observations: Observations, name: str, service: str) -> I64:
+    """Instants at which something was recorded of a service in any region."""
+    if name == "http_requests_total":
+        table = observations.tables("load")
+        return np.unique(whole(table, "second")[names(table, "service").equal(service)]) * SECOND_US
+    quantity = "replicas_ready" if name == "up" else name
+    subjects = [s for s in integrity.subjects(observations, quantity) if s.partition("/")[2] == service]
+    return np.unique(np.concatenate([integrity.sample(observations, quantity, s)[0] for s in subjects]))
 
 
 def holds(observations: Observations, expression: str) -> Bool:
@@ -114,7 +146,7 @@ class _Evaluation:
         nodes: dict[str, Callable[[Any], Vector | float]] = {
             "ParenExpr": lambda n: self.of(n.expr),
             "NumberLiteral": lambda n: float(n.val),
-            "VectorSelector": self._selector,
+            "VectorSelector": self.selected,
             "Call": self._call,
             "AggregateExpr": self._aggregate,
             "BinaryExpr": self._binary,
@@ -130,10 +162,14 @@ class _Evaluation:
             raise NotOnRecordError("its rule takes a number where a series is needed")
         return value
 
-    def _selector(self, node: Any) -> Vector:
+    def selected(self, node: Any) -> Vector:
+        """Series that a selector chooses. Raises NotOnRecordError when there are none."""
         found = _series(self.observations, node.name, self.seconds)
         tests = [(m.name, str(m.op).removeprefix("MatchOp."), m.value) for m in node.matchers.matchers]
-        return {k: v for k, v in found.items() if all(_matches(dict(k).get(n, ""), op, w) for n, op, w in tests)}
+        chosen = {k: v for k, v in found.items() if all(_matches(dict(k).get(n, ""), op, w) for n, op, w in tests)}
+        if not chosen:
+            raise NotOnRecordError(f"{node.name} of what it watches is not on record")
+        return chosen
 
     def _call(self, node: Any) -> Vector:
         name = node.func.name
@@ -149,7 +185,7 @@ class _Evaluation:
         length = max(1, round(window.range.total_seconds()))
         before = np.maximum(np.arange(self.seconds) - length, 0)
         elapsed = np.arange(self.seconds) - before if name == "rate" else 1.0
-        counters = self._selector(window.vector_selector)
+        counters = self.selected(window.vector_selector)
         return {_bare(k): (v - v[before]) / elapsed for k, v in counters.items()}
 
     def _aggregate(self, node: Any) -> Vector:

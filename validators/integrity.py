@@ -15,7 +15,6 @@ from validators.measures.goodness import WINDOW_US, Outage, Series, blind
 from validators.model import Observations
 from validators.words import at, seconds
 
-UNSAMPLED_US = 10_000_000  # samples come each second
 RESOLUTION = 10  # an instrument resolves a limit when ten of its steps fit into it
 
 
@@ -104,11 +103,3 @@ def clock_bound_us(observations: Observations) -> int:
     """Greatest error between two clocks: declared, or sampled."""
     _, sampled = sample(observations, "clock_bound_us")
     return max(observations.clock_bound_us, round(float(sampled.max())) if len(sampled) else 0)
-
-
-def unsampled(observations: Observations) -> list[tuple[int, int]]:
-    """Stretches of more than a few seconds in which nothing at all was sampled."""
-    t_us = np.unique(whole(observations.tables("samples"), "t_us"))
-    edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
-    long = np.flatnonzero(np.diff(edges) > UNSAMPLED_US)
-    return [(int(edges[i]), int(edges[i + 1])) for i in long]

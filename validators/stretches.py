@@ -3,10 +3,12 @@
 Without a fault the whole run is one stretch. Source: DESIGN, What is measured, exactly (latency, throughput).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from validators import integrity
 from validators.columns import I64, Bool, names, whole
 from validators.marks import faults, of_kind
 from validators.measures.goodness import blind, series
@@ -121,17 +123,24 @@ def inside(second: I64, stretch: Stretch) -> Bool:
     return np.asarray((second >= stretch.from_s) & (second < stretch.to_s))
 
 
-def uncounted(observations: Observations, judged: tuple[Stretch, ...]) -> tuple[str, ...]:
-    """Seconds of the judged stretches that the sender's counts leave out, in words."""
-    seen = np.unique(counts(observations, "edge").second)
+def weaknesses(observations: Observations, judged: Sequence[Stretch], *services: str) -> tuple[str, ...]:
+    """What the instrument did wrong in the judged stretches: seconds that were not counted, jumps of its clock."""
+    words = [w for service in services for w in _uncounted(observations, judged, service)]
+    for stretch in judged:
+        words += integrity.clock_steps(observations, stretch.from_s * SECOND_US, stretch.to_s * SECOND_US)
+    for a, b in blind(observations, "load"):
+        if any(a < s.to_s * SECOND_US and b > s.from_s * SECOND_US for s in judged):
+            words.append(f"the load was not observed from {at(a)} to {at(b)}")
+    return tuple(dict.fromkeys(words))
+
+
+def _uncounted(observations: Observations, judged: Sequence[Stretch], service: str) -> list[str]:
+    seen = np.unique(counts(observations, service).second)
     words = []
     for stretch in judged:
         wanted = np.arange(stretch.from_s, stretch.to_s)
         lost = wanted[~np.isin(wanted, seen)]
         if len(lost):
             first = at(int(lost[0]) * SECOND_US)
-            words.append(f"{len(lost):,} s of load {stretch.name} were not counted, first at {first}")
-    for a, b in blind(observations, "load"):
-        if any(a < s.to_s * SECOND_US and b > s.from_s * SECOND_US for s in judged):
-            words.append(f"the load was not observed from {at(a)} to {at(b)}")
-    return tuple(words)
+            words.append(f"{len(lost):,} s of {service} {stretch.name} were not counted, first at {first}")
+    return words

@@ -15,7 +15,7 @@ from validators.marks import faults, of_kind
 from validators.measures.goodness import Series, series
 from validators.measures.recovery_time import members
 from validators.model import Evidence, Measurement, Observations
-from validators.words import at, seconds
+from validators.words import at, listed, seconds
 
 
 def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | None:
@@ -96,11 +96,12 @@ def _downtime(observations: Observations, name: str, change: str) -> Measurement
     since = started.t_us
     until = min((f.begun_us for f in faults(observations) if f.begun_us > since), default=observations.duration_us)
     probed = [s for m in members(observations, "complete") if (s := series(observations, m)) is not None]
-    if not probed:
-        why = "there are no probes through DNS"
+    if missing := [m for m in members(observations, "complete") if m not in {s.service for s in probed}]:
+        why = f"there are no probes of {listed(missing)} through DNS"
         return Measurement(name, None, None, None, "s", 0, method, doubts=(why,), says=why)
     sure, perhaps = _bad(probed, since, until)
     problems = [w for s in probed for w in integrity.unseen(observations, s, since, until, s.outages())]
+    problems += integrity.clock_steps(observations, since, until)
     low, high = _length(sure) / 1e6, _length(perhaps) / 1e6
     ended = all(o.back_us is not None or o.first_wrong_us >= until for s in probed for o in s.outages())
     says = (

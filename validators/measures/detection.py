@@ -1,15 +1,16 @@
 """Detection: from the instant at which an alert's condition holds to the page that is sent, by the rules as intended.
 
-The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it. Missed,
-late, spurious and stuck alerts are FAIL. One that is expected and fired before the fault decides nothing. The rules as
-written are rows beside it. Source: DESIGN, What is measured, exactly (detection).
+The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it; an alert
+that never fired is missed after `for` + scrape + evaluation. Missed, late, spurious and stuck alerts are FAIL. One that
+is expected and fired before the fault decides nothing. The rules as written are rows beside it.
+Source: DESIGN, What is measured, exactly (detection).
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from validators import integrity
-from validators.alerts import Alert, Story, alert, fired, rule
+from validators.alerts import VISIBLE_US, Alert, Story, alert, fired, rule
 from validators.conditions import SECOND_US
 from validators.marks import faults, of_kind
 from validators.measures.goodness import blind
@@ -60,7 +61,7 @@ def _decided(observations: Observations, name: str, subject: str, found: Alert) 
             limit=found.timing.late_us / 1e6, violated=True, says=words,
         )  # fmt: skip
     worst = max(found.stories, key=lambda s: _taken(s, observations.duration_us))
-    limit = found.timing.late_us / 1e6
+    limit = (found.timing.due_us if worst.fired_us is None else found.timing.late_us) / 1e6
     value, low, high, words = _times(observations, subject, worst)
     evidence = (
         Evidence("samples", f"condition of {subject}", worst.from_us),
@@ -127,16 +128,18 @@ def _doubts(subject: str, found: Alert) -> tuple[str, ...]:
 
 
 def _faults(observations: Observations, found: Alert) -> tuple[str, ...]:
-    """Stretches in which the samples, load or facts behind a due alert were not observed."""
-    unseen = [*blind(observations, "samples", "load", "marks", "alerts"), *integrity.unsampled(observations)]
+    """Stretches in which the samples, load or facts behind an alert were not observed, and jumps of the clock."""
+    gaps = [*blind(observations, "samples", "load", "marks", "alerts"), *found.unseen]
+    back = found.timing.due_us + VISIBLE_US
+    end = observations.duration_us
+    windows = [(s.from_us, s.to_us) for s in found.stories]
+    windows += [(s.from_us - back, end if s.until_us is None else s.until_us) for s in (*found.spurious, *found.stuck)]
     words: list[str] = []
-    for story in found.stories:
-        words += [
-            f"its condition was not observed from {at(a)} to {at(b)}"
-            for a, b in unseen
-            if a < story.to_us and b > story.from_us
-        ]
-        words += integrity.clock_steps(observations, story.from_us, story.to_us)
+    for from_us, to_us in windows:
+        shown = (
+            f"its condition was not observed from {at(a)} to {at(b)}" for a, b in gaps if a < to_us and b > from_us
+        )
+        words += [*shown, *integrity.clock_steps(observations, from_us, to_us)]
     return tuple(dict.fromkeys(words))
 
 

@@ -16,11 +16,12 @@ from validators import integrity
 from validators.columns import F64, I64, Histograms, histograms, quantile_ms
 from validators.model import Evidence, Measurement, Observations
 from validators.statistics.batches import mean_bounds
-from validators.stretches import SECOND_US, Stretch, column, counts, inside, stretches, uncounted
+from validators.stretches import SECOND_US, Stretch, column, counts, inside, stretches, weaknesses
 from validators.words import listed, quantity, seconds
 
 LONG_S, SHORT_S = 60, 10  # batches: minutes when there are ten of them, else ten seconds
 MANY = 10
+TOLD = 0.99  # share of the answers whose own time must be on record
 RESOLUTION = 0.004  # of a histogram
 SHOWN = (0.5, 0.99, 0.999)
 
@@ -57,7 +58,8 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
     worst = max(seen, key=lambda s: (s.value_ms is None, s.value_ms or s.low_ms))
     whole_run = len(seen) == len(found.judged) and not found.missing
     faults = (
-        *uncounted(observations, found.judged),
+        *weaknesses(observations, found.judged, "edge", service),
+        *own.unrecorded(found.judged),
         *integrity.late_sender(observations, limit_ms * 1e3, [_us(s) for s in found.judged]),
     )
     evidence = Evidence("load", _place(service, worst.stretch), worst.stretch.from_s * SECOND_US)
@@ -75,8 +77,10 @@ class _Own:
     def __init__(self, observations: Observations, service: str, limit_ms: float) -> None:
         self._known = counts(observations, service)
         self._histograms = histograms(observations.tables("load"), "own", self._known.rows)
-        ended = column(observations, service, "ok") + column(observations, service, "failed")
-        self._attempts = np.maximum(column(observations, service, "attempts"), ended)
+        self._service, self._ok = service, column(observations, service, "ok")
+        self._attempts = np.maximum(
+            column(observations, service, "attempts"), self._ok + column(observations, service, "failed")
+        )
         greatest = float(histogram.middle_ns(np.array([self._histograms.bins.max(initial=0)]))[0]) / 1e6
         self._above_ms = max(greatest, _timeout_ms(observations), 2 * limit_ms)  # slower than all others
 
@@ -85,6 +89,16 @@ class _Own:
         chosen = inside(self._known.second, stretch)
         counted = self._histograms.total(chosen)
         return counted, max(0, int(self._attempts[chosen].sum()) - histogram.count(counted))
+
+    def unrecorded(self, judged: Sequence[Stretch]) -> tuple[str, ...]:
+        """Answers whose own time the service did not tell, in words."""
+        words = []
+        for stretch in judged:
+            ok = int(self._ok[inside(self._known.second, stretch)].sum())
+            told = histogram.count(self.total(stretch)[0])
+            if told < TOLD * ok:
+                words.append(f"{self._service} told its own time of {told:,} of {ok:,} answers {stretch.name}")
+        return tuple(words)
 
     def seen(self, stretch: Stretch, share: float) -> Seen:
         """Quantile of a stretch with its interval."""

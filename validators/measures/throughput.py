@@ -12,7 +12,7 @@ import numpy as np
 
 from validators.columns import F64
 from validators.model import Evidence, Measurement, Observations
-from validators.stretches import SECOND_US, WINDOW_S, Stretch, column, counts, stretches, uncounted
+from validators.stretches import SECOND_US, WINDOW_S, Stretch, column, counts, stretches, weaknesses
 from validators.words import at, quantity
 
 SENT_SHARE = 0.99  # of what was intended: below it the generator did not offer the load
@@ -49,7 +49,7 @@ def over(
         return [Measurement(name, None, None, None, "1/s", 0, METHOD, doubts=(words,), at_least=True, says=words)]
     least = min(windows, key=lambda w: w.ok)
     doubts = _doubts(windows, limit)
-    faults = (*uncounted(observations, tuple(judged)), *_unsent(windows))
+    faults = (*weaknesses(observations, judged, "edge"), *_unsent(windows))
     where = f"service=edge, second {least.from_s}..{least.from_s + WINDOW_S}"
     detail = {
         "windows": [
