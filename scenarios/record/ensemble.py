@@ -61,12 +61,20 @@ _MARKS = pa.list_(
 TRIALS: pa.Schema = pa.schema(
     [("trial", pa.int64()), ("seed", pa.int64()), ("objectives", _OBJECTIVES), ("marks", _MARKS)]
 )
-SAYS = {
+TRIAL_SAYS = {
     "trial": "number of the trial; with the seed it gives all draws",
     "seed": "seed of the ensemble",
-    "objectives": "a verdict for each objective; result null: not exercised or not judged; value null: it never "
-    "happened or is unknown; low and high bound the true value; phases: seconds of each stage of the recovery",
-    "marks": "facts as in marks.jsonl, sorted by (t_us, seq); detail is JSON",
+    "objectives": "a verdict for each objective",
+    "marks": "facts as in marks.jsonl, sorted; `detail` is JSON",
+}
+OBJECTIVE_SAYS = {
+    "objective": "its name",
+    "result": "PASS, FAIL, INCONCLUSIVE; null: not exercised or not judged",
+    "value": "what was measured, in the unit of the objective; null: it never happened, or is unknown",
+    "low": "lower bound of the true value",
+    "high": "upper bound of the true value",
+    "phases": "seconds of each stage of a recovery: detect, decide, act, converge",
+    "reason": "the judge's sentence",
 }
 
 

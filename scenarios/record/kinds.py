@@ -34,13 +34,13 @@ GROUPS: tuple[Group, ...] = (
         Fact("fault_gone", ("fault",), "it is seen to be gone"),
     )),
     Group("Alerting", "the alert", (
-        Fact("alert_pending", ("rules", "region"), "the condition holds; rules: intended or written; region: where"),
+        Fact("alert_pending", ("rules", "region"), "the condition holds in this region; rules: intended or written"),
         Fact("alert_firing", ("rules", "region"), "it held for as long as `for` asks"),
         Fact("alert_resolved", ("rules", "region"), "it holds no longer"),
         Fact("page_sent", ("alert",), "Alertmanager sends"),
         Fact("page_received", ("alert", "severity"), "the responder's telephone rings"),
     )),
-    Group("People", "a role: L1, incident-commander, technical-lead ...", (
+    Group("People", "a role: L1, incident-commander, technical-lead", (
         Fact("acknowledged", ("alert",), "the page is acknowledged"),
         Fact("escalated", ("to",), "the next level is paged"),
         Fact("engaged", ("role",), "somebody works on it"),
