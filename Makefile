@@ -48,6 +48,7 @@ bench-gates: .venv/test ## the rows of it that have a gate, on short runs
 docs: .venv/test ## write the generated pages anew
 	@$(BIN)/python -m tests.tidy.guarantees
 	@$(BIN)/python -m scenarios.files.reference
+	@$(BIN)/python -m scenarios.record.document > docs/reference/record.md
 
 lock: ## pin every dependency with hashes (needs uv)
 	@for part in "requirements.txt" "requirements-test.txt --extra test"; do \
