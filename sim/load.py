@@ -9,6 +9,7 @@ from scenarios.files.resolved import Resolved
 from scenarios.model.parameters import Parameters
 
 MINUTE_NS = 60_000_000_000
+FOREVER_NS = 1 << 61
 Factors = tuple[tuple[float, ...], tuple[float, ...]]  # minutes, times the base rate
 
 
@@ -22,6 +23,14 @@ class Load:
     def at(self, instant_ns: int) -> float:
         """Rate at an instant, new orders a second."""
         return float(np.interp(instant_ns, self.points_ns, self.rates_per_s))
+
+    def steady_until(self, instant_ns: int) -> int:
+        """Instant up to which the rate stays what it is at this instant; far away: for ever."""
+        i = int(np.searchsorted(self.points_ns, instant_ns, side="right"))
+        if i >= len(self.points_ns):
+            return FOREVER_NS
+        flat = i > 0 and self.rates_per_s[i - 1] == self.rates_per_s[i]
+        return int(self.points_ns[i]) if flat else instant_ns + 1
 
     def scaled(self, factor: float) -> "Load":
         """The same profile at another base rate."""

@@ -9,7 +9,7 @@ class ProbeClass:
 
     name: str
     client: str
-    route: str  # dns | direct | stale | load | poll
+    route: str  # dns | direct | stale | load | poll | health | look
     service: str  # order for the whole chain
     region: str | None  # of a direct probe
     spacing_ns: int
@@ -26,14 +26,6 @@ class Names:
     edge: dict[tuple[str, str], int]  # (region, caller)
     classes: tuple[ProbeClass, ...]  # class 0 is the load
     database: dict[str, int]  # region -> number
-
-    def station_name(self, station: int) -> str:
-        """Return "region/service"."""
-        return self._station_names[station]
-
-    @property
-    def _station_names(self) -> dict[int, str]:
-        return {number: f"{region}/{service}" for (region, service), number in self.station.items()}
 
     def class_number(self, name: str) -> int:
         """Number of a request class."""

@@ -6,6 +6,7 @@ that neither clock passes the other. Where a watch stops the data plane earlier,
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from scenarios.errors import Problem, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.record.writer import Recorder
 from sim.build import system
+from sim.control.caches import Caches
 from sim.control.cluster import Cluster
 from sim.control.context import Context
 from sim.control.dns import Dns
@@ -34,8 +36,9 @@ SECOND = 1_000_000_000
 LEAST_SUSTAIN_NS = 60 * SECOND
 THROUGHPUT_WINDOW_NS = 60 * SECOND
 IN_FLIGHT_NS = 10 * SECOND  # after the load has stopped, until its last requests have ended
+CLEAN_UP_NS = 900 * SECOND  # what is not gone by then is left behind
 LEDGER_PER_S = 5.0  # writes a second that stand for all orders at fidelity control
-FLUSH_NS = {"request": SECOND, "control": 30 * SECOND}
+FLUSH_NS = {"request": SECOND, "control": 60 * SECOND}
 Progress = Callable[[int, int, str], None]
 
 
@@ -62,7 +65,7 @@ def run(
     if fidelity not in FLUSH_NS:
         found = f"fidelity {fidelity}"
         raise UsageError(Problem("--fidelity", found, f"one of {', '.join(FLUSH_NS)}", "Leave it out for `request`."))
-    return _World(resolved, seed, trial, recorder, fidelity, progress or _no_progress).play()
+    return World(resolved, seed, trial, recorder, fidelity, progress or _no_progress).play()
 
 
 def _no_progress(now_us: int, at_most_us: int, words: str) -> None:
@@ -71,41 +74,51 @@ def _no_progress(now_us: int, at_most_us: int, words: str) -> None:
 
 def _plane(built: System, offered: Load, fidelity: str) -> DataPlane:
     if fidelity == "control":
-        return StatePlane(built, offered.at)
+        return StatePlane(built, offered)
     from sim.data.event_plane import EventPlane  # compiles the kernel, which fidelity control does not need
 
     return EventPlane(built)
 
 
-class _World:
+class World:
     """One trial under way."""
 
     def __init__(
-        self, resolved: Resolved, seed: int, trial: int, recorder: Recorder, fidelity: str, progress: Progress
+        self,
+        resolved: Resolved,
+        seed: int,
+        trial: int,
+        recorder: Recorder,
+        fidelity: str,
+        progress: Progress = _no_progress,
+        *,
+        flush_ns: int | None = None,
     ) -> None:
         built, names = system(resolved, seed, trial)
         offered = load(resolved)
         self._plane = _plane(built, offered, fidelity)
         self._context = Context(resolved, seed, trial, self._plane, names, recorder)
         self._progress = progress
-        self._flush_ns = FLUSH_NS[fidelity]
-        sent = (
-            offered if fidelity == "request" else offered.scaled(LEDGER_PER_S / resolved.scenario.workload.rate_per_s)
-        )
+        self._flush_ns = flush_ns or FLUSH_NS[fidelity]
+        self._queues = fidelity == "request"
+        thinned = LEDGER_PER_S / resolved.scenario.workload.rate_per_s
+        sent = offered.scaled(thinned) if fidelity == "control" else offered
         self._arrivals = Arrivals(sent.points_ns, sent.rates_per_s, stream_key(seed, trial, "client", "arrivals"))
+        self._sending = True
         self._due: I64 = np.zeros(0, dtype=np.int64)  # fed, and not yet recorded as sent
-        self._install()
+        self._install(built)
         self._recording = Recording(self._context)
 
-    def _install(self) -> None:
+    def _install(self, built: System) -> None:
         context = self._context
         clusters = {region: Cluster(context, region) for region in context.topology.regions}
         self._observed = Observations(context, clusters)
         context.observed = self._observed
         context.clusters = dict(clusters)
-        context.dns = Dns(context)
+        dns = Dns(context, Caches(built))
+        context.dns = dns
         install(context)
-        self._faults = Faults(context, clusters)
+        self._faults = Faults(context, clusters, dns, self._observed)
 
     # --- the two clocks
 
@@ -118,13 +131,17 @@ class _World:
         end_ns = context.now_ns
         context.mark("run_ended", "run", reason=reason)
         context.command(Command.SEND, 0)
+        self._sending = False
         context.mark("load_stopped", "client")
         self._advance(end_ns + IN_FLIGHT_NS)
-        self._faults.clean_up()
         self._flush(final=True)
-        self._read_back()
+        timelines, surviving = context.database.timelines(), context.database.surviving
+        self._clean_up()
+        self._recording.readback(timelines, context.now_ns // 1_000)
+        for timeline in timelines:
+            context.mark("readback_done", timeline.name, timeline=timeline.name)
         counts = self._recording.counts | {"control_happenings": context.happenings}
-        return RunEnd("complete", end_ns // 1_000, context.database.surviving, counts)
+        return RunEnd("complete", end_ns // 1_000, surviving, counts)
 
     def _until_the_end(self) -> str:
         """Advance until the run has settled, or its time is over; return which."""
@@ -140,12 +157,15 @@ class _World:
                 return "settled"
             if now >= last_ns:
                 return "at most"
-            self._advance(min(last_ns, now // self._flush_ns * self._flush_ns + self._flush_ns, settled_ns or last_ns))
+            self._advance(min(last_ns, (now // self._flush_ns + 1) * self._flush_ns, settled_ns or last_ns))
             self._flush()
             self._progress(self._context.now_ns // 1_000, at_most_ns // 1_000, self._context.last_fact)
 
     def _settled_ns(self) -> int | None:
-        """When the run will have settled if nothing more happens; None: something is still to come or under way."""
+        """When the run will have settled if nothing more happens; None: something is still to come or under way.
+
+        Every service good for the sustain window since the last fault, lift or step, then a window for throughput.
+        """
         context = self._context
         if self._faults.pending or context.running:
             return None
@@ -163,8 +183,7 @@ class _World:
             self._feed(horizon)
             stop = self._plane.advance(horizon)
             if stop.watch >= 0:
-                fired = env.timeout(stop.at_ns - env.now)
-                fired.callbacks.append(lambda _, number=stop.watch: self._observed.watch_fired(number))
+                env.timeout(stop.at_ns - env.now).callbacks.append(partial(self._watch_fired, stop.watch))
                 continue
             env.step()
             self._context.happenings += 1
@@ -172,11 +191,15 @@ class _World:
     def _arrive(self, _: object) -> None:
         self._there = True
 
+    def _watch_fired(self, number: int, _: object) -> None:
+        self._observed.watch_fired(number)
+
     def _feed(self, horizon_ns: int) -> None:
         while self._plane.needs_arrivals_before(horizon_ns):
             fresh = self._arrivals.take(horizon_ns)
             self._plane.feed(fresh)
-            self._due = np.concatenate([self._due, fresh])
+            if self._sending:
+                self._due = np.concatenate([self._due, fresh])
 
     # --- the record
 
@@ -188,9 +211,16 @@ class _World:
             self._recording.sent(self._due[:gone])
             self._due = self._due[gone:]
         self._recording.flush(self._plane.drain(final=final), now)
+        if self._queues:
+            self._recording.queues(self._plane.counters())
 
-    def _read_back(self) -> None:
+    def _clean_up(self) -> None:
+        """Lift what still holds and wait until it is seen to be gone; nothing of it is judged."""
         context = self._context
-        self._recording.readback(context.now_ns // 1_000)
-        for timeline in context.database.timelines():
-            context.mark("readback_done", f"{timeline.name}", timeline=timeline.name)
+        self._faults.clean_up()
+        give_up_ns = context.now_ns + CLEAN_UP_NS
+        while self._faults.going and context.now_ns < give_up_ns:
+            self._advance(context.now_ns + SECOND)
+            self._plane.drain()
+        for name in sorted(self._faults.going):
+            context.mark("left_behind", name, what=name)

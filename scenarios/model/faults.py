@@ -46,6 +46,7 @@ FAULTS: dict[str, FaultKind] = {
             "a whole region is lost: nodes, database, control plane and its monitoring",
         ),
         FaultKind("pod-kill", ("region", "service"), "pod", False, "pods die at once; others replace them", (_COUNT,)),
+        FaultKind("pod-hang", ("region", "service"), "pod", True, "pods stop answering and say nothing", (_COUNT,)),
         FaultKind(
             "crash-loop",
             ("region", "service"),

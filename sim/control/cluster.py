@@ -37,9 +37,16 @@ class Deployment:
         """Number of ready pods."""
         return sum(p.ready for p in self.pods)
 
-    def free(self) -> list[Pod]:
-        """Places without a pod, those that were never used or are longest empty first."""
-        return sorted((p for p in self.pods if not p.exists), key=lambda p: (p.deleted_ns or 0, p.index))
+    @property
+    def listed_now(self) -> int:
+        """Number of pods that callers are told of."""
+        return sum(p.listed for p in self.pods)
+
+    def free(self, count: int) -> list[Pod]:
+        """So many places without a pod, those that were never used or are longest empty first."""
+        empty = sorted((p for p in self.pods if not p.exists), key=lambda p: (p.deleted_ns or 0, p.index))
+        assert len(empty) >= count, f"{self.service} has {len(empty)} free places and needs {count}"
+        return empty[: max(0, count)]
 
 
 class Cluster:
@@ -49,7 +56,7 @@ class Cluster:
         self._context = context
         self.region = region
         self.nodes = Nodes(context, region)
-        self.pods = Pods(context, region, self.nodes, self._count)
+        self.pods = Pods(context, region, self.nodes, self._count, self._changed)
         self._discovered: list[Pod] = []
         self._database_url: str | None = None
         self._reads_database_url = next(c.caller for c in context.topology.calls if c.callee == "database")
@@ -63,7 +70,7 @@ class Cluster:
         pods = [Pod(self.region, service, place, i, template) for i, place in enumerate(places)]
         for pod in pods[:plan]:
             pod.node = self.nodes.place(service)
-            pod.ready = pod.serving = pod.wanted = pod.exists = True
+            pod.ready = pod.serving = pod.wanted = pod.exists = pod.listed = True
             if pod.node is not None:
                 pod.node.images.add(service)
         ready = context.series(station, "replicas_ready", plan)
@@ -73,6 +80,10 @@ class Cluster:
     def _count(self, service: str) -> None:
         deployment = self.deployments[service]
         deployment.ready.set(deployment.ready_now)
+
+    def _changed(self, service: str) -> None:
+        listed = self.deployments[service].listed_now
+        self._context.mark("endpoints_changed", f"{self.region}/{service}", ready=listed)
 
     # --- what the API offers
 
@@ -91,7 +102,7 @@ class Cluster:
         deployment.plan = replicas
         deployment.planned.set(replicas)
         wanted = deployment.wanted
-        for pod in deployment.free()[: max(0, replicas - len(wanted))]:
+        for pod in deployment.free(replicas - len(wanted)):
             self.pods.create(pod, deployment.template)
         for pod in sorted(wanted, key=lambda p: p.ready)[: max(0, len(wanted) - replicas)]:
             self.pods.remove(pod)
@@ -139,7 +150,7 @@ class Cluster:
             wanted = deployment.wanted
             new = [p for p in wanted if p.template is template]
             room = min(deployment.plan + surge - len(wanted), deployment.plan - len(new))
-            for pod in deployment.free()[: max(0, room)]:
+            for pod in deployment.free(room):
                 self.pods.create(pod, template)
             if len(new) == len(wanted) and all(p.ready for p in deployment.wanted):
                 break
@@ -187,89 +198,121 @@ class Cluster:
             ]
         return self._discovered
 
-    # --- what happens to it
+    # --- what faults aim at
 
-    def _ready_pods(self, service: str) -> list[Pod]:
+    def ready_pods(self, service: str) -> list[Pod]:
+        """Pods that the kubelet calls ready."""
         return [p for p in self.deployments[service].pods if p.ready]
 
-    def kill(self, service: str, count: int) -> list[str]:
-        """Delete some pods at once; the deployment makes others. Returns their names."""
-        chosen = self._ready_pods(service)[:count]
-        for pod in chosen:
+    def share_of(self, service: str, share: float) -> list[Pod]:
+        """A share of the pods of the plan, rounded up."""
+        wanted = self.deployments[service].wanted
+        return wanted[: math.ceil(share * len(wanted))]
+
+    def node_of(self, service: str) -> Node:
+        """Node of the service's first ready pod."""
+        return next(p.node for p in self.ready_pods(service) if p.node is not None)
+
+    def pods_on(self, node: Node) -> list[Pod]:
+        """Pods on a node."""
+        return [p for d in self.deployments.values() for p in d.pods if p.node is node]
+
+    def settled(self, service: str) -> bool:
+        """Whether every pod that is wanted is ready."""
+        return all(p.ready for p in self.deployments[service].wanted)
+
+    # --- what happens to it
+
+    def kill(self, pods: list[Pod]) -> None:
+        """Delete some pods at once; their deployments make others."""
+        for pod in pods:
             self._context.command(Command.LOSE, pod.place, 1)
             self.pods.remove(pod)
-        self.scale(service, self.deployments[service].plan)
-        return [p.name for p in chosen]
+        for service in dict.fromkeys(p.service for p in pods):
+            self.scale(service, self.deployments[service].plan)
 
-    def crash_loop(self, service: str, share: float) -> list[str]:
-        """A share of the pods crashes now and at each start, as after a bad release. Returns their names."""
+    def crash_loop(self, service: str, pods: list[Pod]) -> None:
+        """Some pods crash now and at each start, as after a bad release."""
         deployment = self.deployments[service]
-        wanted = deployment.wanted
-        chosen = wanted[: math.ceil(share * len(wanted))]
         deployment.previous, deployment.template = deployment.template, Template("bad", crashes=True)
-        for pod in chosen:
+        for pod in pods:
             pod.template = deployment.template
             self.pods.crash(pod)
-        return [p.name for p in chosen]
 
     def mend(self, service: str) -> None:
         """Pods that crashed stay up from their next start on."""
         for pod in self.deployments[service].pods:
             pod.template.crashes = False
 
-    def lose_node(self, service: str) -> tuple[str, list[str]]:
-        """The node of the service's first ready pod dies. Returns its name and those of the pods lost."""
-        node = next(p.node for p in self._ready_pods(service) if p.node is not None)
-        node.alive = False
-        victims = [p for d in self.deployments.values() for p in d.pods if p.node is node]
+    def hang(self, pods: list[Pod]) -> None:
+        """Processes of some pods stop answering."""
+        for pod in pods:
+            self.pods.hang(pod)
+
+    def unhang(self, pods: list[Pod], lives: list[int]) -> None:
+        """Those that are still in the life given go on."""
+        for pod in self._still(pods, lives):
+            self.pods.unhang(pod)
+
+    def slow(self, pods: list[Pod], lives: list[int], milli: int) -> None:
+        """Those that are still in the life given work slower (or at their own speed again: 1000)."""
+        for pod in self._still(pods, lives):
+            self.pods.slow(pod, milli)
+
+    def _still(self, pods: list[Pod], lives: list[int]) -> list[Pod]:
+        return [p for p, life in zip(pods, lives, strict=True) if p.life == life and p.exists and self.pods.alive]
+
+    def lose_node(self, node: Node) -> None:
+        """A node dies with what is on it."""
+        self.nodes.lose(node)
+        victims = self.pods_on(node)
         for pod in victims:
             self.pods.vanish(pod, "node lost")
-        self._context.env.process(self._evict(node, victims))
-        return node.name, [p.name for p in victims]
+        self._context.env.process(self._evict(node, node.losses, victims))
 
-    def _evict(self, node: Node, victims: list[Pod]) -> Wait:
+    def _evict(self, node: Node, loss: int, victims: list[Pod]) -> Wait:
         """NotReady after the grace, endpoints follow; after the toleration the pods are replaced elsewhere."""
         context = self._context
-        yield context.env.timeout(max(1, self.nodes.notice_loss_ns(node.name)))
-        if node.alive:
+        yield context.env.timeout(max(1, self.nodes.notice_loss_ns(node)))
+        if node.alive or node.losses != loss:
             return
+        node.seen_lost = True
         context.mark("node_not_ready", node.name)
         for pod in victims:
             self.pods.unready(pod)
+        yield from self.nodes.eviction_turn(node)
         if context.on("toleration"):
             yield context.env.timeout(context.ns("kubernetes.toleration"))
-        if node.alive:
+        if node.alive or node.losses != loss or not self.pods.alive:
             return
         for pod in victims:
             self.pods.evict(pod)
         for service in dict.fromkeys(p.service for p in victims):
             self.scale(service, self.deployments[service].plan)
 
-    def regain_node(self, name: str) -> None:
+    def regain_node(self, node: Node) -> None:
         """The node is back, and what was on it."""
-        node = next(n for n in self.nodes.nodes if n.name == name)
-        node.alive = True
-        self._context.mark("node_ready", name)
-        for pod in [p for d in self.deployments.values() for p in d.pods if p.node is node]:
+        self.nodes.regain(node)
+        self._context.mark("node_ready", node.name)
+        for pod in self.pods_on(node):
             self.pods.revive(pod)
 
-    def lose(self) -> list[str]:
-        """The whole region is gone. Returns the names of the pods lost."""
+    def lose(self) -> None:
+        """The whole region is gone."""
         self.pods.alive = False
         for node in self.nodes.nodes:
-            node.alive = False
+            self.nodes.lose(node)
         lost = [p for d in self.deployments.values() for p in d.pods if p.exists]
         for pod in lost:
             self.pods.vanish(pod, "region lost")
             pod.ready = False
         for deployment in self.deployments.values():
             deployment.ready.set(0)
-        return [p.name for p in lost]
 
     def regain(self) -> None:
         """The region is back: its nodes start, and every pod on them."""
         self.pods.alive = True
         for node in self.nodes.nodes:
-            node.alive = True
+            self.nodes.regain(node)
         for pod in [p for d in self.deployments.values() for p in d.pods if p.exists]:
             self.pods.revive(pod)

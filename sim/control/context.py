@@ -160,11 +160,10 @@ class Context:
         self._waiting.append((kind, subject, event))
         return event
 
-    def trigger(self, trigger: Trigger) -> Wait:
-        """Wait for a timeline trigger: the first fact of its kind (and subject), then its delay."""
+    def fact(self, trigger: Trigger) -> Wait:
+        """Wait for the fact of a timeline trigger: the first of its kind (and subject). Its delay is still to come."""
         if (trigger.mark, trigger.subject) not in self._seen:
             yield self.when(trigger.mark, trigger.subject)
-        yield self.env.timeout(trigger.after_us * 1_000)
 
     def series(self, subject: str, name: str, value: float = 0.0) -> Series:
         """Make a piecewise linear quantity that is sampled each second into the record."""

@@ -34,3 +34,7 @@ class Monitoring:
         """They start again, empty."""
         if region in self._servers and not self._servers[region].alive:
             self._servers[region].start()
+
+    def healthy(self, region: str) -> bool:
+        """Whether the server of a region answers its health check."""
+        return region in self._servers and self._servers[region].alive

@@ -4,6 +4,7 @@ import simpy
 
 from sim.control.cluster import Cluster
 from sim.control.context import Context
+from sim.control.pods import Pod
 from sim.control.roles import Target
 from sim.data.plane import Counters
 
@@ -51,9 +52,20 @@ class Observations:
         assert known == counts, f"{probe_class} is watched for {known} already"
         return watch
 
+    def unwatch(self, probe_class: str) -> None:
+        """Watch a class no more."""
+        number = self._context.names.class_number(probe_class)
+        del self._watches[number]
+        self._context.plane.watch(number, 0, 0)
+
+    def answers(self, pod: Pod) -> bool:
+        """Whether a pod itself answers when it is asked, as a scrape does."""
+        return pod.serving
+
     def watch_fired(self, number: int) -> None:
         """The data plane has stopped for this class."""
-        self._watches[number][1].fired()
+        if number in self._watches:
+            self._watches[number][1].fired()
 
     def scrape(self, observer: str, region: str) -> tuple[Target, ...]:
         """Scrape every pod that service discovery knows in a region.
@@ -66,7 +78,7 @@ class Observations:
         counters = self._counters
         targets = []
         for pod in self._clusters[region].known():
-            if not pod.serving:
+            if not self.answers(pod):
                 targets.append(Target(pod.name, pod.service, False, 0, 0))
                 continue
             ok = int(counters.replica_ok[pod.place]) - pod.base_ok

@@ -1,4 +1,4 @@
-"""A pod's life: scheduled, image pulled, started, warmed up, found ready, listed; crashed, lost, replaced.
+"""A pod's life: scheduled, image pulled, started, warmed up, found ready, listed; hung, crashed, lost, replaced.
 
 Source: CALIBRATION 1. A steady readiness poll costs no happening: its next tick is found from its phase.
 """
@@ -6,7 +6,7 @@ Source: CALIBRATION 1. A steady readiness poll costs no happening: its next tick
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sim.control.context import S, Context, Wait
+from sim.control.context import Context, S, Wait
 from sim.control.nodes import Node, Nodes
 from sim.data.commands import Command, ReplicaState
 
@@ -23,7 +23,8 @@ class Template:
 class Pod:
     """One pod in a place of the data plane. `life` counts the pods of the place, so that old plans stop.
 
-    `exists`: the API knows it; `wanted`: it counts for the plan (not one that is being deleted).
+    `exists`: the API knows it; `wanted`: it counts for the plan (not one that is being deleted); `serving`: its process
+    answers; `ready`: the kubelet says so; `listed`: callers are told.
     """
 
     region: str
@@ -36,8 +37,11 @@ class Pod:
     wanted: bool = False
     serving: bool = False
     ready: bool = False
+    listed: bool = False
+    slow_milli: int = 1_000
     life: int = 0
     restarts: int = 0
+    moves: int = 0  # in and out of the endpoints, so far
     started_ns: int = 0
     deleted_ns: int | None = None
     base_ok: int = 0  # counters of its place when its process started
@@ -50,13 +54,21 @@ class Pod:
 
 
 class Pods:
-    """All pods of a region. `changed` is told of a service whose number of ready pods changes."""
+    """All pods of a region. `ready` and `listed` are told of a service whose number of such pods changes."""
 
-    def __init__(self, context: Context, region: str, nodes: Nodes, changed: Callable[[str], None]) -> None:
+    def __init__(
+        self,
+        context: Context,
+        region: str,
+        nodes: Nodes,
+        ready: Callable[[str], None],
+        listed: Callable[[str], None],
+    ) -> None:
         self._context = context
         self._nodes = nodes
         self._region = region
-        self._changed = changed
+        self._ready_changed = ready
+        self._listed_changed = listed
         self.alive = True  # the region itself
 
     # --- beginning
@@ -66,6 +78,9 @@ class Pods:
         pod.wanted = pod.exists = True
         pod.template, pod.node, pod.restarts = template, None, 0
         pod.life += 1
+        self._context.command(Command.LOSE, pod.place, 1)  # nothing of the pod before it is left
+        if pod.slow_milli != 1_000:
+            self.slow(pod, 1_000)
         self._context.mark("pod_created", pod.name)
         self._context.env.process(self._begin(pod, pod.life))
 
@@ -80,7 +95,8 @@ class Pods:
             cached = pod.service in node.images
             pull = "kubernetes.image_pull_cached" if cached else "kubernetes.image_pull_cold"
             yield context.env.timeout(context.draws.sample_ns(pull, f"{node.name}/{pod.service}", life))
-        node.images.add(pod.service)
+        if node.alive:
+            node.images.add(pod.service)
         yield from self._run(pod, life)
 
     def _run(self, pod: Pod, life: int) -> Wait:
@@ -128,30 +144,68 @@ class Pods:
         warm_us = context.topology.services[pod.service].warm_up.duration_us
         context.command(Command.WARM, pod.place, context.now_ns + warm_us * 1_000)
 
+    # --- readiness
+
+    def _next_probe_ns(self, pod: Pod) -> int:
+        """Time until the kubelet's next readiness probe of a pod; its probes come at a phase of their own."""
+        context = self._context
+        period = context.ns("kubernetes.readiness_period")
+        phase = int(context.draws.uniform(pod.name, "readiness phase", pod.life) * period)
+        return period - (context.now_ns - pod.started_ns - phase) % period
+
     def _become_ready(self, pod: Pod, life: int) -> Wait:
         context = self._context
         if context.on("readiness_probes"):
-            period = context.ns("kubernetes.readiness_period")
-            yield context.env.timeout(1 + int(context.draws.uniform(pod.name, "readiness phase", life) * period))
-        if not self._runs(pod, life) or not pod.serving:
+            more = int(context.parameters.number("kubernetes.readiness_successes")) - 1
+            yield context.env.timeout(self._next_probe_ns(pod) + more * context.ns("kubernetes.readiness_period"))
+        if not self._runs(pod, life) or not pod.serving or pod.ready:
             return
         self._set_ready(pod, ready=True)
         context.mark("pod_ready", pod.name)
-        yield from self._propagate(pod, life)
+        yield from self._propagate(pod)
         if self._current(pod, life) and pod.ready:
-            context.command(Command.LIST, pod.place, 1)
+            self._list(pod, listed=True)
+
+    def _find_hung(self, pod: Pod, life: int) -> Wait:
+        """The kubelet finds that a pod does not answer: so many probes in a row, the last one until its timeout."""
+        context = self._context
+        if context.on("readiness_probes"):
+            more = int(context.parameters.number("kubernetes.readiness_failures")) - 1
+            rounds = self._next_probe_ns(pod) + more * context.ns("kubernetes.readiness_period")
+            yield context.env.timeout(rounds + context.ns("kubernetes.readiness_timeout"))
+        if self._runs(pod, life) and not pod.serving:
+            self.unready(pod)
 
     def _set_ready(self, pod: Pod, *, ready: bool) -> None:
         pod.ready = ready
-        self._changed(pod.service)
+        self._ready_changed(pod.service)
 
-    def _propagate(self, pod: Pod, life: int) -> Wait:
+    def _list(self, pod: Pod, *, listed: bool) -> None:
+        if pod.listed != listed:
+            pod.listed = listed
+            self._context.command(Command.LIST, pod.place, int(listed))
+            self._listed_changed(pod.service)
+
+    def _propagate(self, pod: Pod) -> Wait:
         """Endpoints reach kube-proxy."""
         context = self._context
+        pod.moves += 1
         if context.on("endpoint_propagation"):
-            yield context.env.timeout(context.draws.sample_ns("kubernetes.endpoint_propagation", pod.name, life))
+            yield context.env.timeout(context.draws.sample_ns("kubernetes.endpoint_propagation", pod.name, pod.moves))
 
-    # --- ending
+    def unready(self, pod: Pod) -> None:
+        """Take it out of the endpoints, as fast as they propagate."""
+        if pod.ready:
+            self._set_ready(pod, ready=False)
+            self._context.mark("pod_unready", pod.name)
+        self._context.env.process(self._unlist(pod))
+
+    def _unlist(self, pod: Pod) -> Wait:
+        yield from self._propagate(pod)
+        if not pod.ready and self.alive:
+            self._list(pod, listed=False)
+
+    # --- trouble
 
     def crash(self, pod: Pod) -> None:
         """The process ends: connections are reset, the pod is unready at once, the kubelet starts it again."""
@@ -168,30 +222,47 @@ class Pods:
         yield self._context.env.timeout(self._back_off_ns(pod))
         yield from self._run(pod, life)
 
-    def unready(self, pod: Pod) -> None:
-        """Take it out of the endpoints, as fast as they propagate."""
-        if pod.ready:
-            self._set_ready(pod, ready=False)
-            self._context.mark("pod_unready", pod.name)
-        self._context.env.process(self._unlist(pod, pod.life))
+    def hang(self, pod: Pod) -> None:
+        """The process stops answering and says nothing; the kubelet's probes find out."""
+        context = self._context
+        context.command(Command.STATE, pod.place, ReplicaState.BLACK_HOLE)
+        context.command(Command.LOSE, pod.place, 0)
+        pod.serving = False
+        context.env.process(self._find_hung(pod, pod.life))
 
-    def _unlist(self, pod: Pod, life: int) -> Wait:
-        yield from self._propagate(pod, life)
-        if not pod.ready and self.alive:
-            self._context.command(Command.LIST, pod.place, 0)
+    def unhang(self, pod: Pod) -> None:
+        """It answers again, if it is still the same process."""
+        pod.serving = True
+        self._context.command(Command.STATE, pod.place, ReplicaState.SERVING)
+        if not pod.ready:
+            self._context.env.process(self._become_ready(pod, pod.life))
+
+    def slow(self, pod: Pod, milli: int) -> None:
+        """Its work takes so many thousandths of the usual."""
+        pod.slow_milli = milli
+        self._context.command(Command.SLOW, pod.place, milli)
+
+    # --- ending
 
     def remove(self, pod: Pod) -> None:
-        """Delete it. What it works on is finished; new connections are refused until the endpoints have changed."""
+        """Delete it. What it works on is finished within the grace; new connections are refused."""
+        context = self._context
         pod.wanted = pod.exists = False
-        pod.deleted_ns = self._context.now_ns
+        pod.deleted_ns = context.now_ns
         if pod.serving:
-            self._context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
+            context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
         pod.serving = False
         self.unready(pod)
         pod.life += 1
         if pod.node is not None:
             self._nodes.free(pod.node, pod.service)
         pod.node = None
+        context.env.process(self._kill_at_last(pod, pod.life))
+
+    def _kill_at_last(self, pod: Pod, life: int) -> Wait:
+        yield self._context.env.timeout(self._context.ns("kubernetes.termination_grace"))
+        if pod.life == life:
+            self._context.command(Command.LOSE, pod.place, 1)
 
     def vanish(self, pod: Pod, reason: str) -> None:
         """Its machine is gone: nobody answers, nobody says so."""
@@ -209,11 +280,11 @@ class Pods:
     def revive(self, pod: Pod) -> None:
         """Its machine is back: a pod that counts starts its container again, an evicted one is gone at last."""
         context = self._context
+        self._set_ready(pod, ready=False)
+        self._list(pod, listed=False)
+        context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
         if not pod.wanted:
             self.remove(pod)
             return
-        self._set_ready(pod, ready=False)
-        context.command(Command.LIST, pod.place, 0)
-        context.command(Command.STATE, pod.place, ReplicaState.REFUSING)
         pod.life += 1
         context.env.process(self._run(pod, pod.life) if pod.node is not None else self._begin(pod, pod.life))

@@ -2,7 +2,8 @@
 
 True state: nodes, pods, deployments, cluster, dns, faults, postgres, state_plane. Observers: prometheus, alertmanager,
 people, automation, procedures. Observers import this file and `context`, never a module of the true state: they learn
-through scrapes and probes (`Observed`, `Watch`) and through what an API answers (`ClusterApi`, `DnsApi`, `DatabaseApi`).
+through scrapes and probes (`Observed`, `WatchLike`) and through what an API answers (`ClusterApi`, `DnsApi`,
+`DatabaseApi`).
 """
 
 from dataclasses import dataclass
@@ -90,7 +91,8 @@ class ClusterApi(Protocol):
     def patch_config(self, key: str, value: str) -> None:
         """Patch the ConfigMap: pods that read it as environment see it after their next start only.
 
-        Keys with a meaning: `database_url` (a name that `DatabaseTruth.connect` knows), `trading_enabled` ("true"/"false").
+        Keys with a meaning: `database_url` (a name that `DatabaseTruth.connect` knows), `trading_enabled` ("true" or
+        "false").
         """
         ...
 
@@ -222,6 +224,10 @@ class MonitoringLike(Protocol):
 
     def regain(self, region: str) -> None:
         """They start again, empty."""
+        ...
+
+    def healthy(self, region: str) -> bool:
+        """Whether the Prometheus of a region answers its health check."""
         ...
 
 

@@ -1,82 +1,97 @@
 """`DataPlane` at fidelity `control`: answers from state and capacity, without queues.
 
-Time is cut into pieces in which nothing changes (`state_flow.Flow`); probes and writes of a piece get their ends in one
-stroke of numpy. The writes fed are a thinned ledger: a few a second stand for all orders. No latency, no throughput.
+Time is cut into pieces in which nothing changes (`state_flow.Flow`); the probes and writes of many pieces get their
+ends in one stroke of numpy. Pieces begin at commands and whole seconds only, and what has ended is handed out in order
+of its end, so that no fact depends on when it is asked for. The writes fed are a thinned ledger: a few a second stand
+for all orders. No latency, no throughput.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from sim.control.state_flow import OK, Flow, Flows, State
+from sim.control.caches import Caches
+from sim.control.state_flow import OK, STATUSES, Flow, Flows, State
+from sim.control.state_ledger import StateLedger
+from sim.control.state_watches import Watches
+from sim.control.streams import uniforms
 from sim.data.commands import Command, Outcome, Status
 from sim.data.plane import Chunk, Counters, LoadRows, Stop
 from sim.data.system import System
 
 I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
-Rate = Callable[[int], float]  # offered orders a second at an instant in ns
 
 SECOND = 1_000_000_000
-_GOLDEN, _MIX1, _MIX2 = (np.uint64(c) for c in (0x9E3779B97F4A7C15, 0xBF58476D1CE4E5B9, 0x94D049BB133111EB))
-_NO_HIST: I64 = np.zeros((0, 2), dtype=np.int64)
+ANSWER_NS = 6_000_000  # an answer takes a fixed small time: this level says nothing about latency
 _NONE: I64 = np.zeros(0, dtype=np.int64)
 
 
-def uniforms(key: np.uint64, n: I64) -> F64:
-    """Return numbers n of a stream, the same as `sim.data.draws.uniform`."""
-    z = np.uint64(key) + (n.astype(np.uint64) + np.uint64(1)) * _GOLDEN
-    z = (z ^ (z >> np.uint64(30))) * _MIX1
-    z = (z ^ (z >> np.uint64(27))) * _MIX2
-    z ^= z >> np.uint64(31)
-    return ((z >> np.uint64(12)).astype(np.float64) + 0.5) / 4503599627370496.0
+class Offered(Protocol):
+    """The offered load of new orders."""
+
+    def at(self, instant_ns: int) -> float:
+        """Orders a second at an instant."""
+        ...
+
+    def steady_until(self, instant_ns: int) -> int:
+        """Instant up to which the rate stays what it is at this instant."""
+        ...
 
 
-@dataclass
-class _Watch:
-    failures: int
-    successes: int
-    next_index: int
-    row: int = 0
-    fired: bool = False
-    pending: tuple[int, bool] | None = None  # a probe under way: its end, and whether it is good
+@dataclass(frozen=True)
+class _Ended:
+    """Requests with their ends, columns of equal length. Class 0 are the writes."""
+
+    kind: I64
+    index: I64
+    intended_ns: I64
+    done_ns: I64
+    region: I64
+    station: I64
+    replica: I64
+    status: I64
+
+    def rows(self, chosen: I64) -> "_Ended":
+        """Some of them."""
+        return _Ended(*(column[chosen] for column in self.columns()))
+
+    def columns(self) -> tuple[I64, ...]:
+        """All columns."""
+        return (
+            self.kind, self.index, self.intended_ns, self.done_ns, self.region, self.station, self.replica, self.status,
+        )  # fmt: skip
 
 
 class StatePlane:
-    """See the module. `rate` is the offered load, constant within each whole second."""
+    """See the module. The offered load is constant within each whole second."""
 
-    def __init__(self, system: System, rate: Rate) -> None:
+    def __init__(self, system: System, offered: Offered) -> None:
         self._system = system
-        self._rate = rate
+        self._offered = offered
         self._state = State.initial(system)
         self._flows = Flows(system)
+        self._caches = Caches(system)
         self._now = 0
-        self._settled_ns = 0  # pieces exist up to here
-        self._changing_until = 0  # state changes by itself until then: warm-up, DNS caches
-        self._starts: list[int] = []
         self._pieces: list[Flow] = []
-        self._flow: tuple[tuple[object, ...], Flow] | None = None
-        self._dns_since, self._dns_answer = [0], [system.initial_dns]
-        self._ok = np.zeros(len(system.station_names))
-        self._failed = np.zeros(len(system.station_names))
-        self._replica_ok = np.zeros(len(system.replica_station))
-        self._replica_failed = np.zeros(len(system.replica_station))
-        self._probed_to = np.zeros(len(system.class_names), dtype=np.int64)  # next probe index of each class
+        self._starts: list[int] = []
+        self._begun_ns = 0  # of the last piece
+        self._valid_ns = 0  # pieces exist up to here
+        self._dns_moves_until = 0  # clients' caches
+        self._cold_until = [0] * len(system.region_names)
+        self._made: tuple[tuple[int, float, tuple[float, ...]], Flow] | None = None
+        replicas = len(system.replica_station)
+        self._counted = np.zeros((3, replicas))  # ok, failed, own work in ns, up to the begin of the last piece
+        self._region_of_replica: list[int] = system.station_region[system.replica_station].tolist()
+        self._classes = _Classes(system)
+        self._ended_to = 0  # requests intended before have their ends
+        self._open = [_Ended(*[_NONE] * 8)]  # ends later than the last drain
         self._arrivals: I64 = _NONE
-        self._written = 0  # class-0 requests ended
-        self._fed = 0
-        self._wal = [0] * system.databases
-        self._commits: list[list[tuple[I64, int]]] = [
-            [] for _ in range(system.databases)
-        ]  # (instants, position before)
-        self._ended: list[tuple[I64, ...]] = []
-        self._rows: list[tuple[I64, ...]] = []
-        self._watches: dict[int, _Watch] = {}
-        expiry = uniforms(system.expiry_key, np.arange(system.clients))
-        self._expiry = (expiry * system.dns_ttl).astype(np.int64)
-        self._last_rate = -1.0
+        self._written = 0  # class-0 requests with an end
+        self._ledger = StateLedger(system.databases)
+        self._watches = Watches(self._good_at, system.probe_phase, system.probe_spacing)
 
     @property
     def now_ns(self) -> int:
@@ -95,300 +110,286 @@ class StatePlane:
 
     def advance(self, horizon_ns: int) -> Stop:
         """Let time pass; watched classes are looked at probe by probe."""
-        while self._watches:
-            at_ns, p = min((self._next_of(w, p), p) for p, w in self._watches.items())
-            if at_ns >= horizon_ns:
-                break
-            self._now = max(self._now, at_ns)
-            if self._look(p, self._watches[p]):
-                return Stop(self._now, p)
+        fired = self._watches.advance(horizon_ns)
+        if fired is not None:
+            self._now = max(self._now, fired[0])
+            return Stop(self._now, fired[1])
         self._now = max(self._now, horizon_ns)
         return Stop(self._now, -1)
 
     def watch(self, probe_class: int, failures: int, successes: int) -> None:
-        """Stop `advance` after that many failures in a row (then that many successes)."""
-        spacing, phase = int(self._system.probe_spacing[probe_class]), int(self._system.probe_phase[probe_class])
-        self._watches[probe_class] = _Watch(failures, successes, max(0, -(-(self._now - phase) // spacing)))
+        """Stop `advance` after that many failures in a row (then that many successes); no failures: watch no more."""
+        self._watches.watch(probe_class, failures, successes, self._now)
 
-    def _intended(self, p: int, index: int) -> int:
-        return int(self._system.probe_phase[p]) + index * int(self._system.probe_spacing[p])
-
-    def _next_of(self, watch: _Watch, p: int) -> int:
-        """When something happens to a watched class: a probe ends or is sent (one at a time)."""
-        return watch.pending[0] if watch.pending else self._intended(p, watch.next_index)
-
-    def _look(self, p: int, watch: _Watch) -> bool:
-        """Send or count one probe of a watched class; whether the watch fires."""
-        if watch.pending is None:
-            index, times = np.array([watch.next_index]), np.array([self._intended(p, watch.next_index)])
-            self._settle(int(times[0]) + 1)
-            status = self._end(p, index, times)[0]
-            watch.pending = (int(self._done(p, status, times)[0]), int(status[0]) == OK)
-            watch.next_index += 1
-            return False
-        good, watch.pending = watch.pending[1], None
-        watch.row = watch.row + 1 if good == watch.fired else 0
-        if watch.row < (watch.successes if watch.fired else watch.failures):
-            return False
-        watch.fired, watch.row = not watch.fired, 0
-        return True
+    def _good_at(self, p: int, index: int, at_ns: int) -> tuple[bool, int]:
+        """Whether a probe intended at an instant (not before the last piece) ends well, and when it ends."""
+        self._settle(at_ns + 1)
+        flow, region = self._pieces[-1], self._classes.region(p, at_ns, self._caches)
+        status = int(Status.NO_ADDRESS)
+        if region >= 0:
+            row = int(self._classes.row[p, region])
+            status = int(flow.sure[row])
+            if status < 0:
+                draw = uniforms(self._system.pick_key[p, :1], np.array([2 * index]))[0]
+                status = _drawn(flow.cumulated[row], draw)
+        taken = int(self._system.probe_timeout[p]) if status == Status.TIMEOUT else ANSWER_NS
+        return status == OK, at_ns + taken
 
     # --- pieces
 
-    def _clients_by_region(self, at_ns: int) -> F64:
-        """Share of the clients whose cache leads to each region."""
-        region = self._client_region(np.arange(self._system.clients), np.full(self._system.clients, at_ns))
-        counts = np.bincount(region[region >= 0], minlength=len(self._system.region_names))
-        return counts / self._system.clients
-
     def _settle(self, until_ns: int) -> None:
-        """Make the pieces of [settled, until)."""
-        at = self._settled_ns
-        while at < until_ns:
-            rate = self._rate(at)
-            end = until_ns
-            if at < self._changing_until or rate != self._rate(until_ns - 1) or self._varies(at, until_ns):
-                end = min(until_ns, (at // SECOND + 1) * SECOND)
-            flow = self._flow_at(at, rate)
-            seconds = (end - at) / 1e9
-            self._ok += flow.ok_per_s * seconds
-            self._failed += flow.failed_per_s * seconds
-            station = self._system.replica_station
-            self._replica_ok += flow.share * flow.ok_per_s[station] * seconds
-            self._replica_failed += flow.share * flow.failed_per_s[station] * seconds
-            if not self._pieces or self._pieces[-1] is not flow:
-                self._starts.append(at)
-                self._pieces.append(flow)
-            at = end
-        self._settled_ns = max(self._settled_ns, until_ns)
+        """Make the pieces of [.., until)."""
+        while self._valid_ns < until_ns:
+            at_ns = self._valid_ns
+            self._count(at_ns)
+            second_ns = at_ns // SECOND * SECOND
+            rate = self._offered.at(second_ns)
+            shares = tuple(self._caches.shares(np.array([at_ns]), len(self._cold_until))[0].tolist())
+            if not self._state.sending:
+                shares = (0.0,) * len(shares)
+            cold = any(share > 0.0 and at_ns < until for share, until in zip(shares, self._cold_until, strict=True))
+            key = (self._state.version, rate, shares)
+            if cold or self._made is None or self._made[0] != key:
+                self._made = (key, self._flows.flow(self._state, [rate * s for s in shares], at_ns))
+            if not self._pieces or self._pieces[-1] is not self._made[1]:
+                self._pieces.append(self._made[1])
+                self._starts.append(at_ns)
+            if cold or at_ns < self._dns_moves_until:
+                self._valid_ns = second_ns + SECOND
+            else:
+                self._valid_ns = -(-self._offered.steady_until(second_ns) // SECOND) * SECOND
+            self._begun_ns = at_ns
 
-    def _varies(self, begin_ns: int, end_ns: int) -> bool:
-        """Whether the offered load changes within the interval, at whole seconds."""
-        if end_ns - begin_ns <= SECOND:
-            return begin_ns // SECOND != (end_ns - 1) // SECOND and self._rate(begin_ns) != self._rate(end_ns - 1)
-        probes = range(begin_ns, end_ns, max(SECOND, (end_ns - begin_ns) // 16))
-        return len({self._rate(t) for t in probes}) > 1
+    def _count(self, until_ns: int) -> None:
+        """Add what the last piece has counted up to its end."""
+        if self._pieces:
+            self._counted = self._counted_at(until_ns)
+            self._begun_ns = until_ns
 
-    def _flow_at(self, at_ns: int, rate: float) -> Flow:
-        moving = at_ns // SECOND if at_ns < self._changing_until else -1
-        key = (self._state.version, rate, moving)
-        if self._flow is None or self._flow[0] != key:
-            shares = self._clients_by_region(at_ns) if self._state.sending else np.zeros(len(self._system.region_names))
-            self._flow = (key, self._flows.flow(self._state, shares * rate, at_ns))
-        return self._flow[1]
+    def _counted_at(self, at_ns: int) -> F64:
+        flow, seconds = self._pieces[-1], (at_ns - self._begun_ns) / 1e9
+        return self._counted + np.stack([flow.ok_per_s, flow.failed_per_s, flow.work_per_s]) * seconds
 
-    # --- addresses
-
-    def _answer_at(self, instants_ns: I64) -> I64:
-        i = np.searchsorted(np.array(self._dns_since), instants_ns, side="right") - 1
-        return np.array(self._dns_answer)[np.maximum(i, 0)]
-
-    def _client_region(self, client: I64, instants_ns: I64) -> I64:
-        """Region of each client's cache: what DNS answered at its last refresh."""
-        system = self._system
-        expiry = self._expiry[client]
-        refreshed = np.where(
-            instants_ns >= expiry, expiry + (instants_ns - expiry) // system.dns_ttl * system.dns_ttl, -1
-        )
-        answer = np.where(refreshed >= 0, self._answer_at(np.maximum(refreshed, 0)), system.initial_dns)
-        return np.where(system.client_ignores_ttl[client], system.initial_dns, answer)
-
-    def _probe_region(self, p: int, instants_ns: I64) -> I64:
-        system = self._system
-        fixed = int(system.probe_region[p])
-        if fixed >= 0:
-            return np.full(len(instants_ns), fixed)
-        if fixed == -2:
-            return np.full(len(instants_ns), system.initial_dns)
-        phase, spacing = int(system.probe_phase[p]), int(system.probe_spacing[p])
-        each = max(1, -(-system.dns_ttl // spacing)) * spacing  # a cache is refreshed by the first probe after its TTL
-        return self._answer_at(phase + (instants_ns - phase) // each * each)
+    def _cut(self) -> None:
+        """End the last piece at the clock: something changes."""
+        self._settle(self._now)
+        if self._valid_ns > self._now:
+            self._count(self._now)
+            self._valid_ns = self._now
+        if self._starts and self._starts[-1] == self._now:
+            self._starts.pop()
+            self._pieces.pop()
+        self._state.version += 1
 
     # --- ends
 
-    def _table(self, p: int) -> tuple[F64, NDArray[np.bool_]]:
-        """Cumulated chances by (piece, region, status) for a class, and whether an end is certain."""
-        system = self._system
-        chain = p == 0 or bool(system.probe_chain[p])
-        station = system.probe_station[p]
-        if chain:
-            rows = np.stack([piece.chain for piece in self._pieces])
-        elif system.class_writes[p]:
-            rows = np.stack([piece.own_write[station] for piece in self._pieces])
-        else:
-            rows = np.stack([piece.own[station] for piece in self._pieces])
-        return np.cumsum(rows, axis=2), rows.max(axis=2) > 1.0 - 1e-9
-
-    def _end(self, p: int, index: I64, instants_ns: I64) -> tuple[I64, I64, I64, I64]:
-        """Status, region of the address (-1: none), station and replica of each request of a class."""
-        system = self._system
-        if p == 0:
-            client = np.minimum(
-                (uniforms(system.client_key, index) * system.clients).astype(np.int64), system.clients - 1
-            )
-            region = self._client_region(client, instants_ns)
-        else:
-            region = self._probe_region(p, instants_ns)
-        piece = np.searchsorted(np.array(self._starts), instants_ns, side="right") - 1
-        table, sure = self._table(p)
-        known = np.maximum(region, 0)
-        status = np.argmax(table[piece, known] > 0.5, axis=1)
-        open_ = np.flatnonzero(~sure[piece, known])
-        if len(open_):
-            draw = uniforms(system.pick_key[p, 0], 2 * index[open_])
-            status[open_] = (table[piece[open_], known[open_]] <= draw[:, None]).sum(axis=1)
-        status = np.where(region < 0, int(Status.NO_ADDRESS), np.minimum(status, len(Status) - 1))
-        entry = system.entry_station if p == 0 or system.probe_chain[p] else system.probe_station[p]
-        station = np.where(region < 0, -1, entry[known])
-        first = np.stack([f.first for f in self._pieces])[piece, np.maximum(station, 0)]
-        replica = np.where(np.isin(status, _ANSWERED), first, -1)
-        return status.astype(np.int64), region, station.astype(np.int64), replica.astype(np.int64)
-
-    def _done(self, p: int, status: I64, instants_ns: I64) -> I64:
-        """Answers take a fixed small time (this level says nothing about latency); silence takes the timeout."""
-        timeout = int(self._system.probe_timeout[p] if p else self._system.edge_timeout[0]) or SECOND
-        return instants_ns + np.where(status == int(Status.TIMEOUT), timeout, 6_000_000)
-
-    def _write(self) -> None:
-        """End the representative writes intended before the clock."""
-        self._settle(self._now)
-        count = int(np.searchsorted(self._arrivals, self._now, side="left"))
-        if count == 0:
+    def _end_until(self, until_ns: int) -> None:
+        """Give every request intended before an instant its end."""
+        if until_ns <= self._ended_to:
             return
+        self._settle(until_ns)
+        probes = self._classes.due(self._ended_to, until_ns)
+        count = int(np.searchsorted(self._arrivals, until_ns, side="left"))
         times, self._arrivals = self._arrivals[:count], self._arrivals[count:]
-        index = np.arange(self._written, self._written + count)
+        keys = np.arange(self._written, self._written + count)
         self._written += count
+        self._ended_to = until_ns
         if not self._state.sending:
+            times, keys = times[:0], keys[:0]
+        ended = self._end(
+            np.concatenate([np.zeros(len(keys), dtype=np.int64), probes[0]]),
+            np.concatenate([keys, probes[1]]),
+            np.concatenate([times, probes[2]]),
+        )
+        self._commit(ended.rows(np.arange(len(keys))))
+        self._open.append(ended)
+        if len(self._pieces) > 1:  # no later request needs the others
+            del self._starts[:-1], self._pieces[:-1]
+
+    def _end(self, kind: I64, index: I64, at_ns: I64) -> _Ended:
+        """Ends of requests of any classes; class 0 stands first."""
+        system, classes = self._system, self._classes
+        region = classes.regions(kind, index, at_ns, self._caches)
+        known = np.maximum(region, 0)
+        row = classes.row[kind, known]
+        piece = np.maximum(np.searchsorted(np.array(self._starts), at_ns, side="right") - 1, 0)
+        status = np.stack([f.sure for f in self._pieces])[piece, row]
+        drawn = np.flatnonzero((status < 0) & (region >= 0))
+        if len(drawn):
+            draws = uniforms(system.pick_key[kind[drawn], 0], 2 * index[drawn])
+            chances = np.stack([f.cumulated for f in self._pieces])[piece[drawn], row[drawn]]
+            status[drawn] = np.minimum((chances <= draws[:, None]).sum(axis=1), STATUSES - 1)
+        status[region < 0] = int(Status.NO_ADDRESS)
+        stopped = np.array([f.stopped for f in self._pieces])[piece]
+        status[stopped & (kind == 0)] = int(Status.STOPPED)
+        station = np.where(region < 0, -1, classes.station[kind, known])
+        first = np.stack([f.first for f in self._pieces])[piece, np.maximum(station, 0)]
+        replica = np.where(_ANSWERED[status] & (station >= 0), first, -1)
+        taken = np.where(status == int(Status.TIMEOUT), classes.timeout[kind], ANSWER_NS)
+        return _Ended(kind, index, at_ns, at_ns + taken, region, station, replica, status)
+
+    def _commit(self, ended: _Ended) -> None:
+        """Rows of the writes that succeeded; a row is there from the write's intended time on."""
+        good = np.flatnonzero(ended.status == OK)
+        if len(good) == 0:
             return
-        status, region, _, _ = self._end(0, index, times)
-        outcome = np.where(
-            status == OK,
-            int(Outcome.OK),
-            np.where(status == int(Status.TIMEOUT), int(Outcome.UNKNOWN), int(Outcome.FAILED)),
-        )
-        self._ended.append(
-            (index, times, self._done(0, status, times), outcome, status, np.ones(count, dtype=np.int64))
-        )
-        for r in np.unique(region[status == OK]):
-            d = self._database_of(int(r))
-            mine = (status == OK) & (region == r)
-            if d >= 0:
-                self._commit(d, index[mine], times[mine])
-
-    def _database_of(self, region: int) -> int:
-        """Database at the end of the chain that starts in a region."""
-        station = int(self._system.entry_station[region])
-        while (edge := int(self._system.station_edge[station])) >= 0:
-            station = int(self._state.target[edge])
-        return int(self._system.database_of[station])
-
-    def _commit(self, d: int, keys: I64, instants_ns: I64) -> None:
-        if len(keys):
-            before = self._wal[d]
-            position = before + 1 + np.arange(len(keys))
-            self._commits[d].append((instants_ns, before))
-            self._rows.append((keys, np.full(len(keys), d), position, instants_ns))
-            self._wal[d] += len(keys)
+        piece = np.searchsorted(np.array(self._starts), ended.intended_ns[good], side="right") - 1
+        databases = np.array([f.database for f in self._pieces])[piece, ended.region[good]]
+        for d in np.unique(databases).tolist():
+            mine = good[databases == d]
+            self._ledger.add(d, ended.index[mine], ended.intended_ns[mine])
 
     # --- the rest of the contract
 
     def command(self, command: Command, a: int = 0, b: int = 0, c: int = 0) -> None:
-        """Apply a command at the plane's clock."""
-        self._write()
+        """Apply a command at the plane's clock. Work in flight does not exist at this level."""
         state = self._state
-        state.version += 1
-        if command == Command.DNS:
-            self._dns_since.append(self._now)
-            self._dns_answer.append(a)
-            self._changing_until = max(self._changing_until, self._now + self._system.dns_ttl + SECOND)
-        elif command == Command.WARM:
-            state.warm_until[a] = b
-            self._changing_until = max(self._changing_until, b)
+        columns = {
+            Command.LIST: state.listed,
+            Command.STATE: state.replica,
+            Command.SLOW: state.slow_milli,
+            Command.CPU: state.cpu_milli,
+            Command.WARM: state.warm_until,
+            Command.SLOTS: state.slots,
+            Command.TARGET: state.target,
+            Command.CUT: state.cut,
+            Command.WRITABLE: state.writable,
+            Command.GATE: state.gate,
+        }
+        if command in (Command.FORK, Command.SEND):
+            self._end_until(self._now)
+        if (column := columns.get(command)) is not None:
+            if column[a] != b:
+                self._cut()
+                column[a] = b
+        elif command == Command.DNS:
+            self._cut()
+            self._caches.answered(self._now, a)
+            self._dns_moves_until = self._now + self._system.dns_ttl + SECOND
         elif command == Command.FORK:
-            self._wal[a] = c
-            self._commits[a] = []
-        elif command in (Command.TRADING, Command.SEND):
-            setattr(state, "trading" if command == Command.TRADING else "sending", bool(a))
-        elif command not in (Command.LOSE, Command.POOL):  # work in flight does not exist at this level
-            column = {
-                Command.LIST: state.listed,
-                Command.STATE: state.replica,
-                Command.SLOW: state.slow_milli,
-                Command.CPU: state.cpu_milli,
-                Command.SLOTS: state.slots,
-                Command.TARGET: state.target,
-                Command.CUT: state.cut,
-                Command.WRITABLE: state.writable,
-                Command.GATE: state.gate,
-            }[command]
-            column[a] = b
+            self._ledger.fork(a, b, c, self._now)
+        elif command == Command.TRADING:
+            self._cut()
+            state.trading = bool(a)
+        elif command == Command.SEND:
+            self._cut()
+            state.sending = bool(a)
+        if command == Command.WARM:
+            region = self._region_of_replica[a]
+            self._cold_until[region] = max(self._cold_until[region], b)
 
     def counters(self) -> Counters:
         """Scrape: expected counts up to the clock."""
         self._settle(self._now)
-        zero = np.zeros(len(self._replica_ok), dtype=np.int64)
-        return Counters(
-            self._now,
-            self._ok.astype(np.int64),
-            self._failed.astype(np.int64),
-            self._replica_ok.astype(np.int64),
-            self._replica_failed.astype(np.int64),
-            zero,
-            zero,
-            zero,
-        )
+        counts = np.floor(self._counted_at(self._now) + 1e-6) if self._pieces else self._counted
+        ok, failed, work = counts.astype(np.int64)
+        stations = len(self._system.station_names)
+        of = self._system.replica_station
+        by_station = [np.bincount(of, weights=c, minlength=stations).astype(np.int64) for c in (ok, failed)]
+        zero = np.zeros(len(ok), dtype=np.int64)
+        return Counters(self._now, by_station[0], by_station[1], ok, failed, zero, zero, work)
 
     def wal_position(self, database: int) -> int:
         """Rows in the database's timeline at the plane's clock."""
-        self._write()
-        return self._wal[database]
+        self._end_until(self._now)
+        return self._ledger.position(database)
 
     def wal_position_at(self, database: int, at_ns: int) -> int:
-        """Rows in the timeline committed strictly before an earlier instant."""
-        self._write()
-        for instants, before in reversed(self._commits[database]):
-            if len(instants) and int(instants[0]) < at_ns:
-                return before + int(np.searchsorted(instants, at_ns, side="left"))
-        return self._commits[database][0][1] if self._commits[database] else self._wal[database]
+        """Rows in the timeline committed strictly before an earlier instant (before a fork: in the old timeline)."""
+        self._end_until(self._now)
+        return self._ledger.position_at(database, at_ns)
 
     def drain(self, *, final: bool = False) -> Chunk:
-        """Take the facts since the last drain."""
-        self._write()
-        probes: list[tuple[I64, ...]] = []
-        for p in range(1, len(self._system.class_names)):
-            phase, spacing = int(self._system.probe_phase[p]), int(self._system.probe_spacing[p])
-            last = min(self._now, int(self._system.probe_end[p]))
-            index = np.arange(self._probed_to[p], max(self._probed_to[p], -(-(last - phase) // spacing)))
-            if len(index) == 0:
-                continue
-            self._probed_to[p] = index[-1] + 1
-            times = phase + index * spacing
-            status, _, station, replica = self._end(p, index, times)
-            probes.append(
-                (np.full(len(index), p), index, times, self._done(p, status, times), station, replica, status)
-            )
-        self._forget()
-        ended, rows = _columns(self._ended, 6), _columns(self._rows, 4)
-        self._ended, self._rows = [], []
-        return Chunk(*ended, *rows, *_columns(probes, 7), _no_load())
-
-    def _forget(self) -> None:
-        """Pieces that no later probe needs."""
-        if len(self._pieces) > 1:
-            first = int(np.searchsorted(np.array(self._starts), self._now, side="right")) - 1
-            self._starts, self._pieces = self._starts[first:], self._pieces[first:]
-
-
-_ANSWERED = np.array(
-    [int(s) for s in (Status.OK, Status.READ_ONLY, Status.CALLEE_FAILED, Status.QUEUE_TIMEOUT, Status.QUEUE_FULL)]
-)
-
-
-def _columns(parts: list[tuple[I64, ...]], width: int) -> list[I64]:
-    if not parts:
-        return [_NONE] * width
-    return [np.concatenate([part[i] for part in parts]) for i in range(width)]
+        """Take what has ended since the last drain, in order of (end, class, index)."""
+        self._end_until(self._now)
+        every = _Ended(*(np.concatenate(c) for c in zip(*(e.columns() for e in self._open), strict=True)))
+        ended = every.done_ns < self._now
+        self._open = [every.rows(np.flatnonzero(~ended))]
+        out = every.rows(np.flatnonzero(ended))
+        out = out.rows(np.lexsort((out.index, out.kind, out.done_ns)))
+        writes, probes = out.rows(np.flatnonzero(out.kind == 0)), out.rows(np.flatnonzero(out.kind > 0))
+        key, database, position, commit_ns = self._ledger.take()
+        return Chunk(
+            finished_index=writes.index,
+            finished_intended_ns=writes.intended_ns,
+            finished_done_ns=writes.done_ns,
+            finished_outcome=_OUTCOME[writes.status],
+            finished_status=writes.status,
+            finished_attempts=np.ones(len(writes.index), dtype=np.int64),
+            rows_key=key,
+            rows_database=database,
+            rows_position=position,
+            rows_commit_ns=commit_ns,
+            probes_class=probes.kind,
+            probes_index=probes.index,
+            probes_intended_ns=probes.intended_ns,
+            probes_done_ns=probes.done_ns,
+            probes_station=probes.station,
+            probes_replica=probes.replica,
+            probes_status=probes.status,
+            load=_NO_LOAD,
+        )
 
 
-def _no_load() -> LoadRows:
-    return LoadRows(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, [], [], [])
+class _Classes:
+    """When probes of each class are due, where they lead, and which row of a flow says how they end."""
+
+    def __init__(self, system: System) -> None:
+        stations = len(system.station_names)
+        classes, regions = len(system.class_names), len(system.region_names)
+        chain = system.probe_chain.copy()
+        chain[0] = True
+        entries = np.broadcast_to(system.entry_station, (classes, regions))
+        self.station = np.where(chain[:, None], entries, system.probe_station)
+        in_chain = 2 * stations + np.broadcast_to(np.arange(regions), (classes, regions))
+        answered = self.station + np.where(system.class_writes, stations, 0)[:, None]
+        self.row = np.where(chain[:, None], in_chain, answered)
+        timeouts = system.probe_timeout.copy()
+        timeouts[0] = int(system.edge_timeout[0]) or SECOND
+        self.timeout = timeouts
+        self._phase, self._spacing, self._end = system.probe_phase, system.probe_spacing, system.probe_end
+        self._fixed = np.where(system.probe_region == -2, system.initial_dns, system.probe_region)
+        self._client_key, self._clients = system.client_key, system.clients
+        ttl = max(1, int(system.dns_ttl))
+        self._refresh = np.maximum(1, -(-ttl // self._spacing)) * self._spacing  # by the first probe after the TTL
+
+    def due(self, from_ns: int, until_ns: int) -> tuple[I64, I64, I64]:
+        """Class, index and intended time of every probe in [from, until)."""
+        phase, spacing = self._phase, self._spacing
+        first = np.maximum(-(-(from_ns - phase) // spacing), 0)
+        last = np.maximum(-(-(np.minimum(until_ns, self._end) - phase) // spacing), first)
+        count = last - first
+        count[0] = 0
+        kind = np.repeat(np.arange(len(count)), count)
+        index = np.arange(len(kind)) - np.repeat(np.cumsum(count) - count - first, count)
+        return kind, index, phase[kind] + index * spacing[kind]
+
+    def region(self, p: int, at_ns: int, caches: Caches) -> int:
+        """Where one probe is led."""
+        fixed = int(self._fixed[p])
+        if fixed >= 0:
+            return fixed
+        phase, refresh = int(self._phase[p]), int(self._refresh[p])
+        return caches.answer_at(phase + (at_ns - phase) // refresh * refresh)
+
+    def regions(self, kind: I64, index: I64, at_ns: I64, caches: Caches) -> I64:
+        """Where requests of any classes are led; those of class 0 stand first."""
+        phase, refresh = self._phase[kind], self._refresh[kind]
+        led = np.where(
+            self._fixed[kind] >= 0, self._fixed[kind], caches.answers_at(phase + (at_ns - phase) // refresh * refresh)
+        )
+        orders = int(np.searchsorted(kind, 0, side="right"))
+        clients = (uniforms(self._client_key, index[:orders]) * self._clients).astype(np.int64)
+        led[:orders] = caches.regions(np.minimum(clients, self._clients - 1), at_ns[:orders])
+        return led
+
+
+def _drawn(chances: F64, draw: float) -> int:
+    return min(int((chances <= draw).sum()), STATUSES - 1)
+
+
+_OUTCOME = np.full(STATUSES, int(Outcome.FAILED))
+_OUTCOME[[OK, Status.TIMEOUT]] = int(Outcome.OK), int(Outcome.UNKNOWN)
+_ANSWERED = np.zeros(STATUSES, dtype=bool)
+_ANSWERED[[OK, Status.READ_ONLY, Status.CALLEE_FAILED, Status.QUEUE_TIMEOUT, Status.QUEUE_FULL]] = True
+_NO_LOAD = LoadRows(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, [], [], [])

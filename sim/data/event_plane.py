@@ -89,10 +89,10 @@ class EventPlane:
         kernel_commands.apply(self._k.address, int(command), a, b, c)
 
     def watch(self, probe_class: int, failures: int, successes: int) -> None:
-        """Stop `advance` after that many failures in a row (then that many successes)."""
+        """Stop `advance` after that many failures in a row (then that many successes); 0 failures: watch no more."""
         probes = self._k.tables["probes"]
-        probes["down"][probe_class] = failures
-        probes["up"][probe_class] = successes
+        for name, value in (("down", failures), ("up", successes), ("run", 0), ("fired", 0)):
+            probes[name][probe_class] = value
 
     def counters(self) -> Counters:
         """Scrape: copy the counters at the plane's clock."""

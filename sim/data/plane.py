@@ -94,7 +94,10 @@ class DataPlane(Protocol):
         ...
 
     def watch(self, probe_class: int, failures: int, successes: int) -> None:
-        """Stop `advance` when that many probes of the class in a row failed (or, once fired, succeeded)."""
+        """Stop `advance` when that many probes of the class in a row failed (or, once fired, succeeded).
+
+        A class that is watched already is watched anew; with 0 failures it is watched no more.
+        """
         ...
 
     def counters(self) -> Counters:

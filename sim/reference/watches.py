@@ -21,7 +21,10 @@ class Watches:
         self.fired = -1
 
     def watch(self, probe_class: int, failures: int, successes: int) -> None:
-        """Begin to watch a class; a watch of the same class begins anew."""
+        """Begin to watch a class, anew if it is watched already; with 0 failures cease to."""
+        if failures == 0:
+            self._watches.pop(probe_class, None)
+            return
         self._watches[probe_class] = Watch(failures, successes)
 
     def saw(self, probe_class: int, good: bool) -> None:

@@ -1,20 +1,25 @@
 """A stage on which parts of the control plane are played: the context of one trial, without its record."""
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 from scenarios.files.load import load
 from scenarios.files.resolved import Resolved
+from scenarios.model.procedure import Procedure
 from scenarios.record.writer import MemoryRecorder
 from sim.build import system
+from sim.control.caches import Caches
 from sim.control.cluster import Cluster
 from sim.control.context import Context, Wait
 from sim.control.dns import Dns
 from sim.control.faults import Faults
-from sim.control.observed import Observations
+from sim.control.observed import Observations, Watch
 from sim.control.operations import install
 from sim.control.roles import Target
 from sim.data.commands import Command, ReplicaState
@@ -28,6 +33,7 @@ HOME, OTHER = "us-east-1", "us-west-2"
 PLAIN = """
 scenario: played
 title: played by a test
+runbook: [Disaster Recovery]
 topology: grandmodel
 workload: {{profile: steady, rate: 10500/s, duration: until settled, at most: 180 min{workload}}}
 timeline: {timeline}
@@ -36,13 +42,20 @@ worlds: {{twin: {{trials: 20, met_in: 95 %}}}}
 """
 
 
-def scenario(
-    folder: Path, timeline: str = "[]", response: str = "[]", workload: str = "", **overrides: object
-) -> Resolved:
+@cache
+def scenario(timeline: str = "[]", response: str = "[]", workload: str = "", **overrides: object) -> Resolved:
     """A scenario on the default topology. Overrides are named with `__` for the dots."""
-    path = folder / "played.yaml"
-    path.write_text(PLAIN.format(timeline=timeline, response=response, workload=workload), encoding="utf-8")
-    return load(str(path), overrides=settings(overrides))
+    text = PLAIN.format(timeline=timeline, response=response, workload=workload)
+    with TemporaryDirectory() as folder:
+        path = Path(folder) / "played.yaml"
+        path.write_text(text, encoding="utf-8")
+        return load(str(path), overrides=settings(overrides))
+
+
+@cache
+def library(name: str, **overrides: object) -> Resolved:
+    """A scenario of the library."""
+    return load(name, overrides=settings(overrides))
 
 
 def settings(overrides: dict[str, object]) -> dict[str, object]:
@@ -146,9 +159,10 @@ class Stage:
         self.observations = Observations(context, self.clusters)
         context.observed = self.observations
         context.clusters = dict(self.clusters)
-        context.dns = Dns(context)
+        dns = Dns(context, Caches(built))
+        context.dns = dns
         install(context)
-        self.faults = Faults(context, self.clusters)
+        self.faults = Faults(context, self.clusters, dns, self.observations)
         self.faults.start()
 
     def _still_plane(self, built: System, names: Any) -> DataPlane:
@@ -158,7 +172,7 @@ class Stage:
     def _state_plane(self, built: System) -> DataPlane:
         from sim.control.state_plane import StatePlane
 
-        return StatePlane(built, offered_load(self.resolved).at)
+        return StatePlane(built, offered_load(self.resolved))
 
     def until(self, minute: float) -> "Stage":
         """Play up to an instant, what happens at it included."""
@@ -222,13 +236,31 @@ class Stage:
 
 
 class Scripted:
-    """An outside view that answers what a test says; it cannot be watched."""
+    """An outside view of the home region that a test writes, as a function of the minute; its polls never fail."""
 
-    def __init__(self) -> None:
-        self.targets: dict[str, tuple[Target, ...]] = {}
+    def __init__(self, stage: Stage, targets: Callable[[float], tuple[Target, ...]]) -> None:
+        self._stage, self._of = stage, targets
+        self.watches: dict[str, Watch] = {}
+        stage.context.observed = self
 
     def scrape(self, observer: str, region: str) -> tuple[Target, ...]:
-        return self.targets.get(region, ())
+        return self._of(self._stage.context.now_ns / MINUTE) if region == HOME else ()
 
-    def watch(self, probe_class: str, failures: int, successes: int) -> Any:
-        raise NotImplementedError
+    def watch(self, probe_class: str, failures: int, successes: int) -> Watch:
+        return self.watches.setdefault(probe_class, Watch(self._stage.context.env))
+
+    def turn(self) -> None:
+        """Every watch fires: polls begin to fail, or to succeed again."""
+        for watch in self.watches.values():
+            watch.fired()
+
+
+def healthy(minute: float) -> tuple[Target, ...]:
+    """One strategic pod that answers."""
+    return (Target(f"{HOME}/strategic/0", "strategic", True, int(minute * 6_000), 0),)
+
+
+def with_procedures(resolved: Resolved, *procedures: dict[str, Any]) -> Resolved:
+    """The same scenario with procedures that a test writes, as they stand in a file."""
+    made = {p["procedure"]: Procedure.model_validate({"title": "played"} | p) for p in procedures}
+    return replace(resolved, procedures={**resolved.procedures, **made})

@@ -1,0 +1,33 @@
+"""Arrow columns of names and of histograms, as the record's tables want them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+
+I64 = NDArray[np.int64]
+
+
+def name_column(indices: NDArray[np.integer], values: Sequence[str]) -> pa.Array:
+    """Dictionary column; an index of -1 is null."""
+    codes = indices.astype(np.int32)
+    mask = codes < 0
+    array = pa.array(codes, mask=mask) if mask.any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(array, pa.array(list(values), pa.string()))
+
+
+def nullable(values: I64, missing: NDArray[np.bool_]) -> pa.Array:
+    """Column of whole numbers with nulls."""
+    return pa.array(values, mask=missing)
+
+
+def histograms(each: list[I64]) -> pa.Array:
+    """List column of (bin, count)."""
+    offsets = np.zeros(len(each) + 1, dtype=np.int32)
+    np.cumsum([len(h) for h in each], out=offsets[1:])
+    rows = np.concatenate(each) if each else np.zeros((0, 2), dtype=np.int64)
+    pairs = pa.StructArray.from_arrays(
+        [pa.array(rows[:, 0].astype(np.int32)), pa.array(rows[:, 1])], names=["bin", "count"]
+    )
+    return pa.ListArray.from_arrays(pa.array(offsets), pairs)
