@@ -11,14 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.files.resolved import Resolved
-from scenarios.model.objective import Objective
 from scenarios.record.writer import RunWriter
 
 Progress = Callable[[int, int, str], None]
 
-NOT_AT_CONTROL = "fidelity control has no queues: judged on the full trial"
+NOT_AT_CONTROL = "fidelity control has no queues and counts no requests: judged on the full trial"
 SCRIPTED = "people are drawn from distributions: a simulated answer says nothing about your team"
-WITHOUT_QUEUES = ("latency", "throughput", "load_test")  # kinds of objectives that fidelity control cannot judge
 
 
 @dataclass(frozen=True)
@@ -52,13 +50,12 @@ def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
     """Objectives that this world at this fidelity cannot judge, each with the reason."""
     reasons = {o.objective: SCRIPTED for o in resolved.objectives if o.kind == "response"}
     if fidelity == "control":
-        reasons |= {o.objective: NOT_AT_CONTROL for o in resolved.objectives if _needs_requests(o)}
+        from validators import needs  # reads alert rules, which the other levels need not
+
+        topology = resolved.topology.model_dump(mode="json")
+        counted = (o for o in resolved.objectives if needs.load(o.model_dump(mode="json"), topology))
+        reasons |= {o.objective: NOT_AT_CONTROL for o in counted}
     return reasons | dict(resolved.scenario.not_judged)
-
-
-def _needs_requests(objective: Objective) -> bool:
-    """Whether only counts and latencies of single requests can judge it."""
-    return objective.kind in WITHOUT_QUEUES or (objective.kind == "integrity" and objective.subject == "flow")
 
 
 def _commit() -> str | None:

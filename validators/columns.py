@@ -53,22 +53,17 @@ def real(table: pa.Table, name: str) -> F64:
 
 @dataclass(frozen=True)
 class Names:
-    """A column of names: a code for each row (-1: null) and the name of each code."""
+    """A column of names: a code for each row (-1: null) and the name of each code, no name twice."""
 
     codes: NDArray[np.int32]
     names: tuple[str, ...]
 
-    def equal(self, name: str) -> Bool:
-        """Rows that hold this name."""
-        wanted = [i for i, known in enumerate(self.names) if known == name]
-        if not wanted:
-            return np.zeros(len(self.codes), dtype=np.bool_)
-        return np.asarray(self.codes == wanted[0]) if len(wanted) == 1 else np.isin(self.codes, wanted)
-
-    def among(self, *names: str) -> Bool:
-        """Rows that hold one of these names."""
-        wanted = [i for i, known in enumerate(self.names) if known in names]
-        return np.isin(self.codes, wanted)
+    def equal(self, name: str, rows: I64 | None = None) -> Bool:
+        """Which rows hold this name: of all, or of those given."""
+        codes = self.codes if rows is None else self.codes[rows]
+        if name not in self.names:
+            return np.zeros(len(codes), dtype=np.bool_)
+        return np.asarray(codes == self.names.index(name))
 
     def seen(self) -> list[str]:
         """Names that occur, sorted."""
@@ -82,9 +77,13 @@ def names(table: pa.Table, name: str) -> Names:
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
     array = _array(column.unify_dictionaries())
-    return Names(
-        _numbers(array.indices, -1).astype(np.int32, copy=False), tuple(str(n) for n in array.dictionary.to_pylist())
-    )
+    codes = _numbers(array.indices, -1).astype(np.int32, copy=False)
+    known = [str(n) for n in array.dictionary.to_pylist()]
+    if len(set(known)) == len(known):
+        return Names(codes, tuple(known))
+    unique = sorted(set(known))  # a writer may have listed a name twice
+    place = np.array([*(unique.index(n) for n in known), -1], dtype=np.int32)
+    return Names(place[codes], tuple(unique))
 
 
 @dataclass(frozen=True)

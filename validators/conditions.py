@@ -21,6 +21,7 @@ from validators.columns import F64, I64, Bool, names, whole
 from validators.model import Observations
 
 SECOND_US = 1_000_000
+COUNTED = "http_requests_total"  # the series that the table `load` gives
 UNSEEN_US = 10_000_000  # samples and counts come each second
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, F64]
@@ -91,7 +92,7 @@ def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]
 
 def _recorded(observations: Observations, name: str, service: str) -> I64:
     """Instants at which something was recorded of a service in any region."""
-    if name == "http_requests_total":
+    if name == COUNTED:
         table = observations.tables("load")
         return np.unique(whole(table, "second")[names(table, "service").equal(service)]) * SECOND_US
     quantity = "replicas_ready" if name == "up" else name
@@ -271,7 +272,7 @@ def _series(observations: Observations, name: str, seconds: int) -> Vector:
 
 
 def _known_series(observations: Observations, name: str, seconds: int) -> Vector:
-    known = {"up": _up, "http_requests_total": _requests}
+    known = {"up": _up, COUNTED: _requests}
     found = known[name](observations, seconds) if name in known else _sampled(observations, name, seconds)
     if not found:
         raise NotOnRecordError(f"{name} is not on record")
@@ -323,7 +324,7 @@ def _requests(observations: Observations, seconds: int) -> Vector:
             for place in region.seen() if job != "edge" else ():
                 mine = service.equal(job) & region.equal(place)
                 if mine.any():
-                    labels = _labels("http_requests_total", f"{job}-service", pod=f"{place}/{job}", status=status)
+                    labels = _labels(COUNTED, f"{job}-service", pod=f"{place}/{job}", status=status)
                     result[labels] = _counter(second[mine], counted[mine], seconds)
     return result
 

@@ -44,12 +44,14 @@ def quantity(value: float, unit: str) -> str:
 def at(t_us: int) -> str:
     """Return an instant of the run.
 
-    >>> at(300_000_000), at(75_250_000), at(719_970_000)
-    ('5:00', '1:15.2', '12:00')
+    >>> at(300_000_000), at(75_250_000), at(719_970_000), at(3_725_000_000), at(-45_000_000_000)
+    ('5:00', '1:15.2', '12:00', '1:02:05', '12 h 30 min before the run')
     """
+    if t_us < 0:
+        return f"{seconds(-t_us / 1e6)} before the run"
     minutes, tenths = divmod(round(t_us / 1e5), 600)
-    text = f"{tenths / 10:04.1f}"
-    return f"{minutes}:{text.removesuffix('.0')}"
+    rest = f"{tenths / 10:04.1f}".removesuffix(".0")
+    return f"{minutes // 60}:{minutes % 60:02d}:{rest}" if minutes >= 60 else f"{minutes}:{rest}"
 
 
 def listed(items: list[str] | tuple[str, ...]) -> str:

@@ -139,13 +139,9 @@ def series(observations: Observations, service: str, route: str = "dns", address
 def routes(observations: Observations, service: str) -> list[tuple[str, str | None]]:
     """Routes other than "dns" over which a service was probed; direct ones for each region."""
     columns = _columns(observations)
-    mine = columns["service"].equal(service)
-    found: list[tuple[str, str | None]] = []
-    direct = mine & columns["route"].equal("direct")
-    if direct.any():
-        regions = np.unique(columns["address"].codes[direct])
-        found += [("direct", columns["address"].names[c]) for c in regions if c >= 0]
-    if (mine & columns["route"].equal("stale")).any():
+    direct = np.unique(columns["address"].codes[_rows(columns, service, "direct")])
+    found: list[tuple[str, str | None]] = [("direct", columns["address"].names[c]) for c in direct if c >= 0]
+    if len(_rows(columns, service, "stale")):
         found.append(("stale", None))
     return found
 
@@ -157,38 +153,52 @@ def _columns(observations: Observations) -> dict[str, Any]:
 def _read(observations: Observations) -> dict[str, Any]:
     table = observations.tables("probes")
     text: dict[str, Any] = {n: names(table, n) for n in ("service", "route", "address", "client", "right", "status")}
+    # rows grouped by service and route, because the table is long and there are a dozen of each
+    routes = len(text["route"].names) + 1
+    group = (text["service"].codes * routes + text["route"].codes).astype(np.int16)
+    order = np.argsort(group, kind="stable")
+    text |= {"group": group[order], "order": order}
     return text | {n: whole(table, n) for n in ("intended_us", "sent_us", "done_us", "as_of_us")}
+
+
+def _rows(columns: dict[str, Any], service: str, route: str) -> I64:
+    """Rows of a service over a route, in the table's order."""
+    services, routes = columns["service"].names, columns["route"].names
+    if service not in services or route not in routes:
+        return np.zeros(0, dtype=np.int64)
+    code = services.index(service) * (len(routes) + 1) + routes.index(route)
+    first, last = np.searchsorted(columns["group"], [code, code + 1])
+    return np.asarray(columns["order"][first:last])
 
 
 def _series(observations: Observations, service: str, route: str, address: str | None) -> Series | None:
     columns = _columns(observations)
-    chosen = columns["service"].equal(service) & columns["route"].equal(route)
+    mine = _rows(columns, service, route)
     if address is not None:
-        chosen &= columns["address"].equal(address)
-    intended, sent, done = (columns[n] for n in ("intended_us", "sent_us", "done_us"))
+        mine = mine[columns["address"].equal(address, mine)]
     end = observations.duration_us
+    mine = mine[columns["intended_us"][mine] < end]
+    if np.any(np.diff(columns["intended_us"][mine]) < 0):
+        mine = mine[np.argsort(columns["intended_us"][mine], kind="stable")]
+    intended, sent, done, as_of = (columns[n][mine] for n in ("intended_us", "sent_us", "done_us", "as_of_us"))
     timeout, age = _declared(observations, service)
-    as_of, answer = columns["as_of_us"], columns["right"].equal("yes")
-    due_rows = np.flatnonzero(chosen & (intended < end))
+    answer = columns["right"].equal("yes", mine)
     usable = (sent != NONE) & (sent - intended <= LATE_US)
     if age is not None:
         usable &= (as_of != NONE) | ~answer
-    rows = due_rows[usable[due_rows]]
-    if len(rows) == 0:
+    if not usable.any():
         return None
-    rows = rows[np.argsort(intended[rows], kind="stable")]
-    spacing, missing, gaps = _spacing(intended, columns["client"].codes, due_rows, rows, end - timeout)
-    lag = int(np.quantile(sent[rows] - intended[rows], 0.99))
-    answered = done[rows] != NONE
-    right = answer[rows] & answered & (done[rows] - sent[rows] <= timeout)
+    spacing, missing, gaps = _spacing(intended, columns["client"].codes[mine], usable, end - timeout)
+    lag = int(np.quantile(sent[usable] - intended[usable], 0.99))
+    answered = done != NONE
+    right = answer & answered & (done - sent <= timeout)
     if age is not None:
-        right &= done[rows] - as_of[rows] <= age
-    decided = answered | (intended[rows] + timeout <= end)
-    due = intended[rows][decided]
+        right &= done - as_of <= age
+    decided = usable & (answered | (intended + timeout <= end))
+    due, right = intended[decided], right[decided]
     if len(due) == 0:
         return None
-    good = _good(due, right[decided], spacing, end)
-    return Series(service, due, right[decided], good, spacing, missing, gaps, lag, end)
+    return Series(service, due, right, _good(due, right, spacing, end), spacing, missing, gaps, lag, end)
 
 
 def _declared(observations: Observations, service: str) -> tuple[int, int | None]:
@@ -203,18 +213,19 @@ def _declared(observations: Observations, service: str) -> tuple[int, int | None
 
 
 def _spacing(
-    intended: I64, client: I64, due: I64, rows: I64, end_us: int
+    intended: I64, client: NDArray[np.int32], usable: Bool, end_us: int
 ) -> tuple[int, I64, tuple[tuple[int, int], ...]]:
     """Spacing of all clients' probes due; instants of those that say nothing, and the gaps that they make, of each.
 
     A gap at the end counts up to the last instant at which a probe must have ended.
     """
     rate, missing, gaps = 0.0, [np.zeros(0, dtype=np.int64)], []
-    for code in np.unique(client[due]):
-        planned = np.sort(intended[due[client[due] == code]])
+    for code in np.flatnonzero(np.bincount(client + 1)) - 1:
+        own = client == code
+        planned = intended[own]
         spacing = max(1.0, float(np.median(np.diff(planned))) if len(planned) > 1 else float(end_us))
         rate += 1 / spacing
-        mine = intended[rows[client[rows] == code]]
+        mine = intended[own & usable]
         edges = [mine, [max(end_us, int(planned[-1]))]]
         seen = np.concatenate(edges if len(mine) else [planned[:1], *edges])
         lacking = np.maximum(np.rint(np.diff(seen) / spacing).astype(np.int64) - 1, 0)

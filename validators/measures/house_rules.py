@@ -60,6 +60,8 @@ def single_writer(observations: Observations, name: str) -> Measurement:
         words.append(f"{forked:,} orders were acknowledged on the old timeline after the new one took writes")
     if not databases:
         doubts.append("nothing was recorded of which database takes writes")
+    if not _begun(observations):
+        doubts.append("there are several timelines, and no fact says since when the new one took writes")
     if bound and not words and len(_writable_together(observations, databases, 0)):
         doubts.append("two databases took writes at once, as far as their clocks can tell")
     method = "databases that commit at the same instant, and writes acknowledged on an old timeline after the promotion"
@@ -105,6 +107,13 @@ def _writable_together(observations: Observations, databases: list[str], bound_u
         near = there_us[after] - there_us[before] <= UNSEEN_US + 2 * bound_us
         found_.append(on[(off[after + 1] == off[before]) & near])
     return np.unique(np.concatenate(found_))
+
+
+def _begun(observations: Observations) -> bool:
+    """Whether it is on record how the surviving timeline began, where there is another."""
+    new = observations.surviving_timeline
+    known = {m.detail["timeline"] for m in of_kind(observations, "promoted", "restored")}
+    return new in known or not set(timelines(observations)) - {new}
 
 
 def _written_elsewhere(observations: Observations, bound_us: int) -> tuple[int, int | None]:

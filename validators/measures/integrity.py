@@ -70,7 +70,7 @@ def flow(observations: Observations, name: str) -> Measurement:
         wrong.append(f"a count is negative at {at(int(seconds[i]) * 1_000_000)}")
     wrong += _without_end(observations, longest_s)
     sound = f"each of {int(counts['sent'].sum()):,} requests is accounted for"
-    skipped = int(seconds[-1] - seconds[0]) + 1 - len(seconds)
+    skipped = int(seconds[-1] - seconds[0]) + 1 - len(np.unique(seconds))
     doubts = (f"{skipped:,} seconds were not counted",) if skipped > 0 else ()
     return _counted(name, wrong, len(seconds), method, sound, doubts, (Evidence("load", "service=edge"),))
 

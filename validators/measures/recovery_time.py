@@ -276,18 +276,19 @@ def _measurement(
     return Measurement(
         name, high, low, high, "s", sum(r.samples for r in recoveries), METHOD,
         _where(found, episode.begun_us, end, last.service), {k: v for k, v in detail.items() if v is not None},
-        tuple(problems), tuple(doubts), says=_says(subject, last, bad, low, high),
+        tuple(problems), tuple(doubts), says=_says(subject, last, bad, low, high, planned=bool(episode.faults)),
     )  # fmt: skip
 
 
-def _says(subject: str, last: Recovery, bad_us: int, low: float, high: float | None) -> str:
+def _says(subject: str, last: Recovery, bad_us: int, low: float, high: float | None, *, planned: bool) -> str:
     who = "the complete system" if subject == "complete" else subject
     if high is None:
         return last.note or f"{who} did not recover"
     if not bad_us:
         return f"{who} was never bad"
     waited = f", {last.service} last" if subject == "complete" else ""
-    return f"{who} was served again {seconds(high)} after the fault{waited}" if low or high else f"{who} was never bad"
+    since = "after the fault" if planned else "after it went bad by itself"
+    return f"{who} was served again {seconds(high)} {since}{waited}" if low or high else f"{who} was never bad"
 
 
 def _where(found: Sequence[Series], from_us: int, to_us: int, last: str | None = None) -> tuple[Evidence, ...]:
