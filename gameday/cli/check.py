@@ -23,7 +23,8 @@ def check(
     from scenarios.files.library import LIBRARY
 
     own = [path for path in settings().scenario_paths if path.exists()]
-    problems = problems_of(paths or [*own, LIBRARY], search=own)
+    filled = [path for path in own if any(path.rglob("*.yaml"))]  # a folder may be new
+    problems = problems_of(paths or [*filled, LIBRARY], search=own)
     if as_json:
         put_json([vars(problem) for problem in problems])
     elif problems:

@@ -95,7 +95,7 @@ def _parameters(resolved: "Resolved", match: str, *, as_json: bool) -> None:
     _put(section)
     if not match:
         _put(describe.tags())
-    then("gameday simulate SCENARIO --set NAME=VALUE")
+    then(f"gameday simulate {resolved.scenario.scenario} --set {section.rows[0][0]}=...")
 
 
 def _document(resolved: "Resolved", plan: "list[Planned]") -> dict[str, Any]:
