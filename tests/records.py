@@ -71,8 +71,8 @@ class Probes:
         """Which are due in an interval."""
         return np.asarray((self.intended >= us(from_s)) & (self.intended < us(to_s)))
 
-    def keep(self, chosen: NDArray[np.bool_]) -> None:
-        """Leave the others out."""
+    def keep(self, chosen: NDArray[np.bool_] | I64) -> None:
+        """Leave the others out; or take rows by their numbers."""
         for name in ("intended", "sent", "done", "right", "as_of"):
             setattr(self, name, getattr(self, name)[chosen])
 

@@ -1,5 +1,6 @@
 """Alerts that never came, came late, or came for nothing. StrategicAgentDown is due at 240 s, its page by 270 s."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -34,12 +35,12 @@ def down(run: Run, from_s: float, to_s: float) -> Run:
     return run.resampled(*READY[1], lambda t, v: (t, v * 0))
 
 
-def unsampled(run: Run, from_s: float, to_s: float) -> Run:
+def unsampled(run: Run, from_s: float, to_s: float, subjects: Sequence[tuple[str, str]] = READY) -> Run:
     """Have the pods not be sampled for a while."""
-    for what in READY:
-        run.resampled(
-            *what, lambda t, v: (t[(t < us(from_s)) | (t >= us(to_s))], v[(t < us(from_s)) | (t >= us(to_s))])
-        )
+    for what in subjects:
+        t, v = run.samples[what]
+        seen = (t < us(from_s)) | (t >= us(to_s))
+        run.sample(*what, t[seen], v[seen])
     return run
 
 
@@ -67,6 +68,7 @@ VIOLATIONS = (
 )  # fmt: skip
 WEAK = (
     weak(DOWN, "the pods were not sampled through the outage", lambda r: unsampled(r, 175, 400)),
+    weak(DOWN, "the pods of the lost region were not sampled", lambda r: unsampled(r, 175, 1e6, READY[:1])),
     weak(DOWN, "the pods were not sampled at all, and it fired", lambda r: [r.samples.pop(w) for w in READY]),
     weak(DOWN, "it had fired before the fault", lambda r: down_before(r)),
     weak(DOWN, "it fired before the fault and never for it", lambda r: fires(silent(r), 30, 40)),

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.records import EAST, EFFECT_S, FAULT_S, NO, WEST, Run, us
+from tests.records import EAST, EFFECT_S, FAULT_S, NO, WEST, YES, Run, us
 from tests.unit.validators.plants import bad, fine, weak
 
 RISK, COMPLETE = "rto.risk", "rto.complete"
@@ -46,6 +46,13 @@ def again(run: Run, t_s: float, back_s: float, landed: bool = True, kind: str = 
     return run.outage("risk", t_s + 0.1, back_s)
 
 
+def doubled(run: Run, times: int) -> Run:
+    """Have each right answer of risk be on record more than once."""
+    for probes in run.of("risk"):
+        probes.keep(np.repeat(np.arange(len(probes.intended)), np.where(probes.right == YES, times, 1)))
+    return run
+
+
 def complete_in(run: Run, limit_s: float) -> Run:
     """Have the complete system's limit within reach of a short run."""
     return run.limit(COMPLETE, limit_us=us(limit_s))
@@ -82,6 +89,10 @@ VIOLATIONS = (
     bad(RISK, "recovers late once and is down again at the end", lambda r: again(r.recovers("risk", 500), 700, 1e6)),
     bad(RISK, "recovers late; a later fault was never seen to land",
         lambda r: again(r.recovers("risk", 500), 650, 0, landed=False)),
+    bad(RISK, "is still down when the run is interrupted, after the limit",
+        lambda r: r.recovers("risk", 1e6).says(termination="interrupted")),
+    bad(RISK, "right answers are on record a hundred times each", lambda r: doubled(
+        r.miss("risk", *np.arange(380, 500, 2.5).tolist()), 100)),
     bad(RISK, "fails without a fault on it", lambda r: _unplanned(r)),
     bad(COMPLETE, "every service but the order path is back", lambda r: complete_in(r.recovers("order", 500), 300)),
     bad(COMPLETE, "no test page is delivered", lambda r: complete_in(r.outage("page", 180, 1e6), 300)),
@@ -134,6 +145,9 @@ WEAK = (
     weak(RISK, "the fault was lifted in the clean-up before the recovery", lambda r: r.lifted_by("clean-up", 350)),
     weak(RISK, "the fault lifted itself before the recovery", lambda r: r.lifted_by("self", 350)),
     weak(RISK, "was bad before the fault", lambda r: r.outage("risk", 176, EFFECT_S)),
+    weak(RISK, "the run ended before twice the TTL had passed", lambda r: _slow_names(r)),
+    weak(RISK, "the fault was planned and never injected", undone),
+    weak(RISK, "the run is said to have ended later than its probes", lambda r: r.says(duration_us=us(900))),
     weak(RISK, "the run was interrupted", lambda r: r.says(termination="interrupted")),
     weak(RISK, "the run was aborted", lambda r: r.says(termination="aborted")),
     weak(RISK, "the run has no end", lambda r: r.says(termination="open")),
@@ -147,6 +161,11 @@ WEAK = (
     weak(COMPLETE, "the run ended inside the sustain window of the last service",
         lambda r: r.outage("tactical", 640, 650)),
 )  # fmt: skip
+
+
+def _slow_names(run: Run) -> Run:
+    run.head["topology"]["dns"]["ttl_us"] = us(200)
+    return run
 
 
 def _ageless(run: Run) -> Run:
@@ -188,6 +207,7 @@ HARMLESS = (
     fine(RISK, "answers from data as old as it may be", lambda r: aged(r, 380, 60)),
     fine(RISK, "probes were sent a little late", lambda r: r.late("risk", 370, 390, 0.1)),
     fine(RISK, "is answered by two probers", lambda r: _two_probers(r)),
+    fine(RISK, "every probe is on record twice", lambda r: doubled(r, 2)),
     fine(COMPLETE, "everything is back together", lambda r: complete_in(r, 300)),
     fine(COMPLETE, "redundancy takes longer than the limit",
         lambda r: complete_in(r, 300).move("standby_streaming", 600)),

@@ -89,6 +89,7 @@ WEAK = (
         lambda r: _gap(_gap(r, EAST_WRITES, 280, 340), WEST_WRITES, 280, 340)),
     weak(WRITER, "the old primary was not sampled any more and its timeline not read", lambda r: unread(
         _gap(_only_new(r), EAST_WRITES, 180, 1e6), OLD)),
+    weak(WRITER, "when the new timeline began is not on record", lambda r: r.without("promoted")),
     weak(WRITER, "the run was interrupted", lambda r: r.says(termination="interrupted")),
     weak(DUPLICATE, "the new timeline was not read back", lambda r: unread(r, NEW)),
     weak(DUPLICATE, "which timeline survived is not known", lambda r: r.says(surviving_timeline=None)),
