@@ -7,8 +7,9 @@ Source: DESIGN, The types that flow; What is measured, exactly (*Exercised*).
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from scenarios.model.faults import blast_radius, data_hit
 from validators.ledger import done, found, isin
-from validators.marks import faults, hits_data
+from validators.marks import faults, hits_data, never_injected
 from validators.measures import change, detection, load_test, recovery_time, response
 from validators.measures.goodness import series
 from validators.model import Observations
@@ -29,6 +30,8 @@ def _recovery_time(observations: Observations, objective: Objective) -> str | No
     members = recovery_time.members(observations, subject)
     if any(f.hits & set(members) for f in faults(observations)):
         return None
+    if never_injected(observations, lambda k, t: bool(blast_radius(k, t, observations.topology) & {*members})):
+        return None
     if any(s is not None and s.outages() for s in (series(observations, m) for m in members)):
         return None
     return "no fault hit it and it was never bad" if faults(observations) else "nothing broke and it was never bad"
@@ -40,6 +43,8 @@ def _data_loss(observations: Observations, objective: Objective) -> str | None:
     if data_class != "transactions" and data_class not in observations.topology["database"].get("copies", {}):
         return f"the topology copies no {data_class}"
     if any(data_class in hits_data(f, observations.topology) for f in faults(observations)):
+        return None
+    if never_injected(observations, lambda k, t: data_class in data_hit(k, t, observations.topology)):
         return None
     if data_class == "transactions" and _lost(observations):
         return None

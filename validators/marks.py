@@ -1,6 +1,6 @@
 """Asking the marks: faults with what they hit, procedures, and the first fact of a kind."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -50,6 +50,16 @@ def planned(observations: Observations) -> list[tuple[str, Mapping[str, Any]]]:
     """Faults of the timeline with their names; "none" is no fault."""
     timeline = observations.scenario.get("timeline", ())
     return [(f"{e['fault']}:{i}", e) for i, e in enumerate(timeline) if e.get("fault") and e["fault"] != "none"]
+
+
+def never_injected(observations: Observations, hits: Callable[[str, Mapping[str, str]], bool]) -> tuple[str, ...]:
+    """Faults of the timeline whose kind and target hit something and that were never injected, in words."""
+    begun = {f.name for f in faults(observations)}
+    return tuple(
+        f"{name} was planned and never injected"
+        for name, entry in planned(observations)
+        if name not in begun and hits(str(entry["fault"]), entry.get("target") or {})
+    )
 
 
 def faults(observations: Observations) -> tuple[Fault, ...]:

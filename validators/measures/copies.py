@@ -11,9 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from scenarios.model.faults import data_hit
 from validators import integrity
 from validators.columns import F64, I64
-from validators.marks import faults, hits_data
+from validators.marks import faults, hits_data, never_injected
 from validators.model import Evidence, Measurement, Observations
 from validators.words import seconds
 
@@ -33,7 +34,7 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> Measure
     worst = int(np.argmax(age_us))
     spacing = float(np.median(np.diff(point_t))) if len(point_t) > 1 else float(observations.duration_us)
     low = max(0.0, float(age_us[worst])) / 1e6
-    doubts = []
+    doubts = [*never_injected(observations, lambda k, t: data_class in data_hit(k, t, observations.topology))]
     if len(write_t) == 0:
         doubts.append(f"the last write of {data_class} at its source was not sampled")
     end, alive_until = observations.duration_us, _alive_until_us(observations, data_class)

@@ -15,9 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from scenarios.model.faults import data_hit
 from validators import integrity
 from validators.ledger import Done, Found, done, found, isin, sent
-from validators.marks import faults, hits_data
+from validators.marks import faults, hits_data, never_injected
 from validators.measures import copies
 from validators.model import Evidence, Measurement, Observations
 from validators.words import seconds
@@ -96,7 +97,8 @@ def _doubts(
     begun_us: int,
 ) -> tuple[str, ...]:
     limit = int(objective["limit_us"])
-    words = []
+    data_class = str(objective["subject"])
+    words = [*never_injected(observations, lambda k, t: data_class in data_hit(k, t, observations.topology))]
     if timeline is None:
         words.append("which database timeline survived is not known")
     if len(ends.acked_us) == 0:
@@ -104,7 +106,7 @@ def _doubts(
         return tuple(words)
     if unread.any():
         words.append(f"{int(unread.sum()):,} acknowledged writes were not read back")
-    _, sent_us = sent(observations, str(objective["subject"]))
+    _, sent_us = sent(observations, data_class)
     since = max(begun_us - limit, min(begun_us, int(sent_us.min(initial=begun_us))))
     before = np.sort(sent_us[(sent_us <= begun_us) & (sent_us >= since)])
     spacing = float(np.diff(np.concatenate([[since], before, [begun_us]])).max())

@@ -16,7 +16,7 @@ from typing import Any
 from scenarios.model.faults import blast_radius
 from validators import integrity
 from validators.columns import names, whole
-from validators.marks import Fault, faults, first, planned, sustain_us
+from validators.marks import Fault, faults, first, never_injected, sustain_us
 from validators.measures.goodness import WINDOW_US, Outage, Series, routes, series
 from validators.measures.phases import phases, steps
 from validators.model import Evidence, Measurement, Observations
@@ -220,13 +220,7 @@ def _badness(recoveries: Sequence[Recovery], limit_us: float | None) -> tuple[in
 
 def _never_injected(observations: Observations, parts: Sequence[str]) -> tuple[str, ...]:
     """Faults of the timeline that would have hit one of these services and were never injected."""
-    begun = {f.name for f in faults(observations)}
-    absent = [(name, entry) for name, entry in planned(observations) if name not in begun]
-    return tuple(
-        f"{name} was planned and never injected"
-        for name, entry in absent
-        if blast_radius(entry["fault"], entry.get("target") or {}, observations.topology) & {*parts}
-    )
+    return never_injected(observations, lambda k, t: bool(blast_radius(k, t, observations.topology) & {*parts}))
 
 
 def _unharmed(

@@ -4,6 +4,7 @@ import numpy as np
 
 from tests.records import ACKED, EFFECT_S, FAILED, FAULT_S, NEW, OLD, UNKNOWN, WEST, Run, us
 from tests.unit.validators.plants import bad, fine, weak
+from tests.unit.validators.plants.recovery import undone
 
 TRANSACTIONS, LOGS = "rpo.transactions", "rpo.logs"
 COPY, SOURCE = (f"{WEST}/logs", "recovery_point_us"), ("source/logs", "last_write_us")
@@ -94,6 +95,8 @@ WEAK = (
     weak(TRANSACTIONS, "the run was interrupted", lambda r: nothing_lost(r).says(termination="interrupted")),
     weak(TRANSACTIONS, "the limit lies between two acknowledgements",
         lambda r: r.lose(120.15, EFFECT_S).limit(TRANSACTIONS, limit_us=us(60.02))),
+    weak(TRANSACTIONS, "the fault was planned and never injected", undone),
+    weak(LOGS, "the fault was planned and never injected", undone),
     weak(LOGS, "the copy was not sampled", lambda r: r.samples.pop(COPY)),
     weak(LOGS, "the copy was only sampled in its own region", lambda r: _at_home(r)),
     weak(LOGS, "the source was not sampled", lambda r: r.samples.pop(SOURCE)),
