@@ -31,7 +31,7 @@ def find(name_or_path: str, kind: str, paths: Sequence[Path] = (), *, where: str
         return known[name_or_path]
     near = difflib.get_close_matches(name_or_path, known, n=1)
     problem = Problem(
-        where or kind,
+        where or {"scenarios": "SCENARIO", "suites": "SUITE"}.get(kind, kind),
         f"`{name_or_path[:80]}`",
         f"a path, or one of {', '.join(sorted(known))}",
         f"Did you mean `{near[0]}`?"

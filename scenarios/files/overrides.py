@@ -29,7 +29,7 @@ class Target:
     def apply(self, changes: Mapping[str, Any], document: Document | None, prefix: str) -> None:
         """Apply changes that stand in a file, or on the command line (`document` is None)."""
         for name, value in changes.items():
-            flag = f"--set {name}={value}"
+            flag = f"--set {name}={value}"[:120]
             where = document.where(f"{prefix}.{name}") if document else flag
             problem = self._one(str(name), value, where)
             if problem is not None:
@@ -69,7 +69,7 @@ class Target:
         near = difflib.get_close_matches(name, [*self.parameters, *map(catalogue.name_of, paths)], n=1)
         remedy = f"Did you mean `{near[0]}`?" if near else "`gameday show SCENARIO --parameters` lists the parameters."
         return Problem(
-            where, f"unknown key `{name}`", "a parameter, or a dotted path in the topology or the workload", remedy
+            where, f"unknown key `{name[:80]}`", "a parameter, or a dotted path in the topology or the workload", remedy
         )
 
 

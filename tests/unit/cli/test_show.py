@@ -1,12 +1,15 @@
 """`gameday show` and `gameday explain`, as they are called."""
 
 import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
 from gameday.cli.main import run
-from tests.unit.scenarios.texts import write
+from tests.unit.scenarios.texts import edit, write
 
 Capture = pytest.CaptureFixture[str]
 
@@ -92,3 +95,12 @@ def test_last_column_wraps_on_a_terminal(place: Path, capsys: Capture, monkeypat
     happens = lines[lines.index("What happens") + 1 : lines.index("Who answers") - 1]
     assert max(map(len, happens)) <= 80
     assert len(happens) > 2
+
+
+def test_a_terminal_that_knows_little(place: Path) -> None:
+    edit(write(place) / "scenarios" / "mine.yaml", "title: A pod dies", "title: Café ☃")
+    program = [sys.executable, "-m", "gameday", "show", "scenarios/mine.yaml"]
+    variables = {**os.environ, "PYTHONIOENCODING": "ascii"}
+    done = subprocess.run(program, capture_output=True, check=False, cwd=place, env=variables)
+    assert done.returncode == 0, done.stderr
+    assert b"mine: Caf? ?" in done.stdout
