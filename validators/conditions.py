@@ -84,20 +84,20 @@ def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]
     }
     found: set[tuple[int, int]] = set()
     for name, service in watched:
-        t_us = _recorded(observations, name, service)
-        edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
-        found |= {(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(np.diff(edges) > UNSEEN_US)}
+        for t_us in _recorded(observations, name, service):
+            edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
+            found |= {(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(np.diff(edges) > UNSEEN_US)}
     return sorted(found)
 
 
-def _recorded(observations: Observations, name: str, service: str) -> I64:
-    """Instants at which something was recorded of a service in any region."""
+def _recorded(observations: Observations, name: str, service: str) -> list[I64]:
+    """Instants at which something was recorded of a service: counts in any region, samples in each that has them."""
     if name == COUNTED:
         table = observations.tables("load")
-        return np.unique(whole(table, "second")[names(table, "service").equal(service)]) * SECOND_US
+        return [np.unique(whole(table, "second")[names(table, "service").equal(service)]) * SECOND_US]
     quantity = "replicas_ready" if name == "up" else name
     subjects = [s for s in integrity.subjects(observations, quantity) if s.partition("/")[2] == service]
-    return np.unique(np.concatenate([integrity.sample(observations, quantity, s)[0] for s in subjects]))
+    return [integrity.sample(observations, quantity, s)[0] for s in subjects]
 
 
 def holds(observations: Observations, expression: str) -> Bool:
