@@ -24,9 +24,14 @@ def then(command: str) -> None:
 
 
 def put(text: str) -> None:
-    """Print data. A reader that has gone away (`| head`) is no error, and changes no exit code."""
+    """Print data; what the terminal's encoding cannot show is replaced.
+
+    A reader that has gone away (`| head`) is no error, and changes no exit code.
+    """
+    encoding = sys.stdout.encoding or "utf-8"
+    shown = text.encode(encoding, "replace").decode(encoding)
     try:
-        sys.stdout.write(text if text.endswith("\n") else text + "\n")
+        sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
