@@ -1,6 +1,7 @@
 """Arrow columns of names and of histograms, as the record's tables want them."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -12,9 +13,14 @@ I64 = NDArray[np.int64]
 def name_column(indices: NDArray[np.integer], values: Sequence[str]) -> pa.Array:
     """Dictionary column; an index of -1 is null."""
     codes = indices.astype(np.int32)
-    mask = codes < 0
-    array = pa.array(codes, mask=mask) if mask.any() else pa.array(codes)
-    return pa.DictionaryArray.from_arrays(array, pa.array(list(values), pa.string()))
+    missing = codes < 0
+    array = pa.array(codes, mask=missing) if missing.any() else pa.array(codes)
+    return pa.DictionaryArray.from_arrays(array, _dictionary(tuple(values)))
+
+
+@lru_cache(maxsize=256)
+def _dictionary(values: tuple[str, ...]) -> pa.Array:
+    return pa.array(values, pa.string())
 
 
 def nullable(values: I64, missing: NDArray[np.bool_]) -> pa.Array:

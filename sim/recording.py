@@ -6,6 +6,7 @@ flushed.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import pyarrow as pa
@@ -26,6 +27,7 @@ Bool = NDArray[np.bool_]
 SECOND = 1_000_000_000
 PAGE = ProbeClass("page/dns", "pager", "dns", "page", None, 10 * SECOND)
 PAGE_TIMEOUT_NS = 60 * SECOND  # a test page that has not come by then does not come
+Keys = tuple[tuple[str, str], ...]
 _OUTCOMES = {Outcome.OK: "acked", Outcome.FAILED: "failed", Outcome.UNKNOWN: "unknown"}
 _WORDS = ("2xx", "5xx", "timeout", "refused", "no_address")
 _WORD_OF = {
@@ -249,22 +251,13 @@ class Recording:
         for column, (_, _, sample) in enumerate(samplers):
             values[:, column] = sample(seconds * SECOND)
         second, sampler = np.nonzero(np.isfinite(values))
-        self._append_samples(
-            seconds[second] * 1_000_000,
-            [s for s, _, _ in samplers],
-            [n for _, n, _ in samplers],
-            sampler,
-            values[second, sampler],
-        )
+        keys = tuple((subject, name) for subject, name, _ in samplers)
+        self._append_samples(seconds[second] * 1_000_000, keys, sampler, values[second, sampler])
 
-    def _append_samples(
-        self, t_us: I64, subjects: Sequence[str], quantities: Sequence[str], which: I64, values: NDArray[np.float64]
-    ) -> None:
+    def _append_samples(self, t_us: I64, keys: Keys, which: I64, values: NDArray[np.float64]) -> None:
         """Append values of some of the (subject, quantity) pairs."""
-        columns: dict[str, pa.Array] = {}
-        for field, every in (("subject", subjects), ("name", quantities)):
-            unique = sorted(set(every))
-            columns[field] = name_column(np.array([unique.index(v) for v in every])[which], unique)
+        (subjects, subject), (names, name) = _coded(keys)
+        columns = {"subject": name_column(subject[which], subjects), "name": name_column(name[which], names)}
         self._recorder.append("samples", {"t_us": t_us, **columns, "value": values})
 
     def queues(self, counters: Counters) -> None:
@@ -273,7 +266,8 @@ class Recording:
         places = [list(names.replicas[n]) for n in range(len(self._stations))]
         waiting = np.array([counters.waiting[p].sum() for p in places], dtype=np.float64)
         t_us = np.full(len(places), counters.at_ns // 1_000, dtype=np.int64)
-        self._append_samples(t_us, self._stations, ["queue_length"] * len(places), np.arange(len(places)), waiting)
+        keys = tuple((station, "queue_length") for station in self._stations)
+        self._append_samples(t_us, keys, np.arange(len(places)), waiting)
 
     # --- after the run
 
@@ -281,6 +275,14 @@ class Recording:
         """What is found on each timeline once the run is over."""
         read_back(self._recorder, timelines, self._context.database.history_us(), self._ledger, end_us)
         self._ledger.close()
+
+
+@lru_cache(maxsize=16)
+def _coded(keys: Keys) -> tuple[tuple[list[str], I64], ...]:
+    """Of both fields of some pairs: the different names, and the number of each pair's."""
+    different = [sorted(set(field)) for field in zip(*keys, strict=True)]
+    codes = [np.array([d.index(key[i]) for key in keys]) for i, d in enumerate(different)]
+    return tuple(zip(different, codes, strict=True))
 
 
 def _page_end(page: PageProbe) -> int:
