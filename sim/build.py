@@ -68,7 +68,8 @@ def _classes(resolved: Resolved, regions: tuple[str, ...], services: tuple[str, 
     classes.append(ProbeClass("order/dns", "user", "dns", "order", None, order_ns))
     if topology.automation is not None:
         poll = topology.automation.poll_us * NS
-        classes += [ProbeClass(f"poll/{s}", "automation", "poll", s, home, poll) for s in ("risk", "database")]
+        writer = next(c.caller for c in topology.calls if c.callee == "database")
+        classes += [ProbeClass(f"poll/{s}", "automation", "poll", s, home, poll) for s in (writer, "database")]
     if topology.dns.health_check_failover:
         checkers = parameters.number("dns.health_checkers")
         turn = int(parameters.duration_us("dns.health_check_period") * NS / checkers)
@@ -127,7 +128,7 @@ def _stations(resolved: Resolved, known: Names) -> dict[str, Any]:
         "work_sigma": np.array([p.own.sigma for p in parts]),
         "work_kind": _i([0] * len(parts)),
         "warm_milli": _i([round(w.factor * 1000) if w else 1000 for w in warm]),
-        "warm_time": _i([w.duration_us * NS if w else 1 for w in warm]),
+        "warm_time": _i([max(1, w.duration_us * NS) if w else 1 for w in warm]),
         "database_of": _i([known.database[r] if s == "database" else -1 for r, s in order]),
         "station_region": _i([known.regions.index(r) for r, _ in order]),
         "station_edge": _i([known.edge[r, s] if s in inner else -1 for r, s in order]),
