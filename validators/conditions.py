@@ -73,31 +73,30 @@ def _selectors(tree: Any) -> list[Any]:
 
 
 def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]:
-    """Stretches (from, to) in microseconds in which nothing was recorded of a service that a rule watches."""
+    """Stretches (from, to) in microseconds in which nothing was recorded of something that a rule watches."""
     import promql_parser
 
     evaluation = _Evaluation(observations, observations.duration_us // SECOND_US + 1)
     watched = {
-        (node.name, dict(labels)["job"].removesuffix("-service"))
+        (node.name, "/".join(dict(labels)["pod"].split("/")[:2]))
         for node in _selectors(promql_parser.parse(expression))
         for labels in evaluation.selected(node)
     }
     found: set[tuple[int, int]] = set()
-    for name, service in watched:
-        for t_us in _recorded(observations, name, service):
-            edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
-            found |= {(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(np.diff(edges) > UNSEEN_US)}
+    for name, station in watched:
+        t_us = _recorded(observations, name, station)
+        edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
+        found |= {(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(np.diff(edges) > UNSEEN_US)}
     return sorted(found)
 
 
-def _recorded(observations: Observations, name: str, service: str) -> list[I64]:
-    """Instants at which something was recorded of a service: counts in any region, samples in each that has them."""
+def _recorded(observations: Observations, name: str, station: str) -> I64:
+    """Instants at which something was recorded: of a station's samples, of a service's counts in any region."""
     if name == COUNTED:
         table = observations.tables("load")
-        return [np.unique(whole(table, "second")[names(table, "service").equal(service)]) * SECOND_US]
-    quantity = "replicas_ready" if name == "up" else name
-    subjects = [s for s in integrity.subjects(observations, quantity) if s.partition("/")[2] == service]
-    return [integrity.sample(observations, quantity, s)[0] for s in subjects]
+        mine = names(table, "service").equal(station.partition("/")[2])
+        return np.unique(whole(table, "second")[mine]) * SECOND_US
+    return integrity.sample(observations, "replicas_ready" if name == "up" else name, station)[0]
 
 
 def holds(observations: Observations, expression: str) -> Bool:

@@ -1,6 +1,7 @@
 """The stretches of a run in which latency and throughput are judged: before the first fault, after the last recovery.
 
-Without a fault the whole run is one stretch. Source: DESIGN, What is measured, exactly (latency, throughput).
+After a recovery they are judged once it has been sustained: until then the names that clients hold expire. Without a
+fault the whole run is one stretch. Source: DESIGN, What is measured, exactly (latency, throughput).
 """
 
 from collections.abc import Sequence
@@ -10,7 +11,7 @@ import numpy as np
 
 from validators import integrity
 from validators.columns import I64, Bool, names, whole
-from validators.marks import faults, of_kind
+from validators.marks import faults, of_kind, sustain_us
 from validators.measures.goodness import blind, series
 from validators.measures.recovery_time import members
 from validators.model import Observations
@@ -27,11 +28,13 @@ class Stretch:
     name: str  # "before the fault"
     from_s: int
     to_s: int
+    to_end: bool = False  # whole windows are counted from its end: the last one before a fault is whole
 
     def windows(self, length_s: int) -> list[tuple[int, int]]:
-        """Whole windows of a length, counted from the end: the last ones before a fault are whole."""
+        """Whole windows of a length that follow one another."""
         count = (self.to_s - self.from_s) // length_s
-        return [(self.to_s - (i + 1) * length_s, self.to_s - i * length_s) for i in reversed(range(count))]
+        first = self.to_s - count * length_s if self.to_end else self.from_s
+        return [(first + i * length_s, first + (i + 1) * length_s) for i in range(count)]
 
 
 @dataclass(frozen=True)
@@ -54,16 +57,23 @@ def _stretches(observations: Observations) -> Stretches:
     if not every:
         return _kept([Stretch("over the run", first, last)], None)
     begun = min(f.begun_us for f in every)
-    before = Stretch("before the fault", first, min(last, begun // SECOND_US))
+    before = Stretch("before the fault", first, min(last, begun // SECOND_US), to_end=True)
     back = recovered_us(observations)
     if back is None:
         during = Stretch("during the fault", begun // SECOND_US, last)
         found = _kept([before], during)
         return Stretches(found.judged, during, found.missing or "the system did not recover, so nothing came after it")
-    since = -(-back // SECOND_US)
-    return _kept(
-        [before, Stretch("after recovery", since, last)], Stretch("during the fault", begun // SECOND_US, since)
-    )
+    since = _settled_s(observations, -(-back // SECOND_US), last)
+    during = Stretch("from the fault until it had settled", begun // SECOND_US, since)
+    return _kept([before, Stretch("after recovery", since, last)], during)
+
+
+def _settled_s(observations: Observations, back_s: int, last_s: int) -> int:
+    """Second from which it is judged again: once the recovery has been sustained; at the latest the last whole minute.
+
+    The names that clients hold expire in that time. A run settles one whole minute after it (DESIGN, *Settled*).
+    """
+    return max(back_s, min(back_s + sustain_us(observations) // SECOND_US, last_s - WINDOW_S))
 
 
 def _kept(found: list[Stretch], during: Stretch | None) -> Stretches:

@@ -1,24 +1,26 @@
-"""Interval of a mean from batches of a correlated series."""
-
-import math
+"""Uncertainty of a quantity that was taken from a correlated series, from the same quantity in batches of it."""
 
 import numpy as np
 from numpy.typing import NDArray
 
+F64 = NDArray[np.float64]
 
-def mean_bounds(batches: NDArray[np.float64], confidence: float = 0.95) -> tuple[float, float]:
-    """Lower and upper bound of the mean of batches, each one-sided at the confidence (Student's t).
 
-    One batch bounds nothing: (-inf, inf). Batches are taken to be independent, so they must be long against the series'
-    own memory.
+def half_widths(batches: F64, confidence: float = 0.95) -> F64:
+    """Half-width of the one-sided interval of each row's mean (Student's t); infinite for less than two batches.
 
-    >>> [round(bound, 3) for bound in mean_bounds(np.array([1.0, 2.0, 3.0]))]
-    [0.314, 3.686]
+    NaN is a batch that is not there. Batches are taken to be independent: they must be long against the memory of the
+    series itself.
+
+    >>> half_widths(np.array([[1.0, 2.0, 3.0], [1.0, np.nan, np.nan]])).round(3).tolist()
+    [1.686, inf]
     """
     from scipy.special import stdtrit
 
-    if len(batches) < 2:
-        return -math.inf, math.inf
-    middle = float(batches.mean())
-    half = float(stdtrit(len(batches) - 1, confidence)) * float(batches.std(ddof=1)) / math.sqrt(len(batches))
-    return middle - half, middle + half
+    known = (~np.isnan(batches)).sum(axis=1)
+    enough = known >= 2
+    half = np.full(len(batches), np.inf)
+    n = known[enough].astype(np.float64)
+    deviation = np.nanstd(batches[enough], axis=1, ddof=1)
+    half[enough] = np.asarray(stdtrit(n - 1, confidence)) * deviation / np.sqrt(n)
+    return half
