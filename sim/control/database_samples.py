@@ -29,7 +29,7 @@ def sample(context: Context, databases: DatabaseTruth, observed: ObservedLag | N
 
 
 def _writing(databases: DatabaseTruth, region: str, instants_ns: I64) -> NDArray[np.bool_]:
-    names = databases.timeline_of(region, instants_ns // 1_000)
+    names = databases.timeline_of(region, instants_ns // 1_000).tolist()
     return np.array([name is not None for name in names], dtype=np.bool_)
 
 

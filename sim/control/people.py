@@ -1,6 +1,7 @@
 """People: acknowledge a page, escalate, assemble, decide, and have the procedure typed.
 
-They see pages, and which procedures have begun. One factor an incident slows or speeds all they do. Source: CALIBRATION 4.
+They see pages, and which procedures have begun. One factor an incident slows or speeds all they do.
+Source: CALIBRATION 4.
 """
 
 import math
@@ -68,7 +69,7 @@ class People:
         return context.draws.uniform(f"responder {responder}", "no response") < share
 
     def answer(self) -> Answer:
-        """Return the first answer: each responder is paged a while after the one before, and who answers first counts."""
+        """Return the first answer: each responder is paged a while after the one before; who answers first counts."""
         context = self._context
         if not context.on("escalation"):
             return Answer(self._incident.sample_ns("people.acknowledge", "responder 0"), 0)
@@ -131,11 +132,8 @@ class People:
         for n, name in enumerate(chosen):
             if n == 0:
                 yield from self._command_for("people.decide")
-            if others := [
-                b for b in context.procedures.begun() if context.resolved.procedures[b].actor == "automation"
-            ]:
-                if (yield from self._left_to(others[0])):
-                    return
+            if (yield from self._left_to_automation()):
+                return
             context.mark("decided", "incident-commander", procedure=name)
             yield from context.procedures.run(name, "technical-lead")
 
@@ -149,8 +147,12 @@ class People:
             yield free
             yield self._context.env.timeout(taken)
 
-    def _left_to(self, procedure: str) -> Wait:
-        """Wait for the end of what the automation does. Returns whether that was all there was to do."""
-        while (ended := self._context.procedures.ended(procedure)) is None:
-            yield self._context.when("procedure_finished", procedure)
-        return ended
+    def _left_to_automation(self) -> Wait:
+        """Wait for the end of what the automation has begun. Returns whether that was all there was to do."""
+        context = self._context
+        for name in context.procedures.begun():
+            if context.resolved.procedures[name].actor == "automation":
+                while (ended := context.procedures.ended(name)) is None:
+                    yield context.when("procedure_finished", name)
+                return ended
+        return False

@@ -337,7 +337,7 @@ class Postgres:
         context.mark("restored", subject, timeline=name, recovered_to_us=recovered_to_us)
 
     def connect(self, region: str, name: str) -> None:
-        """The services of a region have read a new `database_url`: they reach the restored instance, not the old one."""
+        """The services of a region have read a new `database_url`: they reach the restored instance from now on."""
         context = self._context
         if self._restored is None or region != self.primary:
             return

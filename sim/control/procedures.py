@@ -15,7 +15,6 @@ from sim.control.context import Context, Wait
 from sim.control.incident import Incident
 
 _LOOKS = ("wait_ready", "verify", "assess")  # steps that show what an earlier one has not done
-MOST_TRIES = 5
 
 
 class Procedures:
@@ -125,8 +124,7 @@ class _Run:
             self._fail(step)
             return
         context.mark("step_started", name, step=step.id, actor=self._actor)
-        worked = False
-        for _ in range(MOST_TRIES):
+        while True:
             if not typed:
                 yield from self._type(step)
             typed = False

@@ -64,10 +64,10 @@ class _Scraped:
     def __init__(self, store: Store, target: Target) -> None:
         self._store = store
         job = ("job", f"{target.service}-service")
-        labels = frozenset({job, ("pod", target.pod)})
-        self.up = store.series("up", labels)
+        labels = self._labels = frozenset({job, ("pod", target.pod)})
+        self._up = store.series("up", labels)
         self._ok = store.series("http_requests_total", labels | {("status", "200")})
-        self._failed = store.series("http_requests_total", labels | {("status", "503")})
+        self._failed: Series | None = None  # a counter with this status exists from its first count on
         self._gauges: list[tuple[Series, float]] = []
         if target.service == "risk":
             self._gauges = [
@@ -78,27 +78,32 @@ class _Scraped:
     def take(self, target: Target, t_ns: int, *, markers: bool) -> None:
         """Append one scrape. A target that does not answer has only `up`; what is missing goes stale."""
         add = self._store.add
-        add(self.up, t_ns, float(target.up))
+        add(self._up, t_ns, float(target.up))
         if not target.up:
             if markers:
-                self._end(self._ok, self._failed, *(s for s, _ in self._gauges))
+                self._silent()
             return
         add(self._ok, t_ns, float(target.ok))
-        if target.failed:  # a counter with this status exists from its first count on
+        if target.failed:
+            if self._failed is None:
+                self._failed = self._store.series("http_requests_total", self._labels | {("status", "503")})
             add(self._failed, t_ns, float(target.failed))
-        elif markers:
-            self._end(self._failed)
+        elif markers and self._failed is not None:
+            self._failed.stale = True
         for series, value in self._gauges:
             add(series, t_ns, value)
 
     def gone(self) -> None:
         """Service discovery has dropped the target: everything of it goes stale."""
-        self._end(self.up, self._ok, self._failed, *(s for s, _ in self._gauges))
+        self._up.stale = True
+        self._silent()
 
-    @staticmethod
-    def _end(*series: Series) -> None:
-        for one in series:
-            one.stale = True
+    def _silent(self) -> None:
+        self._ok.stale = True
+        if self._failed is not None:
+            self._failed.stale = True
+        for series, _ in self._gauges:
+            series.stale = True
 
 
 class Prometheus:

@@ -45,7 +45,8 @@ class Readable:
         if not self.steps:
             return result
         which = self._step(at_us)
-        for i in np.unique(which[which >= 0]):
+        first, last = (int(which.min()), int(which.max())) if len(which) else (0, -1)
+        for i in range(max(first, 0), last + 1):
             here = which == i
             result[here] = np.maximum(self._of_step(self.steps[i], at_us[here]), -1)
         return result

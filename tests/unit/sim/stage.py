@@ -147,6 +147,7 @@ class Stage:
     seed: int = 1
     trial: int = 0
     state: bool = False  # whether the data plane answers from state; else nothing happens in it
+    make_plane: Callable[[System, int], StillPlane] = StillPlane  # from the system and the home database's number
     plane: DataPlane = field(init=False)
     context: Context = field(init=False)
 
@@ -167,7 +168,7 @@ class Stage:
 
     def _still_plane(self, built: System, names: Any) -> DataPlane:
         home = names.database[self.resolved.topology.database.home]
-        return StillPlane(built, home)
+        return self.make_plane(built, home)
 
     def _state_plane(self, built: System) -> DataPlane:
         from sim.control.state_plane import StatePlane
