@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from validators.columns import I64, NONE, names, whole
 from validators.ledger import Done, Found, done, found, isin, lookup, positions_known, sent
@@ -109,27 +110,28 @@ def order_of_times(observations: Observations, name: str) -> Measurement:
 
     A write that was sent after another had been acknowledged stands behind it.
     """
-    wrong: list[str] = []
     table = observations.tables("probes")
+    found_ = {
+        "probes": _probes_out_of_order(table),
+        "writes_done": _writes_out_of_order(observations),
+        "marks": _marks_out_of_order(observations),
+    }
+    wrong = [words for every in found_.values() for words in every]
+    samples = table.num_rows + observations.tables("writes_done").num_rows + len(observations.marks)
+    doubts = () if samples else ("there is nothing whose times could be compared",)
+    evidence = tuple(Evidence(name, words) for name, every in found_.items() for words in every)
+    sound = f"the times of {samples:,} rows are in order"
+    return _counted(name, wrong, samples, "times of probes, writes and facts compared", sound, doubts, evidence)
+
+
+def _probes_out_of_order(table: pa.Table) -> list[str]:
     intended, sent_us, done_us = (whole(table, c) for c in ("intended_us", "sent_us", "done_us"))
+    wrong = []
     if count := int(((sent_us != NONE) & (sent_us < intended)).sum()):
         wrong.append(f"{count:,} probes were sent before they were due")
     if count := int(((done_us != NONE) & (done_us < np.maximum(sent_us, intended))).sum()):
         wrong.append(f"{count:,} probes were answered before they were sent")
-    wrong += _writes_out_of_order(observations)
-    wrong += _marks_out_of_order(observations)
-    ends = done(observations, CLASS)
-    writes = len(ends.acked_keys) + len(ends.unknown_keys) + len(ends.failed_keys)
-    samples = table.num_rows + writes + len(observations.marks)
-    doubts = () if samples else ("there is nothing whose times could be compared",)
-    return _counted(
-        name,
-        wrong,
-        samples,
-        "times of probes, writes and facts compared",
-        f"the times of {samples:,} rows are in order",
-        doubts,
-    )
+    return wrong
 
 
 def _writes_out_of_order(observations: Observations) -> list[str]:
@@ -233,7 +235,9 @@ def fault_gone(observations: Observations, name: str) -> Measurement:
     doubts += [f"{n} was planned and never injected" for n, e in entries.items() if e.get("until") and n not in begun]
     sound = f"{listed(lifted)} is gone" if lifted else "no fault has to be lifted"
     looked_at = len(lifted) + len(wrong) + len(doubts)
-    return _counted(name, wrong, looked_at, "a gone-probe for each fault", sound, tuple(doubts), vacuous=not looked_at)
+    evidence = tuple(Evidence("marks", f"injection_begun of {f.name}", f.begun_us) for f in faults(observations))
+    method = "a gone-probe for each fault"
+    return _counted(name, wrong, looked_at, method, sound, tuple(doubts), evidence, vacuous=not looked_at)
 
 
 def nothing_left(observations: Observations, name: str) -> Measurement:
