@@ -49,7 +49,9 @@ class Target:
         for known in [known for known in self.sizes if known.startswith(size + ".")]:
             del self.sizes[known]  # their source spoke of the values before
         document.origins[place] = where
-        if size in self.sizes:
+        if _typed(value, None) is None:
+            self.sizes.pop(size, None)
+        elif size in self.sizes:
             return self._parameter(self.sizes, size, value, where)
         return None
 
@@ -110,7 +112,7 @@ def _typed(value: Any, old: Any) -> Any:
     word = text.lower()
     if word in ("true", "false") or (isinstance(old, bool) and word in ("on", "off")):
         return word in ("true", "on")
-    if word in ("null", "none"):
+    if word == "null":
         return None
     for kind in (int, float):
         try:

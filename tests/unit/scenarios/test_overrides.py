@@ -56,6 +56,17 @@ def test_what_the_file_leaves_out() -> None:
     assert resolved.topology.regions["us-west-2"].warm_replicas == 2
 
 
+def test_words() -> None:
+    changes = {"regions.us-west-2.provisioner": "none", "automation.working": "false", "calls.0.budget": "null"}
+    resolved = load(LIBRARY, overrides=changes)
+    topology = resolved.topology
+    assert topology.calls[0].budget is None
+    assert "calls.0.budget" not in resolved.parameters.by_name
+    assert topology.regions["us-west-2"].provisioner == "none"
+    assert topology.automation is not None
+    assert not topology.automation.working
+
+
 def test_digests_follow() -> None:
     plain, other = load(LIBRARY), load(LIBRARY, overrides={"people.acknowledge": "3 min"})
     assert plain.topology_digest != other.topology_digest
