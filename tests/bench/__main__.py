@@ -19,6 +19,7 @@ def main() -> int:
     parser.add_argument("--gates", action="store_true", help="only the rows with a gate, on short runs; no page")
     parser.add_argument("--seconds", type=float, help="simulated seconds of each system, instead of the plan's")
     parser.add_argument("--rounds", type=int, help="rounds, instead of 7")
+    parser.add_argument("--only", default="", help="only groups whose names contain this; no page")
     parser.add_argument("--json", action="store_true", help="print the rows as JSON to stdout")
     options = parser.parse_args()
     plan = rows.GATES if options.gates else rows.BENCH
@@ -28,14 +29,16 @@ def main() -> int:
         plan = replace(plan, rounds=options.rounds)
     talk = Console(stderr=True)
     found = []
-    for row in rows.rows(plan, lambda words: talk.print(words, style="dim", highlight=False)):
+    for row in rows.rows(plan, lambda words: talk.print(words, style="dim", highlight=False), options.only):
         found.append(row)
-        talk.print(table.gate_line(row), highlight=False)
+        talk.print(table.gate_line(row), highlight=False, soft_wrap=True)
+        talk.print(f"       {row.detail}", style="dim", highlight=False, soft_wrap=True)
     if options.json:
         json.dump([rows.as_json(row) for row in found], sys.stdout, indent=1)
     if not options.gates:
         table.show(found, Console())
-        table.write_page(found, plan)
+        if not options.only:
+            table.write_page(found, plan)
     return 0 if all(row.passes for row in found) else 1
 
 

@@ -18,14 +18,16 @@ PAGE = ROOT / "docs" / "performance.md"
 
 
 def show(rows: Sequence[Row], console: Console) -> None:
-    """Print the rows."""
-    table = Table(title="Speed", show_lines=True)
-    for heading in ("what", "measured", "goal", "gate", "spread", "detail"):
+    """Print the rows, and how each came about."""
+    table = Table(title="Speed")
+    for heading in ("what", "measured", "goal", "gate", "spread"):
         table.add_column(heading)
     for row in rows:
         colour = "green" if row.passes else "red"
-        table.add_row(row.name, f"[{colour}]{_value(row)}[/]", _goal(row), _gate(row), row.spread, _detail(row))
+        table.add_row(row.name, f"[{colour}]{_value(row)}[/]", _goal(row), _gate(row), row.spread)
     console.print(table)
+    for row in rows:
+        console.print(f"{row.name}: {_detail(row)}", style="dim", highlight=False)
 
 
 def _number(value: float | None) -> str:
