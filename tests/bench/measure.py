@@ -5,6 +5,7 @@ import statistics
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 LEAST_S = 0.25  # a round plays a fast contender as often as it takes to fill this
 
@@ -69,3 +70,22 @@ def ratio(slow: list[float], fast: list[float]) -> Ratio:
     """Of two contenders of the same rounds."""
     each = [a / b for a, b in zip(slow, fast, strict=False)]
     return Ratio(min(slow) / min(fast), statistics.median(each), min(each), max(each))
+
+
+class Clock:
+    """CPU seconds spent in what it wraps."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, timed."""
+
+        def timed(*args: Any, **kwargs: Any) -> Any:
+            begun = time.process_time()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                self.seconds += time.process_time() - begun
+
+        return timed

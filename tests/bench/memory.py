@@ -7,7 +7,6 @@ import json
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from scenarios.record.writer import RunWriter
 from sim import world
 from sim.recording import Recording
 from tests.bench.cases import SYSTEMS
+from tests.bench.measure import Clock
 
 PAGE_BYTES = 4096
 
@@ -23,25 +23,6 @@ PAGE_BYTES = 4096
 def resident_mb() -> float:
     """Resident memory now, in MB of 10^6 bytes."""
     return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES / 1e6
-
-
-class Clock:
-    """CPU seconds spent in what it wraps."""
-
-    def __init__(self) -> None:
-        self.seconds = 0.0
-
-    def around(self, function: Callable[..., Any]) -> Callable[..., Any]:
-        """The function, timed."""
-
-        def timed(*args: Any, **kwargs: Any) -> Any:
-            begun = time.process_time()
-            try:
-                return function(*args, **kwargs)
-            finally:
-                self.seconds += time.process_time() - begun
-
-        return timed
 
 
 def play(minutes: float) -> dict[str, Any]:
