@@ -26,6 +26,7 @@ class Procedures:
         size = context.topology.people.technical_leads
         self._leads = simpy.Resource(context.env, size) if context.on("finite_people") else None
         self._begun: dict[str, bool | None] = {}  # None: under way
+        self._change: str | None = None  # the last one that was begun: what a rollback undoes
         steps.check(context.resolved.procedures)
 
     def begun(self) -> tuple[str, ...]:
@@ -42,11 +43,18 @@ class Procedures:
         procedure = context.resolved.procedures[name]
         self._begun[name] = None
         context.mark("procedure_started", name, actor=actor)
-        ok = False
+        if procedure.change is not None:
+            self._change = name
+            context.mark("change_started", name, change=name)
+        run, ok = _Run(context, self._incident, self._leads, procedure, actor, self._change), False
         with self._counted(), suppress(simpy.Interrupt):  # whoever carries it out may be gone
-            ok = yield from self._steps(procedure, actor)
+            ok = yield from self._steps(procedure, run)
         context.acted()
         self._begun[name] = ok
+        if run.undone is not None:
+            context.mark("rollback_finished", run.undone, change=run.undone)
+        if procedure.change is not None:
+            context.mark("change_finished", name, change=name, ok=ok)
         context.mark("procedure_finished", name, ok=ok)
         return ok
 
@@ -58,9 +66,8 @@ class Procedures:
         finally:
             self._context.running -= 1
 
-    def _steps(self, procedure: Procedure, actor: str) -> Wait:
+    def _steps(self, procedure: Procedure, run: "_Run") -> Wait:
         """Every step once those before it are done; steps that do not wait for one another go on side by side."""
-        run = _Run(self._context, self._incident, self._leads, procedure, actor)
         done: dict[str, simpy.Process] = {}
         before: tuple[str, ...] = ()
         for step in procedure.steps:
@@ -79,7 +86,13 @@ class _Run:
     """One procedure under way."""
 
     def __init__(
-        self, context: Context, incident: Incident, leads: simpy.Resource | None, procedure: Procedure, actor: str
+        self,
+        context: Context,
+        incident: Incident,
+        leads: simpy.Resource | None,
+        procedure: Procedure,
+        actor: str,
+        change: str | None,
     ) -> None:
         self._context = context
         self._incident = incident
@@ -90,6 +103,8 @@ class _Run:
         self._hidden: list[Step] = []  # mistyped, and nobody knows
         self._tries: dict[str, int] = {}
         self._failed = False
+        self._change = change
+        self.undone: str | None = None  # the change that a step of this procedure rolls back
         self.stopped = False
 
     def step(self, step: Step, before: list[simpy.Process]) -> Wait:
@@ -124,6 +139,9 @@ class _Run:
             self._fail(step)
             return
         context.mark("step_started", name, step=step.id, actor=self._actor)
+        if step.verb == "rollout_undo" and self._change is not None and self.undone is None:
+            self.undone = self._change
+            context.mark("rollback_started", self.undone, change=self.undone)
         while True:
             if not typed:
                 yield from self._type(step)

@@ -9,7 +9,6 @@ from sim.control.nodes import Node
 from tests.unit.sim.stage import HOME, OTHER, Stage, library, scenario
 
 
-
 def other(size: str, value: object) -> dict[str, object]:
     """An override of the other region."""
     return {f"regions.{OTHER}.{size}": value}
@@ -92,7 +91,7 @@ def test_no_node_is_launched_while_the_api_is_down() -> None:
 
 def test_a_launch_that_fails_is_tried_again() -> None:
     usual = min(deployed().until(10).minutes("node_ready"))
-    failing = [deployed(t, kubernetes__node_launch_failure=0.5).until(30).minutes("node_ready") for t in range(12)]
+    failing = [deployed(t, kubernetes__node_launch_failure="50 %").until(30).minutes("node_ready") for t in range(12)]
     assert all(len(times) == 2 for times in failing)
     assert max(map(max, failing)) > usual + 60 / 60  # a minute, and the launch once more
 

@@ -240,3 +240,36 @@ def test_whoever_assesses_reads_the_metric_not_the_truth() -> None:
     stage.until(5)
     seen = next(f.detail["observed_lag_s"] for f in stage.facts if f.kind == "step_finished")
     assert seen == pytest.approx(120 + 7, abs=1)  # published at minute 3, true at that instant
+
+
+def test_a_change_says_when_it_begins_and_ends_and_when_it_is_rolled_back() -> None:
+    """The rollback is what it takes from undoing the rollout to the end of the procedure that does it."""
+    declared = {"downtime": "5 min", "rollback": "2 min", "window": "30 min"}
+    release = procedure(
+        step("image", "set_image", target={"region": HOME, "service": "strategic"}, **{"with": {"image": "next"}})
+    ) | {"procedure": "release", "change": declared}
+    undo = procedure(
+        step("look", "assess"),
+        step("undo", "rollout_undo", target={"region": HOME, "service": "strategic"}),
+        step("after", "wait"),
+    )
+    stage = Stage(with_procedures(scenario(**EXACT), release, undo))
+    Scripted(stage, healthy)
+    stage.until(1)
+    stage.do(stage.context.procedures.run("release", "people"))
+    stage.until(10)
+    assert stage.minutes("change_started", "release", change="release") == [1]
+    assert stage.minutes("change_finished", "release", ok=True) == [3]
+    assert not stage.minutes("rollback_started")
+    begin(stage)
+    stage.until(30)
+    assert stage.minutes("rollback_started", "release", change="release") == [12]
+    assert stage.minutes("rollback_finished", "release") == [16]
+
+
+def test_an_undone_rollout_without_a_change_is_no_rollback_of_one() -> None:
+    stage = stage_of(step("undo", "rollout_undo", target={"region": HOME, "service": "strategic"}))
+    begin(stage)
+    stage.until(10)
+    assert finished(stage) == {"undo": 3}
+    assert not stage.minutes("rollback_started")
