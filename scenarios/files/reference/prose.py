@@ -27,11 +27,8 @@ completes keys and underlines mistakes when the file begins with a comment that 
 scenario: my-scenario
 ```
 
-The schemas lie in [schemas/](schemas/); an installed `gameday` prints them:
-
-```sh
-gameday show --schema scenario > scenario.schema.json
-```
+The schemas lie in [schemas/](schemas/); an installed `gameday` prints them: `gameday show --schema scenario`, to be
+kept as `scenario.schema.json` beside your files.
 
 A schema knows one file. What spans files (names that must exist, cycles, times that overlap) is found by
 `gameday check`.
