@@ -129,7 +129,9 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.mark.proves("a file with anything in it is read, or refused with an error that a person can mend")
 @given(name=st.sampled_from(sorted(FILES)), mutations=MUTATIONS)
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=150, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_mutated_files(folder: Path, name: str, mutations: list[Mutation]) -> None:
     file = folder / name
     file.write_text(mutated(FILES[name], mutations), encoding="utf-8", newline="")
@@ -145,7 +147,9 @@ def test_mutated_files(folder: Path, name: str, mutations: list[Mutation]) -> No
 
 @given(data=st.binary(max_size=300) | st.text(max_size=300).map(str.encode))
 @example(data=b"\xff\xfe")
-@settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=200, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 def test_any_bytes(folder: Path, data: bytes) -> None:
     file = folder / "any.yaml"
     file.write_bytes(data)
@@ -163,7 +167,7 @@ LEAVES = st.none() | st.booleans() | st.integers(-5, 10**17) | st.floats() | ODD
     key=KEYS,
     value=LEAVES,
 )
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80, deadline=None, derandomize=True)
 def test_any_override(path: str, key: str, value: object) -> None:
     try:
         load(path.removesuffix(".yaml"), overrides={key: value})
@@ -172,11 +176,13 @@ def test_any_override(path: str, key: str, value: object) -> None:
 
 
 @given(st.integers(0, units.LONGEST_US))
+@settings(derandomize=True, deadline=None)
 def test_a_duration_is_read_as_it_is_written(value_us: int) -> None:
     assert units.duration_us(units.duration(value_us)) == value_us
 
 
 @given(st.text(max_size=20))
+@settings(derandomize=True, deadline=None)
 def test_a_quantity_is_a_number_or_refused(text: str) -> None:
     with contextlib.suppress(ValueError):
         value, unit = quantity(text)
