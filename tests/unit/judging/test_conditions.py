@@ -1,0 +1,111 @@
+"""Conditions of alert rules, computed from the record."""
+
+import numpy as np
+import pytest
+
+from tests.record_load import Second
+from tests.records import EAST, WEST, Run, us
+from validators.conditions import NotOnRecordError, holds, metrics, stretches, unseen
+from validators.model import Observations
+
+READY = "replicas_ready"
+
+
+def seen(**ready: list[float]) -> Observations:
+    """A record with ready pods of services in us-east-1, a value a second, and a gauge."""
+    run = Run()
+    run.samples.clear()
+    seconds = max(map(len, ready.values()))
+    run.head["duration_us"] = us(seconds)
+    t = np.arange(seconds) * 1_000_000
+    for service, values in ready.items():
+        run.sample(f"{EAST}/{service}", READY, t, values)
+        run.sample(f"{EAST}/{service}", "replicas_planned", t, np.full(seconds, max(values)))
+    run.sample(f"{EAST}/risk", "var", t, np.arange(seconds))
+    return run.observations()
+
+
+UP = 'up{job="strategic-service"}'
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (f"sum({UP}) == 0", [0, 1, 0, 0]),
+        (f"sum({UP}) < 2", [0, 1, 1, 0]),
+        (f"min({UP}) == 0", [0, 1, 1, 0]),
+        (f"max({UP}) == 1", [1, 0, 1, 1]),
+        (f"{UP} == 0", [0, 1, 1, 0]),
+        (f"count({UP} == 1) >= 2", [1, 0, 0, 1]),
+        (f"avg({UP}) > 0.4", [1, 0, 1, 1]),
+        (f"absent({UP})", [0, 0, 0, 0]),
+        (f"sum({UP}) == 0 or absent({UP})", [0, 1, 0, 0]),
+        (f"sum({UP}) == 0 or sum({UP}) == 2", [1, 1, 0, 1]),
+        (f"sum({UP}) > 0 and sum({UP}) < 2", [0, 0, 1, 0]),
+        (f"sum({UP}) < 2 unless sum({UP}) == 0", [0, 0, 1, 0]),
+        ("var > 1", [0, 0, 1, 1]),
+        ("2 < var", [0, 0, 0, 1]),
+        ("max(var) * 2 - 1 >= 3", [0, 0, 1, 1]),
+        ("rate(var[2s]) > 0.9", [0, 1, 1, 1]),
+        ("increase(var[2s]) == 2", [0, 0, 1, 1]),
+        ('sum by (job) (up{job=~"str.*"}) == 1', [0, 0, 1, 0]),
+        ('sum(up{job!="strategic-service"}) == 3', [1, 1, 1, 0]),
+        (f"absent({UP} == 1)", [0, 1, 0, 0]),
+    ],
+)
+def test_rule(rule: str, expected: list[int]) -> None:
+    observed = seen(strategic=[2, 0, 1, 2], risk=[3, 3, 3, 1])
+    assert holds(observed, rule).astype(int).tolist()[:4] == expected
+
+
+def test_pods_that_are_planned_and_not_ready_are_down() -> None:
+    run = Run()
+    t = np.arange(0, 720) * 1_000_000
+    run.sample(f"{EAST}/strategic", READY, t, np.full(720, 1.0))
+    run.sample(f"{EAST}/strategic", "replicas_planned", t, np.full(720, 2.0))
+    run.samples.pop((f"{WEST}/strategic", READY))
+    assert holds(run.observations(), f"min({UP}) == 0").all()
+
+
+def test_share_of_errors_over_five_minutes() -> None:
+    """3 % of the answers are errors from 400 s on: the share over 5 min crosses 1 % once 101 s of it are."""
+    run = Run()
+    for name in ("strategic", "tactical", "risk", "database"):
+        run.loaded(name, 0, 720, lambda s: None)
+    run.load += [
+        Second(s, EAST, "risk", 0, 0, 100 - 3 * (s >= 400), 3 * (s >= 400), 0, 100, own_ms=1.0) for s in range(720)
+    ]
+    rule = 'sum(rate(http_requests_total{status=~"5.."}[5m])) / sum(rate(http_requests_total[5m])) > 0.01'
+    [(first, last)] = stretches(holds(run.observations(), rule))
+    assert abs(first - 501) <= 1
+    assert last == 721
+
+
+@pytest.mark.parametrize(
+    ("rule", "why"),
+    [
+        ("sum(nobody_knows) > 1", "nobody_knows is not on record"),
+        ('up{job="unknown-service"} == 0', "up of what it watches is not on record"),
+        ("topk(1, up) > 0", "topk"),
+        ("histogram_quantile(0.9, up) > 0", "histogram_quantile"),
+        ("sum(up) / on(job) sum(up) > 1", "matching by labels"),
+        ("sum(up) > bool 1", "matching by labels"),
+        ("((", "not PromQL"),
+    ],
+)
+def test_what_cannot_be_computed_is_named(rule: str, why: str) -> None:
+    with pytest.raises(NotOnRecordError, match=why):
+        holds(seen(strategic=[1, 1]), rule)
+
+
+def test_series_of_a_rule() -> None:
+    assert metrics(f"sum(rate(a[5m])) / sum(b) > 1 or absent({UP})") == {"a", "b", "up"}
+
+
+def test_gaps_of_what_a_rule_watches() -> None:
+    run = Run()
+    for place in (f"{EAST}/strategic", f"{EAST}/risk"):
+        run.resampled(place, READY, lambda t, v: (t[(t < us(60)) | (t >= us(90))], v[(t < us(60)) | (t >= us(90))]))
+    observed = run.observations()
+    assert unseen(observed, f"sum({UP}) == 0") == [(us(59), us(90))]
+    assert unseen(observed, 'sum(up{job="tactical-service"}) == 0') == []
