@@ -105,6 +105,12 @@ class Report:
         return bool(self.head.get("termination") != "complete")
 
 
+def step_title(head: Mapping[str, Any], procedure: str, step: str) -> str:
+    """Return the title of a step where the procedure is known, else its id."""
+    steps = (head.get("procedures") or {}).get(procedure, {}).get("steps", ())
+    return next((str(s["title"]) for s in steps if s.get("id") == step and s.get("title")), step)
+
+
 def phases(verdict: Verdict) -> dict[str, float]:
     """Seconds of detect, decide, act and converge, in that order, those that are known."""
     found = verdict.detail.get("phases") or {}

@@ -2,14 +2,33 @@
 
 from reports.model import PHASE_WORDS, phases
 from reports.view import Row, View, checked, compared, measured_text
-from reports.words import count, duration, share
+from reports.words import count, duration, quantity, share
 
 _CLOCKS = {
     "detection": "from detection",
     "declaration": "from declaration",
     "procedure_start": "from the procedure's start",
 }
-_SHOWN_ELSEWHERE = {"phases", "clocks", "recovered", "label"}
+_LEVELS = {
+    "request": "every request is played",
+    "control": "capacity against load without queues; no latency and no throughput",
+}
+# Beside it, not merged: a word that nobody takes for the verdict.
+_WOULD = {"PASS": "would meet it", "FAIL": "would miss it", "INCONCLUSIVE": "would not be decided"}
+# Plain values of a measure that a reader asks for, in words; the others are in verdicts.json.
+_ALSO = {
+    "relapses": "relapses",
+    "bad_seconds": "bad for",
+    "failed_user_requests": "requests of users that failed",
+    "stale_share": "clients still at the lost address when it was back",
+    "acknowledged": "acknowledged writes",
+    "lost": "acknowledged and lost",
+    "not_read_back": "acknowledged and not read back",
+    "unknown_recovered": "timed out and recovered",
+    "unknown_absent": "timed out and absent",
+    "failed_recovered": "refused and found all the same",
+    "times_due": "times the alert was due",
+}
 
 
 def missed_lines(row: Row) -> list[str]:
@@ -28,11 +47,7 @@ def details(row: Row) -> list[tuple[str, object]]:
     verdict, single = row.verdict, row.single
     found = phases(single)
     total = sum(found.values())
-    stages = (
-        [f"{n}: {duration(s)} ({share(round(s / total, 3))}), {PHASE_WORDS[n]}" for n, s in found.items()]
-        if total
-        else []
-    )
+    stages = [f"{n}: {duration(s)} ({share(s / total)}), {PHASE_WORDS[n]}" for n, s in found.items()] if total else []
     rows: list[tuple[str, object]] = [
         ("Objective", row.name),
         (
@@ -43,7 +58,7 @@ def details(row: Row) -> list[tuple[str, object]]:
         ("Against the limit", row.gap),
         ("Over all trials", [part for part in (row.trials, row.spread) if part]),
         ("Stages", stages),
-        ("Other clocks, never merged", _clocks(row)),
+        ("Other clocks, never merged" if row.name.startswith("rto.") else "Beside it, never merged", _clocks(row)),
         ("How it was measured", single.method),
         ("Samples", f"{single.samples:,}" if single.samples else ""),
         ("How trials were judged", verdict.method if row.trials and verdict.method != single.method else ""),
@@ -62,28 +77,46 @@ def _clocks(row: Row) -> list[str]:
     lines = [f"{_CLOCKS.get(n, n)}: {'–' if s is None else duration(s)}" for n, s in clocks.items()]
     lines += [
         f"{v.detail.get('label') or v.objective.removeprefix(row.name).strip('.') or v.method}: {measured_text(v)}"
-        + (f" ({v.result.value})" if v.result else "")
+        + (f" ({_WOULD[v.result.value]})" if v.result else "")
         for v in row.beside
     ]
     return lines
 
 
 def _also(row: Row) -> list[str]:
-    """Return the plain values beside the measurement."""
+    """Return the plain values beside the measurement that have words."""
     shown = []
-    for name, value in row.single.detail.items():
-        if name in _SHOWN_ELSEWHERE or isinstance(value, list | dict) or value is None:
-            continue
-        text = f"{value:,.6g}" if isinstance(value, float) else f"{value:,}" if isinstance(value, int) else str(value)
-        shown.append(f"{name.replace('_', ' ')}: {text}")
+    for name, words in _ALSO.items():
+        value = row.single.detail.get(name)
+        if isinstance(value, int | float):
+            unit = "s" if name.endswith("_seconds") else "share" if name.endswith("_share") else "1"
+            shown.append(f"{words}: {quantity(value, unit)}")
     return shown
+
+
+def levels(seen: View) -> list[str]:
+    """Return at which level of detail what was played, and what that level could not judge."""
+    report = seen.report
+    fidelity = str(report.head.get("fidelity") or "")
+    if report.head.get("source", "simulation") != "simulation" or not fidelity:
+        return []
+    full = f"fidelity “{fidelity}” ({_LEVELS[fidelity]})" if fidelity in _LEVELS else f"fidelity “{fidelity}”"
+    if report.ensemble is None:
+        return [f"Played once at {full}."]
+    level = str((report.head.get("ensemble") or {}).get("fidelity") or fidelity)
+    trials = count(len(report.ensemble.trials), "trial")
+    words = f" ({_LEVELS[level]})" if level in _LEVELS else ""
+    sentences = [f"{trials} at fidelity “{level}”{words} decide; the trial shown was played at {full}."]
+    if alone := [r.name for r in seen.judged if not r.trials]:
+        sentences.append(f"Judged on the trial shown only, not over all trials: {', '.join(alone)}.")
+    return sentences
 
 
 def trust(seen: View) -> list[str]:
     """Return what a reader must know before believing a figure."""
     report = seen.report
     integrity = [r for r in seen.judged if r.name.startswith("integrity.")]
-    sentences = [checked(report), compared(report)]
+    sentences = [checked(report), compared(report), *levels(seen)]
     sentences += [f"{r.title}: {r.word}. {r.reason}" for r in integrity]
     if report.interrupted:
         sentences.append(f"The run did not come to its own end: {report.head.get('termination', 'interrupted')}.")
@@ -92,8 +125,4 @@ def trust(seen: View) -> list[str]:
     sentences.append(
         f"Faults of the instrument: {count(gaps, 'gap')} in observing, {count(steps, 'step')} of the clock."
     )
-    if report.ensemble:
-        alone = [r.name for r in seen.judged if not r.trials]
-        if alone:
-            sentences.append(f"Judged on the full trial only, not over all trials: {', '.join(alone)}.")
     return [s[:1].upper() + s[1:] if not s.startswith("kernel") else s for s in sentences if s]

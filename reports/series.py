@@ -1,14 +1,17 @@
 """The numbers behind the plots, from the record's tables. Nothing here is a verdict."""
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from reports.model import Report
+from reports.words import round_step
 from scenarios.record import histogram
+from validators.columns import histograms, names, real, whole
+from validators.ledger import isin
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -42,20 +45,22 @@ def step_s(duration_s: float) -> int:
     return next((s for s in _STEPS_S if duration_s / s <= POINTS), 3600)
 
 
-def _is(table: pa.Table, column: str, value: str) -> pa.Table:
-    return table.filter(pc.equal(pc.cast(table[column], pa.string()), value))
-
-
-def _ints(table: pa.Table, column: str) -> I64:
-    return np.asarray(table[column].to_numpy(), dtype=np.int64)
+def _rows(table: pa.Table, **wanted: str) -> I64:
+    """Return the rows in which each of these columns holds that name."""
+    chosen = np.ones(len(table), dtype=np.bool_)
+    for column, name in wanted.items():
+        chosen &= names(table, column).equal(name)
+    return np.flatnonzero(chosen).astype(np.int64)
 
 
 def load(report: Report) -> Load | None:
     """Return what was offered, sent and completed at the edge; None when the record has no such table."""
-    table = _is(report.record.table("load"), "service", "edge")
-    if not len(table):
+    table = report.record.table("load")
+    rows = _rows(table, service="edge")
+    rows = rows[whole(table, "second")[rows] < report.duration_s]  # what ends later is not judged
+    if not len(rows):
         return None
-    seconds = _ints(table, "second")
+    seconds = whole(table, "second")[rows]
     step = step_s(max(report.duration_s, float(seconds.max() + 1)))
     bins = seconds // step
     n = int(bins.max()) + 1
@@ -63,9 +68,10 @@ def load(report: Report) -> Load | None:
     width[-1] = float(seconds.max()) + 1 - (n - 1) * step
 
     def rate(column: str) -> F64:
-        return np.asarray(np.bincount(bins, weights=_ints(table, column), minlength=n) / width, dtype=np.float64)
+        counted = np.bincount(bins, weights=whole(table, column)[rows], minlength=n)
+        return np.asarray(counted / width, dtype=np.float64)
 
-    p50, p99 = _quantiles(table, bins, n, (0.5, 0.99))
+    p50, p99 = _quantiles(table, rows, bins, n, (0.5, 0.99))
     return Load(
         t_s=np.asarray((np.arange(n) + 0.5) * step, dtype=np.float64),
         step_s=step,
@@ -79,23 +85,14 @@ def load(report: Report) -> Load | None:
     )
 
 
-def _quantiles(table: pa.Table, bins: I64, n: int, shares: tuple[float, ...]) -> list[F64]:
+def _quantiles(table: pa.Table, rows: I64, bins: I64, n: int, shares: tuple[float, ...]) -> list[F64]:
     """Quantiles of the path histograms in ms, by bin of time."""
-    lists = table["path"].combine_chunks()
-    if isinstance(lists, pa.ChunkedArray):
-        lists = lists.chunk(0) if lists.num_chunks else pa.array([], lists.type)
-    lengths = np.nan_to_num(pc.list_value_length(lists).to_numpy(zero_copy_only=False)).astype(np.int64)
-    flat = lists.flatten()
-    rows = np.column_stack([np.asarray(flat.field(name).to_numpy(), dtype=np.int64) for name in ("bin", "count")])
-    owner = np.repeat(bins, lengths)
+    counted = histograms(table, "path", rows)
     result = [np.full(n, np.nan) for _ in shares]
-    order = np.argsort(owner, kind="stable")
-    rows, owner = rows[order], owner[order]
-    edges = np.searchsorted(owner, np.arange(n + 1))
     for i in range(n):
-        merged = histogram.merge([rows[edges[i] : edges[i + 1]]])
-        for out, q in zip(result, shares, strict=True):
-            value = histogram.quantile_ns(merged, q)
+        merged = counted.total(bins == i)
+        for out, share in zip(result, shares, strict=True):
+            value = histogram.quantile_ns(merged, share)
             out[i] = np.nan if value is None else value / 1e6
     return result
 
@@ -111,26 +108,24 @@ class Band:
 
 def bands(report: Report) -> list[Band]:
     """Return the state of each service over time. Good: at least 99 % of a bin's answers right; bad: none."""
-    table = _is(report.record.table("probes"), "route", "dns")
-    if not len(table):
+    table = report.record.table("probes")
+    rows = _rows(table, route="dns")
+    intended = whole(table, "intended_us")
+    rows = rows[intended[rows] < report.duration_s * 1e6]
+    if not len(rows):
         return []
-    table = table.filter(pc.less(table["intended_us"], int(report.duration_s * 1e6)))
-    names = pc.cast(table["service"], pa.string())
+    services, right = names(table, "service"), names(table, "right").equal("yes")
     order = ("strategic", "tactical", "risk", "database", "order", "page")
-    found = sorted(pc.unique(names).to_pylist(), key=lambda s: order.index(s) if s in order else len(order))
-    step = step_s(report.duration_s)
-    return [_band(report, table.filter(pc.equal(names, name)), name, step) for name in found]
+    found = sorted(services.seen(), key=lambda s: order.index(s) if s in order else len(order))
+    mine = {name: rows[services.equal(name, rows)] for name in found}
+    return [_band(report, intended[at], right[at], name) for name, at in mine.items() if len(at)]
 
 
-def _band(report: Report, table: pa.Table, service: str, step: int) -> Band:
-    intended = np.sort(_ints(table, "intended_us"))
-    spacing = float(np.median(np.diff(intended))) / 1e6 if len(intended) > 1 else 1.0
-    step = max(step, int(np.ceil(spacing)))
-    at = _ints(table, "intended_us") // (step * 1_000_000)
-    n = int(at.max()) + 1 if len(at) else 0
-    right = np.asarray(
-        pc.equal(pc.cast(table["right"], pa.string()), "yes").to_numpy(zero_copy_only=False), dtype=float
-    )
+def _band(report: Report, intended: I64, right: NDArray[np.bool_], service: str) -> Band:
+    spacing = float(np.median(np.diff(np.sort(intended)))) / 1e6 if len(intended) > 1 else 1.0
+    step = max(step_s(report.duration_s), int(np.ceil(spacing)))
+    at = intended // (step * 1_000_000)
+    n = int(at.max()) + 1
     asked = np.bincount(at, minlength=n)
     good = np.divide(np.bincount(at, weights=right, minlength=n), asked, out=np.full(n, np.nan), where=asked > 0)
     stretches: list[tuple[float, float, str]] = []
@@ -157,15 +152,15 @@ class Line:
 def lags(report: Report) -> dict[str, list[Line]]:
     """Return true and observed replication lag by name of the sample, the greatest of each bin."""
     table = report.record.table("samples")
-    names = pc.cast(table["name"], pa.string())
+    subjects, t_s, values = names(table, "subject"), whole(table, "t_us") / 1e6, real(table, "value")
     result: dict[str, list[Line]] = {}
     for name in ("replication_lag_s", "replication_lag_observed_s"):
-        rows = table.filter(pc.equal(names, name))
-        subjects = pc.cast(rows["subject"], pa.string())
-        for subject in sorted(pc.unique(subjects).to_pylist()):
-            part = rows.filter(pc.equal(subjects, subject))
-            values = np.asarray(part["value"].to_numpy(), dtype=np.float64)
-            result.setdefault(name, []).append(_greatest(subject, _ints(part, "t_us") / 1e6, values, report.duration_s))
+        rows = _rows(table, name=name)
+        for subject in subjects.seen():
+            mine = rows[subjects.equal(subject, rows)]
+            if len(mine):
+                line = _greatest(subject, t_s[mine], values[mine], report.duration_s)
+                result.setdefault(name, []).append(line)
     return result
 
 
@@ -195,20 +190,24 @@ class Writes:
 def lost_writes(report: Report, bins: int = 48) -> Writes | None:
     """Return lost acknowledged transactions and their neighbours; None when nothing is lost or was read back."""
     timeline = report.head.get("surviving_timeline")
-    done = _is(_is(report.record.table("writes_done"), "data_class", "transactions"), "outcome", "acked")
-    back = _is(report.record.table("readback"), "data_class", "transactions")
-    if timeline is not None:
-        back = _is(back, "timeline", str(timeline))
-    if not len(back) or not len(done):
+    done, back = report.record.table("writes_done"), report.record.table("readback")
+    acked = _rows(done, data_class="transactions", outcome="acked")
+    chosen = {"data_class": "transactions"} | ({} if timeline is None else {"timeline": str(timeline)})
+    read = _rows(back, **chosen)
+    if not len(read) or not len(acked):
         return None
-    found = _ints(back.filter(pc.greater(back["copies"], 0)), "key")
-    missing = ~np.isin(_ints(done, "key"), found)
+    read = read[whole(back, "copies")[read] > 0]
+    missing = ~isin(whole(done, "key")[acked], whole(back, "key")[read])
     if not missing.any():
         return None
-    t_s = _ints(done, "done_us") / 1e6
+    t_s = whole(done, "done_us")[acked] / 1e6
     first, last = float(t_s[missing].min()), float(t_s[missing].max())
     margin = max((last - first) * 0.5, 0.5)
-    near = int(((t_s >= first - margin) & (t_s <= last + margin)).sum())
-    edges = np.linspace(first - margin, last + margin, min(bins, max(8, near // 5)) + 1)
+    near = (t_s >= first - margin) & (t_s <= last + margin)
+    t_s, missing = t_s[near], missing[near]
+    step = round_step((last - first + 2 * margin) / min(bins, max(8, len(t_s) // 5)))
+    zero = report.fault_s or 0.0  # bins begin and end at whole steps from the fault
+    low, high = math.floor((first - margin - zero) / step), math.ceil((last + margin - zero) / step)
+    edges = np.asarray(zero + np.arange(low, high + 1) * step, dtype=np.float64)
     counts = [np.histogram(t_s[chosen], edges)[0].astype(np.int64) for chosen in (~missing, missing)]
     return Writes(edges, counts[0], counts[1], last, int(missing.sum()))

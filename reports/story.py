@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from reports.model import Report, recovered
+from reports.model import Report, recovered, step_title
 from reports.words import duration
 from scenarios.record.marks import Mark
 
@@ -25,12 +25,15 @@ class Moment:
 
 def _fault(m: Mark) -> str:
     target = m.detail["target"]
-    return f"{m.detail['fault']} begins in {', '.join(map(str, target)) if isinstance(target, list) else target}"
+    named = [str(t) for t in target] if isinstance(target, list) else [str(target)]
+    # what lies in a region that is named anyway is not named again
+    outer = [t for t in named if not any(t.startswith(f"{other}/") for other in named)]
+    return f"{m.detail['fault']} begins in {', '.join(outer)}"
 
 
-def _step(m: Mark) -> str:
-    state = "begins" if m.kind == "step_started" else "is done" if m.detail["ok"] else "fails"
-    return f"{m.detail['actor']}, step “{m.detail['step']}” {state}"
+def _page(m: Mark) -> str:
+    alert, severity = m.detail["alert"], m.detail["severity"]
+    return f"a page for {alert} arrives ({severity})" if m.subject == alert else f"{m.subject} is paged for {alert}"
 
 
 _WORDS: dict[str, tuple[str, Callable[[Mark], str]]] = {
@@ -43,7 +46,7 @@ _WORDS: dict[str, tuple[str, Callable[[Mark], str]]] = {
     "alert_firing": ("alert", lambda m: f"alert {m.subject} fires in {m.detail['region']}"),
     "alert_resolved": ("alert", lambda m: f"alert {m.subject} resolved in {m.detail['region']}"),
     "page_sent": ("alert", lambda m: f"page for {m.detail['alert']} sent"),
-    "page_received": ("alert", lambda m: f"{m.subject} is paged for {m.detail['alert']}"),
+    "page_received": ("alert", _page),
     "acknowledged": ("people", lambda m: f"{m.subject} acknowledges {m.detail['alert']}"),
     "escalated": ("people", lambda m: f"escalated to {m.detail['to']}"),
     "engaged": ("people", lambda m: f"{m.subject} joins as {m.detail['role']}"),
@@ -51,11 +54,9 @@ _WORDS: dict[str, tuple[str, Callable[[Mark], str]]] = {
     "decided": ("people", lambda m: f"{m.subject} decides: {m.detail['procedure']}"),
     "automation_detected": (
         "people",
-        lambda m: f"automation {m.subject} sees {m.detail['failures']} failures in a row",
+        lambda m: f"the {m.subject} sees {m.detail['failures']} failures in a row",
     ),
     "procedure_started": ("act", lambda m: f"{m.subject} starts ({m.detail['actor']})"),
-    "step_started": ("act", _step),
-    "step_finished": ("act", _step),
     "step_waiting": ("act", lambda m: f"step “{m.detail['step']}” waits for {m.detail['for']}"),
     "procedure_finished": ("act", lambda m: f"{m.subject} {'is done' if m.detail['ok'] else 'fails'}"),
     "promotion_begun": ("act", lambda m: f"promotion of {m.subject} begins"),
@@ -112,6 +113,7 @@ def tell(report: Report) -> list[Moment]:
     fault_s = report.fault_s
     shown = [_titled(report, m) for m in report.record.marks if m.detail.get("rules") != "written"]
     moments = [_moment(m, fault_s) for m in _thinned(shown)]
+    moments += _steps(shown, fault_s)
     moments += _crowds(shown, fault_s)
     moments += _recoveries(report)
     moments.sort(key=lambda m: m.t_s)
@@ -130,9 +132,8 @@ def _titled(report: Report, mark: Mark) -> Mark:
     """Put the title of a step in place of its id, where the procedure is known."""
     if "step" not in mark.detail:
         return mark
-    steps = (report.head.get("procedures") or {}).get(mark.subject, {}).get("steps", ())
-    title = next((s.get("title") for s in steps if s.get("id") == mark.detail["step"]), None)
-    return replace(mark, detail={**mark.detail, "step": title}) if title else mark
+    title = step_title(report.head, mark.subject, mark.detail["step"])
+    return replace(mark, detail={**mark.detail, "step": title})
 
 
 def _since(t_s: float, fault_s: float | None) -> float | None:
@@ -156,6 +157,26 @@ def _thinned(marks: Iterable[Mark], most: int = 3) -> list[Mark]:
             if seen[key] <= most:
                 kept.append(mark)
     return kept
+
+
+def _steps(marks: list[Mark], fault_s: float | None) -> list[Moment]:
+    """One line a step, where it begins: how long it took, or that it failed or never ended."""
+    moments = []
+    for i, begun in enumerate(marks):
+        if begun.kind != "step_started":
+            continue
+        same = (begun.subject, begun.detail["step"])
+        later = (m for m in marks[i + 1 :] if m.kind.startswith("step_") and (m.subject, m.detail["step"]) == same)
+        ended = next((m for m in later if m.kind in ("step_started", "step_finished")), None)
+        t_s = begun.t_us / 1e6
+        words = f"{begun.detail['actor']}: “{begun.detail['step']}”"
+        if ended is None or ended.kind == "step_started":
+            words += " does not end"
+        else:
+            took = duration((ended.t_us - begun.t_us) / 1e6)
+            words += f", done in {took}" if ended.detail["ok"] else f" fails after {took}"
+        moments.append(Moment(t_s, _since(t_s, fault_s), words, "act"))
+    return moments
 
 
 def _crowds(marks: Iterable[Mark], fault_s: float | None) -> list[Moment]:

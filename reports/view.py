@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from reports.model import PHASE_WORDS, Report, phases, recovered
+from reports.model import PHASE_WORDS, Report, phases, recovered, step_title
 from reports.words import count, duration, interval, quantity, share
 from validators.model import Verdict
 
@@ -49,6 +49,11 @@ class Row:
     def judged(self) -> bool:
         """Whether it has a verdict."""
         return self.verdict.result is not None
+
+    @property
+    def promise(self) -> str:
+        """Return what was promised, as part of a sentence: "promised ≤ 5 min", "none allowed"."""
+        return self.limit if self.limit.endswith("allowed") else f"promised {self.limit}"
 
     @property
     def reason(self) -> str:
@@ -149,7 +154,7 @@ def _row(
 ) -> Row:
     prefix = verdict.objective.split(".")[0]
     group = next((title for title, prefixes in GROUPS if prefix in prefixes), "Other")
-    at_least = known.get("kind") in _AT_LEAST_KINDS or (not known and single.unit == "1/s")
+    at_least = single.at_least or known.get("kind") in _AT_LEAST_KINDS
     word = verdict.result.value if verdict.result else verdict.state.replace("_", " ")
     tight = {
         "limit": limit_text(single, at_least, tight=True),
@@ -166,7 +171,7 @@ def _row(
         measured=measured_text(single),
         bounds=bounds_text(single),
         gap=gap_text(single, at_least),
-        stage=stage_text(single),
+        stage=stage_text(report, single),
         trials=_trials_text(report, verdict),
         spread=_spread_text(report, verdict.objective, single),
         beside=beside,
@@ -207,7 +212,12 @@ def bounds_text(verdict: Verdict, *, tight: bool = False) -> str:
         return ""
     text = interval(verdict.low, verdict.high, verdict.unit, tight=tight)
     ends = text.strip("[]").split(", ")
-    return "" if len(set(ends)) == 1 else text
+    if len(set(ends)) > 1:
+        return text
+    low, high, limit = verdict.low, verdict.high, verdict.limit
+    if low is None or high is None or limit is None or not low < limit < high:
+        return ""
+    return f"[{low:.3f}, {high:.3f}] {verdict.unit}"  # the limit lies between ends that words do not tell apart
 
 
 def gap_text(verdict: Verdict, at_least: bool = False) -> str:
@@ -236,13 +246,28 @@ def longest_phase(verdict: Verdict) -> tuple[str, float, float] | None:
     return name, found[name], total
 
 
-def stage_text(verdict: Verdict) -> str:
-    """Return which stage took the time: "act took 6 min 3 s of 8 min 12 s (74 %): carrying out the procedure"."""
+def stage_text(report: Report, verdict: Verdict) -> str:
+    """Return which stage took the time, and which step of it.
+
+    "act took 6 min 3 s of 8 min 12 s (74 %): carrying out the procedure, of it 5 min 6 s to “Promote the replica”".
+    """
     if (longest := longest_phase(verdict)) is None:
         return ""
     name, seconds, total = longest
     part = share(round(seconds / total, 2))
-    return f"{name} took {duration(seconds)} of {duration(total)} ({part}): {PHASE_WORDS[name]}"
+    text = f"{name} took {duration(seconds)} of {duration(total)} ({part}): {PHASE_WORDS[name]}"
+    if name == "act" and (step := longest_step(report, verdict)) is not None:
+        text += f", of it {duration(step[1])} to “{step[0]}”"
+    return text
+
+
+def longest_step(report: Report, verdict: Verdict) -> tuple[str, float] | None:
+    """Return the step that took longest before the recovery, and its seconds; None when no step is known."""
+    steps = [s for s in verdict.detail.get("steps") or () if s.get("seconds")]
+    if not steps:
+        return None
+    longest = max(steps, key=lambda s: float(s["seconds"]))
+    return step_title(report.head, longest["procedure"], longest["step"]), float(longest["seconds"])
 
 
 def _trials_text(report: Report, verdict: Verdict) -> str:
@@ -260,7 +285,7 @@ def _trials_text(report: Report, verdict: Verdict) -> str:
 
 def _spread_text(report: Report, objective: str, single: Verdict) -> str:
     """Return median and the value that the required share of trials stays within."""
-    if not report.ensemble or single.limit is None:
+    if not report.ensemble or not single.limit:  # a count of what must not be has no quantile worth a word
         return ""
     values = spread(report, objective)
     if not values:
@@ -303,6 +328,7 @@ def trial_bounds(report: Report, objective: str) -> tuple[float, float] | None:
 def facts(report: Report) -> list[tuple[str, str]]:
     """Environment and scope: what a reader needs to place and repeat the run."""
     head = report.head
+    many = head.get("ensemble") or {}
     rows: list[tuple[str, object]] = [
         ("Run", head.get("run_id")),
         ("Scenario", report.scenario.get("scenario")),
@@ -312,7 +338,8 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Fidelity of the full trial", head.get("fidelity")),
         ("Seed", head.get("seed")),
         ("Trial shown in full", head.get("trial")),
-        ("Trials", len(report.ensemble.trials) if report.ensemble else None),
+        ("Trials that decide", _trials_fact(report)),
+        ("Fidelity of the trials", many.get("fidelity")),
         ("Judged interval", duration(report.duration_s)),
         ("Termination", head.get("termination")),
         ("Surviving database timeline", head.get("surviving_timeline")),
@@ -323,6 +350,13 @@ def facts(report: Report) -> list[tuple[str, str]]:
         *((f"Version of {name}", version) for name, version in sorted((head.get("versions") or {}).items())),
     ]
     return [(label, str(value)) for label, value in rows if value is not None and value != ""]
+
+
+def _trials_fact(report: Report) -> str | None:
+    if report.ensemble is None:
+        return None
+    done, asked = len(report.ensemble.trials), (report.head.get("ensemble") or {}).get("trials_asked")
+    return f"{done:,}" if asked in (None, done) else f"{done:,} of {asked:,}"
 
 
 def _clock_bound(head: Mapping[str, Any]) -> str | None:
@@ -336,6 +370,8 @@ def checked(report: Report) -> str:
         return ""
     found = report.head.get("checked") or {}
     if not found.get("requests"):
+        if report.head.get("fidelity") == "control":
+            return "No request was played at this fidelity, so there was no kernel to check against the reference."
         return "Kernel not checked against the SimPy reference on this topology: the figures stand on the kernel alone."
     requests, differing = f"{found['requests']:,} requests", f"{found.get('differing', 0):,} differing"
     return f"kernel = SimPy reference on this topology: {requests}, {differing}"

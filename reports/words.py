@@ -8,6 +8,7 @@ ASCII_SYMBOLS = {"PASS": "+", "FAIL": "X", "INCONCLUSIVE": "?", "not judged": "-
 _ASCII = str.maketrans(
     {"≤": "<=", "≥": ">=", "–": "-", "−": "-", "…": "...", "·": "|", "✓": "+", "✗": "X", "→": "->", "µ": "u", "×": "x"}
     | {"█": "#", "▒": "=", "░": ".", "▓": "%", "─": "-", "±": "+/-"}
+    | {"“": '"', "”": '"', "’": "'"}
 )
 # What a terminal or an XML parser would act on: C0 but tab and newline, C1, surrogates, and marks that reorder text.
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -141,3 +142,13 @@ def count(number: int, noun: str, plural: str = "") -> str:
     ('1 trial', '1,200 trials')
     """
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def round_step(least: float) -> float:
+    """Return the least of 1, 2, 5, 10, 20, 50 ... (and of their tenths, hundredths ...) that is not below.
+
+    >>> round_step(0.3), round_step(7), round_step(100)
+    (0.5, 10.0, 100.0)
+    """
+    power = 10.0 ** math.floor(math.log10(least) + 1e-9)
+    return next(power * k for k in (1, 2, 5, 10) if power * k >= least * (1 - 1e-9))

@@ -56,7 +56,7 @@ def _result(kind: type[Failure | Error | Skipped], message: str, word: str, row:
 def _words(row: Row) -> str:
     """Return what is known of the objective, a line each."""
     lines = [
-        f"{row.title}: promised {row.limit}, measured {' '.join(p for p in (row.measured, row.bounds) if p)}",
+        f"{row.title}: {row.promise}, measured {' '.join(p for p in (row.measured, row.bounds) if p)}",
         row.gap,
         row.trials,
         row.spread,

@@ -53,7 +53,7 @@ def _missed(seen: View) -> list[str]:
     lines = []
     for row in rows:
         measured = "" if row.trials else f", measured {text(row.measured)}"
-        lines.append(f"- {SYMBOLS[row.word]} **{row.word}** {text(row.title)}: promised {text(row.limit)}{measured}")
+        lines.append(f"- {SYMBOLS[row.word]} **{row.word}** {text(row.title)}: {text(row.promise)}{measured}")
         lines += [f"    - {text(line)}" for line in missed_lines(row) if line]
     return [*lines, ""] if lines else []
 

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.model import PHASES, Report, phases
+from reports.sentences import levels
 from reports.view import Row, View, checked, view
 from reports.words import ASCII_SYMBOLS, SYMBOLS, ascii_only, clock, count, duration, plain
 
@@ -81,10 +82,10 @@ def _missed(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
     lines: list[Text] = []
     for row in seen.of("FAIL"):
         if row.trials:
-            lines += _wrap(f"{symbols['FAIL']} {row.title}: promised {row.limit}", width, style="bold")
+            lines += _wrap(f"{symbols['FAIL']} {row.title}: {row.promise}", width, style="bold")
             details = [row.trials, row.spread, row.stage and f"in the trial shown {row.stage}"]
         else:
-            promise = f"{symbols['FAIL']} {row.title}: {row.measured}, promised {row.limit}"
+            promise = f"{symbols['FAIL']} {row.title}: {row.measured}, {row.promise}"
             lines += _wrap(promise, width, style="bold")
             details = [row.gap or row.reason, row.stage]
         for detail in details:
@@ -165,7 +166,7 @@ def _unjudged(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
 def _trust(seen: View, width: int) -> list[Text]:
     report = seen.report
     record = f"{count(len(report.record.marks), 'fact')} over {duration(report.duration_s)}"
-    lines = [checked(report)]
+    lines = [checked(report), *levels(seen)[:1]]
     lines.append(f"Full record: {record}, seed {report.head.get('seed', '–')}, trial {report.head.get('trial', '–')}")
     if report.interrupted:
         lines.append(f"The run did not come to its own end ({report.head.get('termination', 'interrupted')}).")

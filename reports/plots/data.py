@@ -1,5 +1,7 @@
 """How far the copy lagged behind, and which acknowledged writes are gone."""
 
+import math
+
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -8,7 +10,7 @@ from reports.model import Report
 from reports.plots import frame
 from reports.plots.svg import BLUE, INK, LINE, MUTED, ORANGE, PAPER, VERMILLION
 from reports.story import Moment, drawn
-from reports.words import count, duration
+from reports.words import count, duration, round_step
 
 _NAMES = {
     "replication_lag_s": ("true lag", BLUE, "-"),
@@ -59,8 +61,8 @@ def _lag(at: Axes, lags: dict[str, list[series.Line]], wide: bool, labels: float
         entries.append((words, colour, style))
         for line in lines:
             at.plot(line.t_s, line.value, color=colour, linewidth=1.8, linestyle=style)
-    at.set_ylim(bottom=0)
-    at.set_yticks(ticks := list(at.get_yticks())[:-1], [duration(t) for t in ticks])
+    greatest = max((float(line.value.max()) for each in lags.values() for line in each if len(line.value)), default=0)
+    frame.duration_axis(at, greatest)
     at.grid(axis="y", color=LINE, linewidth=0.8)
     at.set_axisbelow(True)
     if wide:
@@ -88,10 +90,9 @@ def _lost(at: Axes, writes: series.Writes, report: Report, inner: float, wide: b
     at.set_xlim(edges[0], edges[-1])
     at.set_ylim(0, max(int((kept + lost).max()) * 1.15, 1))
     zero = report.fault_s or 0.0
-    ticks = [
-        edges[0] + (edges[-1] - edges[0]) * part for part in ((0.1, 0.3, 0.5, 0.7, 0.9) if wide else (0.15, 0.5, 0.85))
-    ]
-    at.set_xticks(ticks, [f"{t - zero:+.2f} s".replace("-", "−") for t in ticks])
+    step = round_step((edges[-1] - edges[0]) / (8 if wide else 3))
+    ticks = [k * step for k in range(math.ceil((edges[0] - zero) / step), math.floor((edges[-1] - zero) / step) + 1)]
+    at.set_xticks([zero + t for t in ticks], [_apart(t) for t in ticks])
     at.set_yticks([])
     if edges[0] <= zero <= edges[-1] and report.fault_s is not None:
         at.axvline(zero, color=INK, linewidth=1.0)
@@ -104,10 +105,14 @@ def _lost(at: Axes, writes: series.Writes, report: Report, inner: float, wide: b
             fontsize=11,
             color=INK,
         )
-    each = float(widths[0])
-    frame.heading(at, f"acknowledged transactions, each {duration(each)}")
+    frame.heading(at, f"acknowledged transactions in each {duration(round(float(widths[0]), 9))}")
     _key(at)
     at.set_xlabel("time of acknowledgement, from the fault", color=MUTED, fontsize=11)
+
+
+def _apart(seconds: float) -> str:
+    """Return an instant before or after the fault."""
+    return "0 s" if seconds == 0 else ("+" if seconds > 0 else "−") + duration(abs(seconds))
 
 
 def _key(at: Axes) -> None:

@@ -1,16 +1,18 @@
 """A small made-up loss of a region, the same on every machine: facts, tables and verdicts for every format."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from reports.model import Ensemble, Report
 from scenarios.record import histogram
+from scenarios.record.ensemble import Trial
 from scenarios.record.writer import MemoryRecorder
-from tests.golden.verdicts import FAULT_S, SECTIONS, verdicts
-from validators.model import Judgement, Result, Verdict
+from tests.golden.verdicts import FAULT_S, verdicts
+from validators.ensemble import judge_ensemble
+from validators.merge import judgement as merged
+from validators.model import Judgement
 
 END_S = 1320.0
 EAST, WEST = "us-east-1", "us-west-2"
@@ -90,13 +92,18 @@ def record() -> MemoryRecorder:
 def _marks(made: MemoryRecorder) -> None:
     facts: list[tuple[float, str, str, Mapping[str, Any]]] = [
         (0, "load_started", "client", {}),
-        (FAULT_S, "injection_begun", "region-loss:0", {"fault": "region-loss", "target": [EAST]}),
+        (
+            FAULT_S,
+            "injection_begun",
+            "region-loss:0",
+            {"fault": "region-loss", "target": [EAST, f"{EAST}/risk", f"{EAST}/database"]},
+        ),
         (FAULT_S, "effect_seen", "region-loss:0", {"fault": "region-loss"}),
         (330, "alert_pending", "StrategicAgentDown", {"rules": "intended", "region": WEST}),
         (360, "alert_firing", "StrategicAgentDown", {"rules": "intended", "region": WEST}),
         (390, "page_sent", "StrategicAgentDown", {"alert": "StrategicAgentDown"}),
-        (392, "page_received", "L1", {"alert": "StrategicAgentDown", "severity": "critical"}),
-        (393, "automation_detected", "failover", {"failures": 3}),
+        (392, "page_received", "StrategicAgentDown", {"alert": "StrategicAgentDown", "severity": "critical"}),
+        (393, "automation_detected", "automation", {"failures": 3}),
         (393.2, "decided", "automation", {"procedure": "automatic-failover"}),
         (394, "procedure_started", "automatic-failover", {"actor": "automation"}),
         (394, "step_started", "automatic-failover", {"step": "promote", "actor": "automation"}),
@@ -209,18 +216,7 @@ def _samples(made: MemoryRecorder) -> None:
 
 def judgement() -> Judgement:
     """Return the merged judgement of the full trial."""
-    return Judgement(Result.FAIL, verdicts(), 14, 17, "FAIL, 14 of 17 judged, SIMULATION")
-
-
-@dataclass(frozen=True)
-class SampleTrial:
-    """One made-up trial."""
-
-    trial: int
-    seed: int
-    results: dict[str, str | None]
-    values: dict[str, float | None]
-    phases: dict[str, dict[str, float]] = field(default_factory=dict)
+    return merged(verdicts())
 
 
 RTO_S = {"strategic": 900, "tactical": 600, "risk": 300, "database": 1800, "complete": 2700}
@@ -244,38 +240,13 @@ def ensemble(n: int = 200) -> Ensemble:
             f"rto.{name}": "PASS" if (v := values[f"rto.{name}"]) is not None and v <= limit else "FAIL"
             for name, limit in RTO_S.items()
         }
-        trials.append(SampleTrial(i, 7, results, values, phases))
-    return Ensemble(trials, _ensemble_judgement(trials))
-
-
-def _ensemble_judgement(trials: list[SampleTrial]) -> Judgement:
-    from scipy.stats import beta
-
-    merged = {v.objective: v for v in verdicts()}
-    for name in RTO_S:
-        key = f"rto.{name}"
-        met, n = sum(t.results[key] == "PASS" for t in trials), len(trials)
-        low = float(beta.ppf(0.05, met, n - met + 1)) if met else 0.0
-        high = float(beta.ppf(0.95, met + 1, n - met)) if met < n else 1.0
-        result = Result.PASS if low >= 0.95 else Result.FAIL if high < 0.95 else Result.INCONCLUSIVE
-        merged[key] = Verdict(
-            key,
-            result,
-            met / n,
-            0.95,
-            "share",
-            low,
-            high,
-            n,
-            "one-sided 95 % Clopper-Pearson",
-            f"Met in {met} of {n} trials.",
-            source=SECTIONS["rto"],
-        )
-    return Judgement(
-        Result.FAIL, tuple(merged.values()), 14, 17, "FAIL, 14 of 17 judged, SIMULATION", trials=len(trials)
-    )
+        trials.append(Trial(i, 7, results, values, phases=phases))
+    return Ensemble(trials, judge_ensemble(trials, 0.95, full=judgement()))
 
 
 def report(*, many: bool = False, **changes: Any) -> Report:
     """Return the whole report, of one run or of many trials."""
-    return Report(head(**changes), judgement(), record(), ensemble() if many else None)
+    if not many:
+        return Report(head(**changes), judgement(), record())
+    told = {"fidelity": "control", "seed": 7, "trials_asked": 200, "trials_done": 200, "met_in": 0.95}
+    return Report(head(ensemble=told, **changes), judgement(), record(), ensemble())

@@ -39,8 +39,13 @@ def _recovery(name: str, value: float, limit: float, act: float, converge: float
             "recovered": True,
             "phases": {"detect": 93.0, "decide": 0.2, "act": act, "converge": converge},
             "clocks": {"detection": value - 93.0, "declaration": None, "procedure_start": value - 94.0},
+            "steps": [
+                {"procedure": "automatic-failover", "step": "promote", "actor": "automation", "seconds": act * 0.6},
+                {"procedure": "automatic-failover", "step": "dns", "actor": "automation", "seconds": 6.0},
+            ],
             "relapses": 0,
             "bad_seconds": value,
+            "begun_us": int(FAULT_S * 1e6),
         },
         source=SECTIONS["rto"],
         proven=result is Result.FAIL,

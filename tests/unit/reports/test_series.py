@@ -89,6 +89,24 @@ def test_a_second_in_which_nothing_ended_is_unknown_not_bad():
     assert np.isnan(load.p50_ms).all()
 
 
+def test_what_ends_after_the_judged_interval_is_not_drawn():
+    made = MemoryRecorder()
+    rows = {"region": "client", "service": "edge", "intended": [5] * 12, "sent": [5] * 12, "failed": [0] * 12}
+    made.append("load", {"second": list(range(12)), "ok": [5] * 10 + [1, 1], "unknown": [0] * 12, **rows})
+    load = series.load(Report(sample.head(duration_us=10_000_000), sample.judgement(), made))
+    assert load is not None
+    assert load.ok.tolist() == [5.0] * 10
+
+
+def test_bins_of_lost_writes_are_round_and_begin_at_the_fault():
+    writes = series.lost_writes(sample.report())
+    assert writes is not None
+    widths = np.diff(writes.edges_s)
+    assert np.allclose(widths, widths[0])
+    assert f"{widths[0]:.0e}"[0] in "125"
+    assert np.isclose((writes.edges_s - sample.FAULT_S) / widths[0] % 1 % 1, 0, atol=1e-6).all()
+
+
 def test_stretches_of_a_service_abut_and_hold_the_outage():
     risk = next(b for b in series.bands(sample.report()) if b.service == "risk")
     assert [state for _, _, state in risk.stretches] == ["good", "bad", "part", "good"]

@@ -21,7 +21,26 @@ def test_pods_come_as_one_line_each_station():
 
 
 def test_a_step_is_told_by_its_title():
-    assert "automation, step “Promote the replica” begins" in words(sample.report())
+    assert "automation: “Promote the replica”, done in 4 min 7 s" in words(sample.report())
+
+
+def test_a_step_that_fails_is_tried_again_or_does_not_end():
+    made = MemoryRecorder()
+    facts = [("step_started", {}), ("step_finished", {"ok": False}), ("step_started", {}), ("step_started", {})]
+    for t_s, (kind, more) in enumerate(facts):
+        made.mark(t_s * 2_000_000, kind, "p", step="s", actor="L1", **more)
+    told = words(Report(sample.head(), sample.judgement(), made))
+    assert told == ["L1: “s” fails after 2 s", "L1: “s” does not end", "L1: “s” does not end"]
+
+
+def test_what_lies_in_a_lost_region_is_not_named_again():
+    assert words(sample.report())[0] == "region-loss begins in us-east-1"
+    made = MemoryRecorder()
+    made.mark(
+        0, "injection_begun", "f:0", fault="node-loss", target=["us-east-1/node-1", "us-east-1/risk", "us-west-2"]
+    )
+    expected = "node-loss begins in us-east-1/node-1, us-east-1/risk, us-west-2"
+    assert words(Report(sample.head(), sample.judgement(), made))[0] == expected
 
 
 def test_recoveries_are_told_by_the_clock_of_the_judge():

@@ -2,7 +2,7 @@ import dataclasses
 import math
 
 from reports.model import Report
-from reports.view import checked, command, gap_text, headline, limit_text, measured_text, view
+from reports.view import bounds_text, checked, command, gap_text, headline, limit_text, measured_text, stage_text, view
 from tests.golden import sample
 from validators.model import Judgement, Result, Verdict
 
@@ -28,9 +28,9 @@ def only(*verdicts, **head):
 
 
 def test_the_headline_counts_and_names_the_class():
-    assert headline(sample.report()) == "FAIL, 14 of 17 judged, SIMULATION"
-    assert headline(sample.report(many=True)) == "FAIL, 14 of 17 judged, SIMULATION, 200 trials"
-    assert headline(sample.report(evidence_class="lab", scaled=True)) == "FAIL, 14 of 17 judged, LAB, scaled"
+    assert headline(sample.report()) == "FAIL, 14 of 15 judged, SIMULATION"
+    assert headline(sample.report(many=True)) == "FAIL, 14 of 15 judged, SIMULATION, 200 trials"
+    assert headline(sample.report(evidence_class="lab", scaled=True)) == "FAIL, 14 of 15 judged, LAB, scaled"
 
 
 def test_an_interrupted_run_says_so_in_its_headline():
@@ -63,6 +63,33 @@ def test_a_limit_says_which_side_is_good():
 def test_the_stage_that_took_most_is_named():
     row = next(r for r in view(sample.report()).rows if r.name == "rto.risk")
     assert row.stage.startswith("act took 6 min 46 s of 8 min 32 s (79 %)")
+
+
+def test_the_step_that_took_most_of_acting_is_named():
+    text = stage_text(sample.report(), next(v for v in sample.judgement().verdicts if v.objective == "rto.risk"))
+    assert text.endswith("(79 %): carrying out the procedure, of it 4 min 4 s to “Promote the replica”")
+    slow_to_decide = {"phases": {"decide": 400.0, "act": 1.0}, "steps": [{"procedure": "p", "step": "s", "seconds": 1}]}
+    assert "“" not in stage_text(sample.report(), verdict(detail=slow_to_decide))
+    unknown = {"phases": {"act": 9.0}, "steps": [{"procedure": "p", "step": "look", "actor": "L1", "seconds": 8.0}]}
+    assert stage_text(sample.report(), verdict(detail=unknown)).endswith("of it 8 s to “look”")
+    assert "“" not in stage_text(sample.report(), verdict(detail={"phases": {"act": 9.0}, "steps": []}))
+
+
+def test_an_interval_that_words_cannot_tell_apart_is_shown_in_digits_when_the_limit_lies_inside():
+    close = {"value": 599.99, "low": 599.97, "high": 600.02}
+    assert bounds_text(verdict(**close, limit=600.0)) == "[599.970, 600.020] s"
+    assert bounds_text(verdict(**close, limit=700.0)) == ""
+    assert bounds_text(verdict()) == "[8 min 10 s, 8 min 12 s]"
+
+
+def test_the_environment_tells_the_levels_of_the_trials_and_of_the_full_one():
+    known = dict(view(sample.report(many=True)).facts)
+    assert known["Fidelity of the full trial"] == "request"
+    assert known["Fidelity of the trials"] == "control"
+    assert known["Trials that decide"] == "200"
+    cut = {"fidelity": "control", "trials_asked": 1_000, "trials_done": 200}
+    report = dataclasses.replace(sample.report(many=True), head=sample.head(ensemble=cut))
+    assert dict(view(report).facts)["Trials that decide"] == "200 of 1,000"
 
 
 def test_a_row_without_a_known_objective_is_shown_under_its_own_name():
@@ -104,6 +131,10 @@ def test_an_empty_judgement_still_makes_a_report():
     seen = view(report)
     assert seen.headline == "INCONCLUSIVE, 0 of 0 judged, UNKNOWN, interrupted".replace("interrupted", "INTERRUPTED")
     assert seen.summary == "Of 0 judged objectives: nothing was judged."
+
+
+def test_without_requests_there_was_no_kernel_to_check():
+    assert checked(sample.report(checked=None, fidelity="control")).startswith("No request was played")
 
 
 def test_the_check_against_the_reference_is_said_or_its_absence():

@@ -1,0 +1,46 @@
+"""Sentences that several formats share."""
+
+from reports.sentences import details, levels, trust
+from reports.view import view
+from tests.golden import sample
+
+
+def row(name, many=False):
+    return next(r for r in view(sample.report(many=many)).rows if r.name == name)
+
+
+def test_the_level_of_detail_is_said():
+    assert levels(view(sample.report())) == ["Played once at fidelity “request” (every request is played)."]
+    deciding, alone = levels(view(sample.report(many=True)))
+    assert deciding.startswith("200 trials at fidelity “control” (capacity against load without queues; no latency")
+    assert deciding.endswith("decide; the trial shown was played at fidelity “request” (every request is played).")
+    assert "kpi.strategic" in alone
+    assert "rto.risk" not in alone
+
+
+def test_a_real_run_has_no_level():
+    assert levels(view(sample.report(source="kind", evidence_class="lab"))) == []
+    assert levels(view(sample.report(fidelity=None))) == []
+
+
+def test_rows_beside_are_never_worded_as_a_verdict():
+    known = dict(details(row("rto.risk")))
+    assert known["Other clocks, never merged"]
+    assert not any(word in line for line in known["Other clocks, never merged"] for word in ("PASS", "FAIL"))
+
+
+def test_plain_values_are_told_in_words_and_only_those_that_have_some():
+    also = dict(details(row("rto.risk")))["Also"]
+    assert also == ["relapses: 0", "bad for: 8 min 32 s"]
+    assert "acknowledged and lost: 18" in dict(details(row("rpo.transactions")))["Also"]
+
+
+def test_what_the_reader_must_know_before_believing_a_figure():
+    said = " ".join(trust(view(sample.report())))
+    for words in (
+        "50,000 requests, 0 differing",
+        "No comparison",
+        "fidelity “request”",
+        "Every request is accounted for",
+    ):
+        assert words in said
