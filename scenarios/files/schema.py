@@ -91,6 +91,8 @@ def _readable(node: Any) -> None:
                 _readable(child)
         if "default" in node:
             _default(node)
+        if "patternProperties" in node:
+            node["additionalProperties"] = False  # a name that does not fit is none
 
 
 def _default(node: dict[str, Any]) -> None:

@@ -77,7 +77,7 @@ def _plain(field: dict[str, Any]) -> str:
     if kind == "array":
         return f"list of {words(field['items'])}"
     if kind == "object":
-        inner = field.get("additionalProperties", next(iter(field.get("patternProperties", {}).values()), {}))
+        inner = next(iter(field.get("patternProperties", {}).values()), field.get("additionalProperties"))
         return f"mapping from name to {words(inner)}" if isinstance(inner, dict) and inner else "mapping"
     if kind in ("integer", "number"):
         what = "whole number" if kind == "integer" else "number"

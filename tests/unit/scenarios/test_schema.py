@@ -88,6 +88,7 @@ WRONG = [
     ("topologies/small.yaml", "mode: sync, pool: 8", "mode: synk, pool: 8"),
     ("topologies/small.yaml", "ignore_ttl: 5 %", "ignore_ttl: 0.05"),
     ("topologies/small.yaml", "source: a guess, ", ""),
+    ("topologies/small.yaml", "  desk:\n", "  the desk:\n"),
     ("procedures/answer.yaml", "verb: scale", "verb: scal"),
     ("procedures/answer.yaml", "actor: people", "actor: nobody"),
     ("objectives/own.yaml", "limit: 10 min", "limit: 10"),
