@@ -1,6 +1,7 @@
 """What is sampled of the databases each second: who writes, how far each has come, the true and the observed lag."""
 
 from collections.abc import Callable
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +14,16 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 
-def sample(context: Context, databases: DatabaseTruth, observed: ObservedLag | None) -> None:
+class Databases(DatabaseTruth, Protocol):
+    """What is sampled, and since when what was the replica is a primary."""
+
+    @property
+    def promoted_ns(self) -> int:
+        """Instant of the promotion; far away: it is still a replica."""
+        ...
+
+
+def sample(context: Context, databases: Databases, observed: ObservedLag | None) -> None:
     """Have the primary and the replica that the topology declares sampled."""
     declared = context.topology.database
     home, replica = declared.home, declared.replica_region
@@ -25,7 +35,7 @@ def sample(context: Context, databases: DatabaseTruth, observed: ObservedLag | N
     subject = f"{replica}/database"
     context.sampler(subject, "replayed_position", _replayed(context, databases, home, replica))
     context.sampler(subject, "replication_lag_s", _lag(databases, replica))
-    context.sampler(subject, "replication_lag_observed_s", _observed(databases, observed, replica))
+    context.sampler(subject, "replication_lag_observed_s", _observed(databases, observed))
 
 
 def _writing(databases: DatabaseTruth, region: str, instants_ns: I64) -> NDArray[np.bool_]:
@@ -43,14 +53,14 @@ def _position(context: Context, number: int) -> Callable[[I64], I64]:
     return lambda instants_ns: np.array([at(number, int(t)) for t in instants_ns], dtype=np.int64)
 
 
-def _replayed(context: Context, databases: DatabaseTruth, home: str, replica: str) -> Callable[[I64], I64]:
+def _replayed(context: Context, databases: Databases, home: str, replica: str) -> Callable[[I64], I64]:
     """Rows that the replica holds; once it is a primary those that it has committed itself too."""
     at = context.plane.wal_position_at
     of_home, of_replica = context.names.database[home], context.names.database[replica]
 
     def values(instants_ns: I64) -> I64:
         as_of_ns = np.maximum(databases.as_of_us(replica, instants_ns // 1_000), 0) * 1_000
-        own = _writing(databases, replica, instants_ns)
+        own = instants_ns > databases.promoted_ns
         asked = zip(own, instants_ns, as_of_ns, strict=True)
         found = [at(of_replica, int(t)) if promoted else at(of_home, int(a)) for promoted, t, a in asked]
         return np.array(found, dtype=np.int64)
@@ -58,15 +68,20 @@ def _replayed(context: Context, databases: DatabaseTruth, home: str, replica: st
     return values
 
 
-def _lag(databases: DatabaseTruth, replica: str) -> Callable[[I64], F64]:
+def _lag(databases: Databases, replica: str) -> Callable[[I64], F64]:
     """How old the newest position is that the replica holds; 0 once it is a primary."""
-    return lambda instants_ns: (instants_ns // 1_000 - databases.as_of_us(replica, instants_ns // 1_000)) / 1e6
+
+    def values(instants_ns: I64) -> F64:
+        age_s = (instants_ns // 1_000 - databases.as_of_us(replica, instants_ns // 1_000)) / 1e6
+        return np.where(instants_ns > databases.promoted_ns, 0.0, age_s)
+
+    return values
 
 
-def _observed(databases: DatabaseTruth, observed: ObservedLag, replica: str) -> Callable[[I64], F64]:
+def _observed(databases: Databases, observed: ObservedLag) -> Callable[[I64], F64]:
     """What its metric shows; 0 once it is a primary."""
 
     def values(instants_ns: I64) -> F64:
-        return np.where(_writing(databases, replica, instants_ns), 0.0, observed.many_s(instants_ns))
+        return np.where(instants_ns > databases.promoted_ns, 0.0, observed.many_s(instants_ns))
 
     return values

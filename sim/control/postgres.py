@@ -22,6 +22,7 @@ from sim.control.timelines import Readable, Step
 from sim.data.commands import Command, ReplicaState
 
 I64 = NDArray[np.int64]
+FAR_AWAY_NS = 1 << 62
 
 
 class Postgres:
@@ -36,6 +37,7 @@ class Postgres:
         self._lease = Lease(context)
         self.primary = database.home
         self.replica = database.replica_region
+        self.promoted_ns = FAR_AWAY_NS  # since when what was the replica is a primary
         self._lost: set[str] = set()
         self._holds_back: set[str] = set()  # why nothing reaches the replica
         self._failures: Counter[str] = Counter()  # by region; a plan made before the last one is void
@@ -307,6 +309,7 @@ class Postgres:
         name = f"{region}/{len(self._timelines) + 1}"
         self._timelines.append(Timeline(name, self.number(region), position, None, old.name, position, until_us))
         self.primary, self.replica, self._standby = region, None, False
+        self.promoted_ns = context.now_ns
         self._begin_writing(region, name)
         context.mark("promoted", f"{region}/database", timeline=name, position=position)
         context.env.process(self._make_standby(region))
