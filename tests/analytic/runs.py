@@ -48,7 +48,7 @@ class Run:
 
 
 @njit
-def _exponential_works(key, count, scale):  # type: ignore[no-untyped-def]
+def _exponential_works(key, count, scale):
     works = np.empty(count, dtype=np.int64)
     for n in range(count):
         works[n] = max(1, int(scale * exponential(key, n)))

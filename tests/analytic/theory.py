@@ -53,7 +53,7 @@ def impatient_lost(servers: int, arrival: float, service: float, patience: float
 
 def gi_m_1_root(transform: object) -> float:
     """The share of arrivals that wait in GI/M/1: root in (0, 1) of x = transform(x), not 1."""
-    return float(optimize.brentq(lambda x: transform(x) - x, 1e-12, 1 - 1e-6))  # type: ignore[operator]
+    return float(optimize.brentq(lambda x: transform(x) - x, 1e-12, 1 - 1e-6))
 
 
 def erlang_m_1_waiting(stages: int, arrival: float, service: float) -> float:

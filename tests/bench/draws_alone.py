@@ -27,7 +27,7 @@ def draw(case: Case, requests: int) -> float:
 
 
 @njit(error_model="numpy")
-def _draw(requests, arrivals, client, work, scale, sigma, pick):  # type: ignore[no-untyped-def]
+def _draw(requests, arrivals, client, work, scale, sigma, pick):
     total = 0.0
     for n in range(requests):
         total += exponential(arrivals, n) + uniform(client, n)

@@ -29,7 +29,7 @@ class Wake(simpy.Event):
         self.callbacks = []
         self._value: Any = None
         self._ok = True
-        env.schedule(self, order, delay_ns)  # type: ignore[arg-type]
+        env.schedule(self, order, delay_ns)
 
 
 class Tally:
@@ -74,7 +74,7 @@ class Facts:
         """Bin what the second brought and begin the next."""
         for s, tally in enumerate(self.tallies):
             self.load[second, s if s < self.stations else -1] = tally.row()
-            tally.__init__()  # type: ignore[misc]
+            tally.__init__()
 
 
 def count_seconds(env: simpy.Environment, facts: Facts, until_ns: int) -> Any:

@@ -16,7 +16,7 @@ BLOCK = 4096
 
 
 @njit(cache=False)
-def _uniforms(key, first, count, stride):  # type: ignore[no-untyped-def]
+def _uniforms(key, first, count, stride):
     out = np.empty(count)
     for i in range(count):
         out[i] = uniform(key, (first + i) * stride)
@@ -24,7 +24,7 @@ def _uniforms(key, first, count, stride):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=False)
-def _works(key, first, count, scale, sigma):  # type: ignore[no-untyped-def]
+def _works(key, first, count, scale, sigma):
     out = np.empty(count, dtype=np.int64)
     for i in range(count):
         z = normal(key, first + i)

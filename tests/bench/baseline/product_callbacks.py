@@ -5,7 +5,8 @@ from collections.abc import Iterator, Sequence
 from sim.data.commands import ReplicaState, Status
 from tests.bench.baseline.common import ARRIVAL, BACK_OFF, PATIENCE, TIMEOUT, Wake
 from tests.bench.baseline.draws import blocks, probe_times
-from tests.bench.baseline.product import Client, Pod, Product, Request, Station
+from tests.bench.baseline.product import Product
+from tests.bench.baseline.product_parts import Client, Pod, Request, Station
 
 
 class Order:

@@ -34,7 +34,7 @@ class Order:
 class Server:
     """A replica: slots, and a FIFO queue."""
 
-    __slots__ = ("busy", "free", "number", "outstanding", "queue", "station")
+    __slots__ = ("free", "number", "outstanding", "queue", "station")
 
     def __init__(self, station: "Station", number: int, slots: int) -> None:
         self.station = station
