@@ -9,7 +9,7 @@ import pytest
 from scenarios.record.tables import TABLES
 from tests.records import Run
 from tests.unit.validators.plants import Plant, account
-from tests.unit.validators.test_planted import VIOLATIONS
+from tests.unit.validators.plants.catalogue import VIOLATIONS
 from validators.judge import judge
 from validators.model import Judgement, Observations, Result
 from validators.observe import observe

@@ -4,14 +4,11 @@ import pytest
 
 from scenarios.record.tables import TABLES
 from tests.records import Run
-from tests.unit.validators.plants import Plant, account, alerts, figures, losses, people, recovery, rules
+from tests.unit.validators.plants import Plant
+from tests.unit.validators.plants.catalogue import HARMLESS, VIOLATIONS, WEAK
 from validators.judge import judge
 from validators.model import Result
 
-GROUPS = (recovery, losses, rules, account, figures, alerts, people)
-VIOLATIONS = tuple(p for g in GROUPS for p in g.VIOLATIONS)
-WEAK = tuple(p for g in GROUPS for p in g.WEAK)
-HARMLESS = tuple(p for g in GROUPS for p in g.HARMLESS)
 NAMES = [str(p) for g in (VIOLATIONS, WEAK, HARMLESS) for p in g]
 
 
@@ -61,3 +58,10 @@ def test_good_run_passes_as_a_whole() -> None:
 
 def test_names_are_unique() -> None:
     assert len(set(NAMES)) == len(NAMES)
+
+
+def test_every_kind_of_objective_is_planted_in_every_way() -> None:
+    """For each row of what is measured there are violations, weak evidence, and oddities that are harmless."""
+    kinds = {o["objective"]: o["kind"] for o in Run().head["objectives"]}
+    for plants in (VIOLATIONS, WEAK, HARMLESS):
+        assert {kinds[p.objective] for p in plants} == set(kinds.values())

@@ -91,6 +91,17 @@ def test_good_at_an_instant() -> None:
     assert series(Run().miss("risk", 60, 65.05).observations(), "risk").good[: 20 * 170].all()  # type: ignore[union-attr]
 
 
+def test_outage_at_the_end_is_not_over() -> None:
+    """The windows of the last seconds are cut short; they do not hide that it is bad."""
+    probes = series(Run().outage("risk", 717, 720).observations(), "risk")
+    assert probes is not None
+    last = probes.outages()[-1]
+    assert (last.first_wrong_us, last.last_wrong_us, last.back_us) == (us(717), us(719), None)
+    back = series(Run().outage("risk", 717, 718).observations(), "risk")
+    assert back is not None
+    assert back.outages()[-1].last_wrong_us == us(717.95)
+
+
 def test_loss_of_the_good_run() -> None:
     main = rows(Run(), "rpo.transactions")["rpo.transactions"]
     first, last = 179.305, 180.155  # acknowledged 5 ms after they were sent
