@@ -25,6 +25,7 @@ class ObservedLag:
         self._period_ns = context.ns("aws.observed_lag_period")
         self._idle_ns = context.ns("aws.observed_lag_idle")
         self._known: dict[int, float] = {}
+        self._commits: dict[int, int] = {}  # of the position that was published last: when it was committed
 
     def at_s(self, instant_ns: int) -> float:
         """Seconds that the metric shows at an instant."""
@@ -40,7 +41,9 @@ class ObservedLag:
     def _published_s(self, at_ns: int) -> float:
         if at_ns not in self._known:
             replayed = int(self._replayed_us(np.array([at_ns // 1_000]))[0]) * 1_000
-            self._known[at_ns] = (at_ns - min(replayed, self._last_commit(replayed))) / S
+            if replayed not in self._commits:
+                self._commits = {replayed: min(replayed, self._last_commit(replayed))}
+            self._known[at_ns] = (at_ns - self._commits[replayed]) / S
         return self._known[at_ns]
 
     def _last_commit(self, before_ns: int) -> int:
