@@ -203,11 +203,11 @@ def lost_writes(report: Report, bins: int = 48) -> Writes | None:
     t_s = whole(done, "done_us")[acked] / 1e6
     first, last = float(t_s[missing].min()), float(t_s[missing].max())
     margin = max((last - first) * 0.5, 0.5)
-    near = (t_s >= first - margin) & (t_s <= last + margin)
-    t_s, missing = t_s[near], missing[near]
-    step = round_step((last - first + 2 * margin) / min(bins, max(8, len(t_s) // 5)))
+    near = int(((t_s >= first - margin) & (t_s <= last + margin)).sum())
+    step = round_step((last - first + 2 * margin) / min(bins, max(8, near // 5)))
     zero = report.fault_s or 0.0  # bins begin and end at whole steps from the fault
     low, high = math.floor((first - margin - zero) / step), math.ceil((last + margin - zero) / step)
     edges = np.asarray(zero + np.arange(low, high + 1) * step, dtype=np.float64)
-    counts = [np.histogram(t_s[chosen], edges)[0].astype(np.int64) for chosen in (~missing, missing)]
+    shown = (t_s >= edges[0]) & (t_s < edges[-1])
+    counts = [np.histogram(t_s[shown & chosen], edges)[0].astype(np.int64) for chosen in (~missing, missing)]
     return Writes(edges, counts[0], counts[1], last, int(missing.sum()))

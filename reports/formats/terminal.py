@@ -134,6 +134,8 @@ def _table(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
 def _row(row: Row, room: int, width: int, symbols: dict[str, str]) -> list[Text]:
     name, *more = textwrap.wrap(plain(row.title), room - 1) or [row.name]
     limit, measured, bounds = (plain(row.tight[name]) for name in ("limit", "measured", "bounds"))
+    if in_all := _in_all(row):
+        measured, bounds = f"{measured}, {in_all:,} of {in_all:,} trials", ""
     beneath = bounds if len(f"{measured} {bounds}") > width - room - _VERDICT - _LIMIT - 2 else ""
     first = Text().append(f"{symbols[row.word] + ' ' + row.word:<{_VERDICT}}", style=_STYLES[row.word])
     first.append(f"{name:<{room}}{limit:>{_LIMIT}}  {measured}")
@@ -141,11 +143,18 @@ def _row(row: Row, room: int, width: int, symbols: dict[str, str]) -> list[Text]
     lines += [Text(" " * _VERDICT + part) for part in more]
     if beneath:
         lines.append(Text(f"{beneath:>{width}}"))
-    if row.trials:
+    if row.trials and not in_all:
         lines += _wrap(row.trials, width, _VERDICT, "dim")
-    elif row.word != "PASS" or width >= _WIDE:
+    elif not row.trials and (row.word != "PASS" or width >= _WIDE):
         lines += _wrap(row.reason, width, _VERDICT, "italic" if row.word != "PASS" else "dim")
     return lines
+
+
+def _in_all(row: Row) -> int:
+    """Number of trials when none of them found what must not be; 0 when there is more to say."""
+    met, trials = (row.verdict.detail.get(name, 0) for name in ("met", "trials"))
+    clean = row.word == "PASS" and row.single.limit == 0 and not row.single.value
+    return int(trials) if row.trials and clean and met == trials else 0
 
 
 def _unjudged(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:

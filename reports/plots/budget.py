@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from reports.model import PHASE_WORDS, PHASES, Report, phases
 from reports.plots import frame
 from reports.plots.svg import INK, LINE, MUTED, PAPER, VERMILLION
-from reports.view import Row, View
+from reports.view import Row, View, longest_step
 from reports.words import clock, duration
 
 _ROW, _BAR = 50, 20
@@ -27,7 +27,7 @@ def plot(report: Report, seen: View) -> frame.Plot | None:
     if not rows:
         return None
     title = "Where the time of each recovery went"
-    summary = _summary(rows)
+    summary = _summary(report, rows)
     return frame.both("budget", title, summary, lambda width: _draw(rows, width))
 
 
@@ -111,7 +111,7 @@ def _row(at: Axes, row: Row, top: float, scale: float, end: float) -> None:
         at.plot([limit, limit], [top + 21, top + 26 + _BAR], color=VERMILLION, linewidth=2.5, solid_capstyle="butt")
 
 
-def _summary(rows: list[Row]) -> str:
+def _summary(report: Report, rows: list[Row]) -> str:
     late = [r for r in rows if r.single.limit is not None and sum(phases(r.single).values()) > r.single.limit]
     parts = []
     for row in late:
@@ -131,4 +131,6 @@ def _summary(rows: list[Row]) -> str:
         f"The longest, {longest.name.removeprefix('rto.')}, took {duration(sum(found.values()))}; "
         f"most of it was “{stage}”: {PHASE_WORDS[stage]}."
     )
+    if stage == "act" and (step := longest_step(report, longest.single)) is not None:
+        parts.append(f"The step that took longest was “{step[0]}”, {duration(step[1])}.")
     return " ".join(parts)

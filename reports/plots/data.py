@@ -112,7 +112,7 @@ def _lost(at: Axes, writes: series.Writes, report: Report, inner: float, wide: b
 
 def _apart(seconds: float) -> str:
     """Return an instant before or after the fault."""
-    return "0 s" if seconds == 0 else ("+" if seconds > 0 else "−") + duration(abs(seconds))
+    return "0 s" if abs(seconds) < 1e-9 else f"{seconds:+g} s".replace("-", "−")
 
 
 def _key(at: Axes) -> None:
