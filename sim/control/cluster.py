@@ -44,7 +44,7 @@ class Deployment:
 
     def free(self, count: int) -> list[Pod]:
         """So many places without a pod, those that were never used or are longest empty first."""
-        empty = sorted((p for p in self.pods if not p.exists), key=lambda p: (p.deleted_ns or 0, p.index))
+        empty = sorted((p for p in self.pods if not p.exists), key=lambda p: (-1 if p.deleted_ns is None else p.deleted_ns, p.index))
         assert len(empty) >= count, f"{self.service} has {len(empty)} free places and needs {count}"
         return empty[: max(0, count)]
 
@@ -280,11 +280,14 @@ class Cluster:
         context.mark("node_not_ready", node.name)
         for pod in victims:
             self.pods.unready(pod)
-        yield from self.nodes.eviction_turn(node)
-        if context.on("toleration"):
-            yield context.env.timeout(context.ns("kubernetes.toleration"))
-        if node.alive or node.losses != loss or not self.pods.alive:
-            return
+        evicted = False
+        while not evicted:
+            yield from self.nodes.eviction_turn(node)
+            if context.on("toleration"):
+                yield context.env.timeout(context.ns("kubernetes.toleration"))
+            if node.alive or node.losses != loss or not self.pods.alive:
+                return
+            evicted = not self.nodes.cut_off  # else its taint was taken off again
         for pod in victims:
             self.pods.evict(pod)
         for service in dict.fromkeys(p.service for p in victims):

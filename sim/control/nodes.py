@@ -158,19 +158,26 @@ class Nodes:
     def notice_loss_ns(self, node: Node) -> int:
         """Time from a node's death until the control plane calls it NotReady.
 
-        The grace counts from the last renewal of the node's lease, and is looked at now and then.
+        The grace counts from the last renewal of the node's lease. The controller looks at all nodes now and then.
         """
         context = self._context
         if not context.on("node_leases"):
             return 0
-        draw = context.draws.uniform
-        age = draw(node.name, "lease age", node.losses) * context.ns("kubernetes.node_lease_renewal")
-        look = draw(node.name, "node monitor", node.losses) * context.ns("kubernetes.node_monitor_period")
-        return context.ns("kubernetes.node_monitor_grace") - int(age) + int(look)
+        age = context.draws.uniform(node.name, "lease age", node.losses) * context.ns("kubernetes.node_lease_renewal")
+        period = context.ns("kubernetes.node_monitor_period")
+        phase = int(context.draws.uniform(f"{self._region}/node monitor", "phase") * period)
+        old_ns = context.now_ns + context.ns("kubernetes.node_monitor_grace") - int(age)
+        return old_ns + (phase - old_ns) % period - context.now_ns
+
+    @property
+    def cut_off(self) -> bool:
+        """Whether all zones are seen as lost: then it is the control plane that is cut off, and nothing is evicted."""
+        return all(n.seen_lost for n in self.nodes)
 
     def eviction_turn(self, node: Node) -> Wait:
         """Wait until it is this node's turn to have its pods evicted, or it is back."""
         context = self._context
+        yield context.env.timeout(1)  # all nodes are looked at before the first is evicted
         while node.seen_lost:
             if rate := self._eviction_rate(node.zone):
                 at_ns = max(context.now_ns, self._next_eviction_ns[node.zone])
@@ -185,8 +192,8 @@ class Nodes:
         lost, ready = Counter[int](), Counter[int]()
         for n in self.nodes:
             (lost if n.seen_lost else ready)[n.zone] += 1
-        if not ready:
-            return 0.0  # all zones are down: it is the control plane that is cut off
+        if self.cut_off:
+            return 0.0
         if not ready[zone]:
             evicts = parameters.on("kubernetes.zone_loss_evicts")
             return parameters.number("kubernetes.eviction_rate_per_s") if evicts else 0.0

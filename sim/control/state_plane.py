@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.control.caches import Caches
-from sim.control.state_flow import OK, STATUSES, Flow, Flows, State
+from sim.control.state_classes import Classes
+from sim.control.state_deliveries import State
+from sim.control.state_flow import OK, STATUSES, Flow, Flows
 from sim.control.state_ledger import StateLedger
 from sim.control.state_watches import Watches
 from sim.control.streams import uniforms
@@ -25,6 +27,7 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 SECOND = 1_000_000_000
+FOREVER_NS = 1 << 61
 ANSWER_NS = 6_000_000  # an answer takes a fixed small time: this level says nothing about latency
 _NONE: I64 = np.zeros(0, dtype=np.int64)
 
@@ -65,6 +68,21 @@ class _Ended:
         )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Wave:
+    """When a wave of load ends because breakers open, and when they let the next one come."""
+
+    ends_ns: int
+    next_ns: int
+    recurs: bool
+
+    def next_turn(self, at_ns: int) -> int:
+        """The next instant at which the flow is another one."""
+        if at_ns < self.ends_ns:
+            return self.ends_ns
+        return self.next_ns if self.recurs else FOREVER_NS
+
+
 class StatePlane:
     """See the module. The offered load is constant within each whole second."""
 
@@ -81,11 +99,12 @@ class StatePlane:
         self._valid_ns = 0  # pieces exist up to here
         self._dns_moves_until = 0  # clients' caches
         self._cold_until = [0] * len(system.region_names)
-        self._made: tuple[tuple[int, float, tuple[float, ...]], Flow] | None = None
+        self._made: tuple[tuple[int, float, tuple[float, ...], bool], Flow] | None = None
+        self._wave: _Wave | None = None
         replicas = len(system.replica_station)
         self._counted = np.zeros((3, replicas))  # ok, failed, own work in ns, up to the begin of the last piece
         self._region_of_replica: list[int] = system.station_region[system.replica_station].tolist()
-        self._classes = _Classes(system)
+        self._classes = Classes(system)
         self._ended_to = 0  # requests intended before have their ends
         self._open = [_Ended(*[_NONE] * 8)]  # ends later than the last drain
         self._arrivals: I64 = _NONE
@@ -148,17 +167,39 @@ class StatePlane:
             if not self._state.sending:
                 shares = (0.0,) * len(shares)
             cold = any(share > 0.0 and at_ns < until for share, until in zip(shares, self._cold_until, strict=True))
-            key = (self._state.version, rate, shares)
-            if cold or self._made is None or self._made[0] != key:
-                self._made = (key, self._flows.flow(self._state, [rate * s for s in shares], at_ns))
-            if not self._pieces or self._pieces[-1] is not self._made[1]:
-                self._pieces.append(self._made[1])
+            flow = self._flow_at(at_ns, rate, shares, cold=cold)
+            if not self._pieces or self._pieces[-1] is not flow:
+                self._pieces.append(flow)
                 self._starts.append(at_ns)
             if cold or at_ns < self._dns_moves_until:
                 self._valid_ns = second_ns + SECOND
             else:
                 self._valid_ns = -(-self._offered.steady_until(second_ns) // SECOND) * SECOND
+            if self._wave is not None:
+                self._valid_ns = min(self._valid_ns, self._wave.next_turn(at_ns))
             self._begun_ns = at_ns
+
+    def _flow_at(self, at_ns: int, rate: float, shares: tuple[float, ...], *, cold: bool) -> Flow:
+        """The flow from an instant on; keeps up with the waves in which breakers let load through."""
+        begins = self._wave is None or (self._wave.recurs and at_ns >= self._wave.next_ns)
+        inside = begins or (self._wave is not None and at_ns < self._wave.ends_ns)
+        key = (self._state.version, rate, shares, inside)
+        if cold or self._made is None or self._made[0] != key:
+            loads = [rate * share for share in shares]
+            self._made = (key, self._flows.flow(self._state, loads, at_ns, wave=inside))
+        flow = self._made[1]
+        opened_ns = int(self._system.breaker_open[0])
+        if not flow.wave_s:
+            self._wave = None
+        elif begins or self._wave is None:
+            ends_ns = at_ns + max(1, int(flow.wave_s * SECOND))
+            self._wave = _Wave(ends_ns, ends_ns + opened_ns, flow.recurs)
+        elif (
+            flow.recurs and not self._wave.recurs
+        ):  # trials, which have failed all the time, succeed at their next turn
+            turns = (at_ns - self._wave.ends_ns) // opened_ns + 1
+            self._wave = _Wave(self._wave.ends_ns, self._wave.ends_ns + turns * opened_ns, recurs=True)
+        return flow
 
     def _count(self, until_ns: int) -> None:
         """Add what the last piece has counted up to its end."""
@@ -329,59 +370,6 @@ class StatePlane:
             probes_status=probes.status,
             load=_NO_LOAD,
         )
-
-
-class _Classes:
-    """When probes of each class are due, where they lead, and which row of a flow says how they end."""
-
-    def __init__(self, system: System) -> None:
-        stations = len(system.station_names)
-        classes, regions = len(system.class_names), len(system.region_names)
-        chain = system.probe_chain.copy()
-        chain[0] = True
-        entries = np.broadcast_to(system.entry_station, (classes, regions))
-        self.station = np.where(chain[:, None], entries, system.probe_station)
-        in_chain = 2 * stations + np.broadcast_to(np.arange(regions), (classes, regions))
-        answered = self.station + np.where(system.class_writes, stations, 0)[:, None]
-        self.row = np.where(chain[:, None], in_chain, answered)
-        timeouts = system.probe_timeout.copy()
-        timeouts[0] = int(system.edge_timeout[0]) or SECOND
-        self.timeout = timeouts
-        self._phase, self._spacing, self._end = system.probe_phase, system.probe_spacing, system.probe_end
-        self._fixed = np.where(system.probe_region == -2, system.initial_dns, system.probe_region)
-        self._client_key, self._clients = system.client_key, system.clients
-        ttl = max(1, int(system.dns_ttl))
-        self._refresh = np.maximum(1, -(-ttl // self._spacing)) * self._spacing  # by the first probe after the TTL
-
-    def due(self, from_ns: int, until_ns: int) -> tuple[I64, I64, I64]:
-        """Class, index and intended time of every probe in [from, until)."""
-        phase, spacing = self._phase, self._spacing
-        first = np.maximum(-(-(from_ns - phase) // spacing), 0)
-        last = np.maximum(-(-(np.minimum(until_ns, self._end) - phase) // spacing), first)
-        count = last - first
-        count[0] = 0
-        kind = np.repeat(np.arange(len(count)), count)
-        index = np.arange(len(kind)) - np.repeat(np.cumsum(count) - count - first, count)
-        return kind, index, phase[kind] + index * spacing[kind]
-
-    def region(self, p: int, at_ns: int, caches: Caches) -> int:
-        """Where one probe is led."""
-        fixed = int(self._fixed[p])
-        if fixed >= 0:
-            return fixed
-        phase, refresh = int(self._phase[p]), int(self._refresh[p])
-        return caches.answer_at(phase + (at_ns - phase) // refresh * refresh)
-
-    def regions(self, kind: I64, index: I64, at_ns: I64, caches: Caches) -> I64:
-        """Where requests of any classes are led; those of class 0 stand first."""
-        phase, refresh = self._phase[kind], self._refresh[kind]
-        led = np.where(
-            self._fixed[kind] >= 0, self._fixed[kind], caches.answers_at(phase + (at_ns - phase) // refresh * refresh)
-        )
-        orders = int(np.searchsorted(kind, 0, side="right"))
-        clients = (uniforms(self._client_key, index[:orders]) * self._clients).astype(np.int64)
-        led[:orders] = caches.regions(np.minimum(clients, self._clients - 1), at_ns[:orders])
-        return led
 
 
 def _drawn(chances: F64, draw: float) -> int:
