@@ -46,6 +46,11 @@ def whole(table: pa.Table, name: str) -> I64:
     return _numbers(array, NONE).astype(np.int64, copy=False)
 
 
+def small(table: pa.Table, name: str) -> NDArray[np.int32]:
+    """Integers of a column of 32 bits without nulls."""
+    return _numbers(_array(table[name])).astype(np.int32, copy=False)
+
+
 def real(table: pa.Table, name: str) -> F64:
     """Floats of a column; null is NaN."""
     return _numbers(_array(table[name]), np.nan).astype(np.float64, copy=False)

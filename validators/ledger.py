@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.columns import NONE, Names, names, whole
+from validators.columns import NONE, Names, names, small, whole
 from validators.marks import of_kind
 from validators.model import Observations
 
@@ -123,9 +123,8 @@ class _Readback:
 def _readback(observations: Observations) -> _Readback:
     def read() -> _Readback:
         table = observations.tables("readback")
-        copies = whole(table, "copies").astype(np.int32)
-        columns = (names(table, "data_class"), names(table, "timeline"), whole(table, "key"))
-        return _Readback(*columns, copies, whole(table, "position"))
+        named = names(table, "data_class"), names(table, "timeline")
+        return _Readback(*named, whole(table, "key"), small(table, "copies"), whole(table, "position"))
 
     return observations.once("readback", read)
 

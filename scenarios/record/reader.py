@@ -59,7 +59,7 @@ class RunRecord:
         if name not in self._tables:
             table = read_table(self.folder, name, TABLES[name], self.head)
             self._whole(name, len(table), self.head["rows"].get(name, 0) if "rows" in self.head else None)
-            self._tables[name] = table
+            self._tables[name] = table.combine_chunks()  # so that whoever takes a column need not copy it
         return self._tables[name]
 
     def _whole(self, name: str, found: int, written: int | None) -> None:

@@ -119,6 +119,8 @@ def _doubts(probes: Series, episode: Episode, outages: Sequence[Outage]) -> tupl
     doubts = []
     good = probes.good_before(episode.begun_us)
     what = "the fault" if episode.faults else "it went bad"
+    if not episode.faults and not outages:
+        return ()
     if good is None:
         doubts.append(f"{probes.service} was not probed for a whole window before {what}")
     elif not good:
