@@ -155,7 +155,8 @@ def _rows(observations: Observations, name: str, subject: str, found: Alert) -> 
     since = begun or 0
     value = None if start is None else (start - since) / 1e6
     before = [s for s in written if begun is not None and s.from_us < begun]
-    words = f"as written it fired {len(written):,} times" if written else "as written it did not fire"
+    times = "once" if len(written) == 1 else f"{len(written):,} times"
+    words = f"as written it fired {times}" if written else "as written it did not fire"
     if before:
         words += f", first at {at(before[0].from_us)}, before the fault"
     detail = {"label": "as written, from the fault to firing", "fired": len(written)}

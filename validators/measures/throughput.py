@@ -85,7 +85,8 @@ def _doubts(windows: Sequence[Window], limit: float) -> tuple[str, ...]:
     little = min(windows, key=lambda w: w.intended)
     if little.intended > limit:
         return ()
-    return (f"only {quantity(little.intended, '1/s')} were offered at {at(little.from_s * SECOND_US)}",)
+    offered, when = quantity(little.intended, "1/s"), at(little.from_s * SECOND_US)
+    return (f"{offered} were offered at {when}, and that cannot show more than {quantity(limit, '1/s')}",)
 
 
 def _unsent(windows: Sequence[Window]) -> tuple[str, ...]:
