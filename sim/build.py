@@ -217,6 +217,10 @@ def _edge(call: Call, caller: int | None, target: int, on: Callable[[str], bool]
     }
 
 
+def _ttl_ns(resolved: Resolved) -> int:
+    return resolved.topology.dns.ttl_us * NS if resolved.parameters.on("switches.dns_cache") else 1
+
+
 def _clients(resolved: Resolved, known: Names, key: Any) -> dict[str, Any]:
     on = resolved.parameters.on
     count = resolved.topology.client.count
@@ -225,7 +229,7 @@ def _clients(resolved: Resolved, known: Names, key: Any) -> dict[str, Any]:
     return {
         "clients": count,
         "client_ignores_ttl": np.arange(count) < ignoring,
-        "dns_ttl": resolved.topology.dns.ttl_us * NS if on("switches.dns_cache") else 1,
+        "dns_ttl": _ttl_ns(resolved),
         "initial_dns": known.regions.index(resolved.topology.database.home),
         "entry_station": _i([known.station[r, entry] for r in known.regions]),
         "client_key": key("client", "which"),
@@ -237,6 +241,7 @@ def _probes(resolved: Resolved, known: Names, key: Any) -> dict[str, Any]:
     """Request classes. Each prober ticks at a phase of its own, which goes by its name."""
     entry = _entry(resolved)
     region_of = {"dns": -1, "stale": -2, "load": -1}
+    ttl_ns = _ttl_ns(resolved)
     health_us = resolved.parameters.duration_us("dns.health_check_timeout")
     rows = []
     for i, c in enumerate(known.classes):
@@ -251,6 +256,7 @@ def _probes(resolved: Resolved, known: Names, key: Any) -> dict[str, Any]:
                 "probe_end": FOREVER_NS if i else 0,
                 "probe_timeout": (health_us if c.route == "health" else probe.timeout_us) * NS,
                 "probe_region": region_of[c.route] if c.route in region_of else known.regions.index(c.region or ""),
+                "probe_expiry": int(uniform(key(c.name, "dns expiry"), 0) * ttl_ns),
                 "probe_chain": c.service == "order" and i > 0,
                 "probe_station": [known.station[r, service] for r in known.regions],
             }

@@ -32,6 +32,8 @@ class Classes:
         self._client_key, self._clients = system.client_key, system.clients
         ttl = max(1, int(system.dns_ttl))
         self._refresh = np.maximum(1, -(-ttl // self._spacing)) * self._spacing  # by the first probe after the TTL
+        first = np.maximum(-(-(system.probe_expiry - self._phase) // self._spacing), 0)
+        self._asks = self._phase + first * self._spacing  # the first probe that asks
 
     def due(self, from_ns: int, until_ns: int) -> tuple[I64, I64, I64]:
         """Class, index and intended time of every probe in [from, until)."""
@@ -49,15 +51,14 @@ class Classes:
         fixed = int(self._fixed[p])
         if fixed >= 0:
             return fixed
-        phase, refresh = int(self._phase[p]), int(self._refresh[p])
-        return caches.answer_at(phase + (at_ns - phase) // refresh * refresh)
+        asks, refresh = int(self._asks[p]), int(self._refresh[p])
+        return caches.answer_at(asks + (at_ns - asks) // refresh * refresh if at_ns >= asks else 0)
 
     def regions(self, kind: I64, index: I64, at_ns: I64, caches: Caches) -> I64:
         """Where requests of any classes are led; those of class 0 stand first."""
-        phase, refresh = self._phase[kind], self._refresh[kind]
-        led = np.where(
-            self._fixed[kind] >= 0, self._fixed[kind], caches.answers_at(phase + (at_ns - phase) // refresh * refresh)
-        )
+        asks, refresh = self._asks[kind], self._refresh[kind]
+        asked = np.where(at_ns >= asks, asks + (at_ns - asks) // refresh * refresh, 0)
+        led = np.where(self._fixed[kind] >= 0, self._fixed[kind], caches.answers_at(asked))
         orders = int(np.searchsorted(kind, 0, side="right"))
         clients = (uniforms(self._client_key, index[:orders]) * self._clients).astype(np.int64)
         led[:orders] = caches.regions(np.minimum(clients, self._clients - 1), at_ns[:orders])

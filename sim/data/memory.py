@@ -201,6 +201,7 @@ class Memory:
         caches["region"] = system.initial_dns
         expiry = [int(uniform(system.expiry_key, client) * system.dns_ttl) for client in range(system.clients)]
         caches["expiry"][: system.clients] = expiry
+        caches["expiry"][system.clients :] = system.probe_expiry
         caches["ignores"][: system.clients] = system.client_ignores_ttl
         caches["ignores"][system.clients :] = system.probe_region == -2
         self.put("caches", caches)

@@ -70,6 +70,7 @@ class System:
     probe_end: I64  # P
     probe_timeout: I64  # P, > 0
     probe_region: I64  # P, region, -1: through DNS, -2: stale
+    probe_expiry: I64  # P, first expiry of the DNS cache of a class that goes through DNS
     probe_chain: Bool  # P, goes on along the call chain or is answered by the entry station
     probe_station: I64  # P x G
 

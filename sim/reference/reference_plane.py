@@ -71,7 +71,8 @@ class ReferencePlane:
         region = int(self._system.probe_region[kind])
         if region >= 0:
             return Client(obeys_ttl=False, cached_region=region)
-        return Client(obeys_ttl=region == -1, cached_region=self._dns)
+        expiry_ns = int(self._system.probe_expiry[kind])
+        return Client(obeys_ttl=region == -1, cached_region=self._dns, expiry_ns=expiry_ns)
 
     def _target_of(self, request: Request) -> int:
         """DNS at every attempt, then the station behind the answer."""

@@ -117,6 +117,7 @@ def _probe(random: Random, builder: SystemBuilder, chains: list[list[int]]) -> N
         phase=random.choice([0, 300 * US]),
         end=random.choice([40 * MS, 300 * MS]),
         timeout=random.choice([1 * MS, 10 * MS]),
+        expiry=random.choice([0, 30 * MS]),
     )
 
 

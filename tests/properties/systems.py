@@ -129,9 +129,17 @@ class SystemBuilder:
         phase: int = 0,
         end: int = 3600 * S,
         timeout: int = 500 * MS,
+        expiry: int = 0,
     ) -> int:
         """Add a probe class; return its number."""
-        row = {"region": region, "stations": stations, "chain": chain, "writes": writes, "spacing": spacing}
+        row = {
+            "region": region,
+            "expiry": expiry,
+            "stations": stations,
+            "chain": chain,
+            "writes": writes,
+            "spacing": spacing,
+        }
         self._probes.append({**row, "phase": phase, "end": end, "timeout": timeout})
         return len(self._probes)
 
@@ -179,6 +187,7 @@ class SystemBuilder:
             "probe_end": _ints([0, *(p["end"] for p in probes)]),
             "probe_timeout": _ints([1, *(p["timeout"] for p in probes)]),
             "probe_region": _ints([-1, *(p["region"] for p in probes)]),
+            "probe_expiry": _ints([0, *(p["expiry"] for p in probes)]),
             "probe_chain": np.array([True, *(p["chain"] for p in probes)], dtype=np.bool_),
             "probe_station": np.array(stations, dtype=np.int64),
         }

@@ -185,8 +185,8 @@ class Product:
 
     def _prober_caches(self) -> list[Client]:
         region_of = {-1: self._dns, -2: self._dns}
-        regions = self._system.probe_region.tolist()
-        return [Client(region_of.get(r, r), 0 if r == -1 else float("inf"), 0, 1) for r in regions]
+        probes = zip(self._system.probe_region.tolist(), self._system.probe_expiry.tolist(), strict=True)
+        return [Client(region_of.get(r, r), expiry if r == -1 else float("inf"), 0, 1) for r, expiry in probes]
 
     def _probe(self, request: Request, client: Client) -> Steps[None]:
         intended_ns, kind = self.env.now, request.kind
