@@ -39,7 +39,8 @@ class Truth:
 def truths(draw: st.DrawFn, least_us: int = 5 * PROBE_US) -> Truth:
     """Up to four outages, each longer than `least_us`, sustained recovery at the end."""
     effect = us(BEGUN_S) + draw(st.integers(0, us(5)))
-    edges, at = [], effect
+    edges: list[tuple[int, int]] = []
+    at = effect
     for _ in range(draw(st.integers(1, 4))):
         start = at if not edges else at + draw(st.integers(us(6), us(60)))
         at = start + draw(st.integers(least_us, us(60)))

@@ -122,6 +122,15 @@ def test_unknown_writes_are_counted_apart() -> None:
     assert detail["lost"] == 18
 
 
+def test_a_write_acknowledged_at_a_retry_is_not_unknown() -> None:
+    counted = ("unknown_recovered", "unknown_absent", "acknowledged")
+    run = Run()
+    once = rows(run, "rpo.transactions")["rpo.transactions"].detail
+    run.done = np.concatenate([run.done, [[run.key_at(60), us(60.3), UNKNOWN]]])
+    again = rows(run, "rpo.transactions")["rpo.transactions"].detail
+    assert [again[c] for c in counted] == [once[c] for c in counted]
+
+
 def test_age_of_a_copy() -> None:
     main = rows(Run(), "rpo.models")["rpo.models"]
     assert (main.low, main.high) == (180.0, 181.0)  # last write at 180 s, last copy at 0 s, sampled each second

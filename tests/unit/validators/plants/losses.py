@@ -1,6 +1,7 @@
 """Acknowledged writes that are gone, copies that are old, and readbacks that prove nothing. Transactions have 60 s."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from tests.records import ACKED, EFFECT_S, FAILED, FAULT_S, NEW, OLD, UNKNOWN, WEST, Run, us
 from tests.unit.validators.plants import bad, fine, weak
@@ -26,9 +27,9 @@ def absent(run: Run, from_s: float, to_s: float) -> Run:
     return run
 
 
-def writes(run: Run, keep: object) -> Run:
+def writes(run: Run, keep: slice | NDArray[np.bool_]) -> Run:
     """Have only some writes."""
-    run.sent = run.sent[keep]  # type: ignore[index]
+    run.sent = run.sent[keep]
     run.done = run.done[np.isin(run.done[:, 0], run.sent[:, 1])]
     for timeline, rows in run.found.items():
         run.found[timeline] = rows[np.isin(rows[:, 0], run.sent[:, 1])]

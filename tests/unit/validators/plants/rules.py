@@ -19,6 +19,12 @@ def two_writers(run: Run, from_s: float, to_s: float, shift_s: float = 0) -> Run
     )
 
 
+def overlapping(run: Run, from_s: float, to_s: float) -> Run:
+    """Have the new primary take writes from an instant on, and the old one until another."""
+    run.resampled(*WEST_WRITES, lambda t, v: (t, t >= us(from_s)))
+    return run.resampled(*EAST_WRITES, lambda t, v: (t, t < us(to_s)))
+
+
 def blind(run: Run, from_s: float, to_s: float) -> Run:
     """Have the observer not see which database takes writes."""
     return run.mark(to_s, "observer_gap", "observer", what="writable", from_us=us(from_s), to_us=us(to_s))
@@ -55,6 +61,9 @@ VIOLATIONS = (
     bad(WRITER, "two databases take writes for 10 s", lambda r: two_writers(r, 300, 310)),
     bad(WRITER, "two databases take writes in one sample", lambda r: two_writers(r, 300, 301)),
     bad(WRITER, "two databases take writes and are sampled in turns", lambda r: two_writers(r, 300, 310, 0.5)),
+    bad(WRITER, "one goes on for two seconds after the other took over", lambda r: overlapping(r, 300, 302)),
+    bad(WRITER, "two databases take writes for longer than clocks differ",
+        lambda r: two_writers(r, 300, 310).says(clock={"bound_us": us(2)})),
     bad(WRITER, "an order is acknowledged on the old timeline after the promotion", lambda r: written_to_old(r, 300)),
     bad(WRITER, "two databases take writes and the observer was blind elsewhere",
         lambda r: blind(two_writers(r, 300, 310), 400, 500)),
@@ -84,6 +93,8 @@ VIOLATIONS = (
 
 WEAK = (
     weak(WRITER, "nobody recorded which database takes writes", lambda r: _unsampled(r)),
+    weak(WRITER, "two databases take writes, as far as clocks that differ can tell",
+        lambda r: overlapping(r, 300, 302).says(clock={"bound_us": us(2)})),
     weak(WRITER, "the observer was blind at the promotion", lambda r: blind(r, 280, 320)),
     weak(WRITER, "no database was sampled for a minute",
         lambda r: _gap(_gap(r, EAST_WRITES, 280, 340), WEST_WRITES, 280, 340)),
