@@ -1,5 +1,7 @@
 """How soon rules fire and pages come, against what CALIBRATION 0.1 and 1 derive."""
 
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 from scipy import stats
@@ -7,19 +9,20 @@ from scipy import stats
 from sim.control.roles import Target
 from tests.unit.sim.stage import HOME, Scripted, Stage, scenario
 
+Targets = Callable[[float], tuple[Target, ...]]  # of an instant in minutes
 FAULT = 10.0  # minutes
 PER_S = 10_000
 
 
-def watched_from_afar(targets: object, trial: int, **overrides: object) -> Stage:
+def watched_from_afar(targets: Targets, trial: int, **overrides: object) -> Stage:
     """Only the server of the other region lives, as in a region loss."""
     stage = Stage(scenario(**overrides), trial=trial)
-    Scripted(stage, targets)  # type: ignore[arg-type]
+    Scripted(stage, targets)
     stage.context.monitoring.lose(HOME)
     return stage
 
 
-def failing(share: float) -> object:
+def failing(share: float) -> Targets:
     def targets(minute: float) -> tuple[Target, ...]:
         failed = int(share * PER_S * 60 * max(0.0, minute - FAULT))
         return (Target(f"{HOME}/strategic/0", "strategic", True, int(PER_S * 60 * minute) - failed, failed),)
