@@ -49,6 +49,14 @@ def test_phases_of_the_good_run() -> None:
     assert phases == pytest.approx({"detect": 25, "decide": 1, "act": 139, "converge": 35})
 
 
+def test_phases_of_a_platform_that_mends_itself_abut_whatever_the_order_of_facts() -> None:
+    run = Run()
+    run.marks = [m for m in run.marks if m.kind in ("injection_begun", "effect_seen")]
+    run.mark(200, "node_not_ready", "n").mark(220, "pod_ready", "old").mark(300, "pod_created", "new")
+    phases = rows(run, "rto.risk")["rto.risk"].detail["phases"]
+    assert phases == pytest.approx({"detect": 20, "decide": 100, "act": 0, "converge": 80})
+
+
 def test_what_stands_beside_a_recovery() -> None:
     detail = rows(Run().outage("risk", 400, 410), "rto.risk")["rto.risk"].detail
     assert detail["relapses"] == 1
