@@ -60,6 +60,7 @@ class _Now:
     state: State
     stations: list[Station]
     work_s: list[float]  # mean own work of a job
+    each_s: F64  # R, the same by replica
     capacity: list[float]  # most jobs a second, when no slot is held for a callee
     slots: list[float]  # of all that serve
 
@@ -117,7 +118,7 @@ class Flows:
         at = self._now(state, at_ns)
         stations = at.stations
         kept = [1.0] * self._stations
-        counted = [[0.0] * self._stations for _ in range(3)]  # ok, failed, own work
+        counted = [[0.0] * self._stations for _ in range(3)]  # ok, failed, own work done
         through = _Through(wave)
         chains, databases = [], []
         picks = [self._deliveries.edge_pick(state, stations, s, 0.0, 0.0) for s in range(self._stations)]
@@ -130,7 +131,8 @@ class Flows:
         rows = np.array([*own, *write, *chains])
         sure = np.where(rows.max(axis=1) > CERTAIN, rows.argmax(axis=1), -1)
         first = np.array([x.serving[0] if x.serving else -1 for x in stations])
-        ok, failed, work = (self._spread(stations, c) for c in counted)
+        ok, failed, worked = (self._spread(stations, c) for c in counted)
+        work = worked * at.each_s * 1e9
         chances = np.cumsum(rows, axis=1)
         stopped = not state.trading
         return Flow(sure, chances, first, databases, ok, failed, work, stopped, through.wave_s, through.recurs)
@@ -175,7 +177,7 @@ class Flows:
         offered = self._let_through(good, load, through)
         good(offered)
         own[entry] = picks[0]
-        ok, failed, work = counted
+        ok, failed, worked = counted
         arriving = offered
         for pick, (_, station), end in zip(picks, path, inside, strict=True):
             arriving *= pick.accepted
@@ -183,7 +185,7 @@ class Flows:
             ok[station] += answered
             failed[station] += arriving - answered
             arriving *= kept[station]
-            work[station] += arriving * at.work_s[station] * 1e9
+            worked[station] += arriving
         bad = Status.CALLEE_FAILED if len(path) > 1 else Status.READ_ONLY
         return _ends(picks[0], kept[entry], inside[0], bad)
 
@@ -282,15 +284,16 @@ class Flows:
     def _now(self, state: State, at_ns: int) -> _Now:
         """Work and capacity of each station at an instant."""
         stations = self._deliveries.stations(state)
-        work_s, capacity, slots = [0.0] * self._stations, [0.0] * self._stations, [0.0] * self._stations
+        work_s, capacity, slots = ([0.0] * self._stations for _ in range(3))
+        by_replica = np.zeros(self._replicas)
         for s, known in enumerate(stations):
             for r, factor in zip(known.serving, self._factors(state, known, s, at_ns), strict=True):
-                each_s = self._mean_s[s] * factor
+                each_s = by_replica[r] = self._mean_s[s] * factor
                 cores = state.cpu_milli[r] / 1000.0 if state.cpu_milli[r] else math.inf
                 capacity[s] += min(cores, float(state.slots[s])) / each_s
                 work_s[s] += each_s / len(known.serving)
             slots[s] = float(state.slots[s] * len(known.serving))
-        return _Now(state, stations, work_s, capacity, slots)
+        return _Now(state, stations, work_s, by_replica, capacity, slots)
 
     def _factors(self, state: State, known: Station, station: int, at_ns: int) -> list[float]:
         """How much longer than the mean each serving replica works."""

@@ -38,6 +38,7 @@ GONE = {  # seconds from the lift
     "crash-loop": (10, 400),
     "node-loss": (20, 200),
     "database-failure": (0, 1_000),  # the standby takes over, whoever lifts
+    "replication-stalled": (0, 60),
 }
 LIFTED = [name for name, kind in FAULTS.items() if kind.lifted]
 
