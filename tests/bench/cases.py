@@ -57,18 +57,20 @@ def simple(name: str, seconds: float, overrides: Mapping[str, str]) -> Case:
     return Case(name, system, offered(resolved), script, until_ns)
 
 
-# A trial waits minutes for DNS caches, breakers and warm-up; here they take a second, so that little time is waiting.
-QUICKLY = {"dns.ttl": "1 s", "calls.0.breaker.open": "1 s"} | {
+# A trial waits minutes for promotion, DNS caches, breakers and warm-up; here a second or less, to wait little.
+OUTAGE_NS = SECOND * 4 // 5
+QUICKLY = {"dns.ttl": "0.5 s", "calls.0.breaker.open": "0.5 s"} | {
     f"services.{service}.warm_up.duration": "1 s" for service in ("strategic", "tactical", "risk")
 }
 
 
 def product(name: str, seconds: float) -> Case:
-    """The default topology: us-east-1 is lost after a quarter of the run, us-west-2 serves from the half."""
+    """The default topology: us-east-1 is lost at 40 % of the run, us-west-2 serves a moment later."""
     resolved = load("region-loss-automatic", overrides=QUICKLY)
     system, names = build.system(resolved, 1, 0)
     until_ns = round(seconds * SECOND)
-    lost_ns, served_ns = until_ns // 4, until_ns // 2
+    lost_ns = until_ns * 2 // 5
+    served_ns = lost_ns + OUTAGE_NS
     here, there = (names.regions.index(region) for region in ("us-east-1", "us-west-2"))
     region = system.station_region[system.replica_station]
     lost = np.flatnonzero((region == here) & (system.initial_state == ReplicaState.SERVING)).tolist()

@@ -70,7 +70,7 @@ class Plan:
     everything: bool  # also what has no gate
 
 
-GATES = Plan(rounds=7, simple_s=4.0, product_s=5.0, minutes=9.0, everything=False)
+GATES = Plan(rounds=7, simple_s=4.0, product_s=6.0, minutes=9.0, everything=False)
 BENCH = Plan(rounds=7, simple_s=60.0, product_s=24.0, minutes=MINUTES, everything=True)
 
 

@@ -103,9 +103,9 @@ HOW = """
   against. In the same run all facts are compared: ends, rows, probes, counts and histograms must be equal bit for bit.
 * {rounds} interleaved rounds in one process, CPU time (`process_time`), compilation apart; the ratio is that of the
   least times, the spread is that of the ratios of single rounds.
-* *product*: the default topology at 10,500/s; us-east-1 is lost with its work after a quarter of the run, us-west-2 is
-  promoted, warms up and is led to after the half; {product:g} simulated seconds. DNS TTL, breaker and warm-up take a
-  second here instead of minutes, so that little of the run is waiting.
+* *product*: the default topology at 10,500/s; us-east-1 is lost with its work at 40 % of {product:g} simulated
+  seconds, us-west-2 is promoted, warms up and is led to 0.8 s later. DNS TTL, breaker and warm-up take a second or less
+  here instead of minutes, so that little of the run is waiting.
 * *simple*: `tests/bench/systems`; 10,000/s through asynchronous edges, half of the strategic replicas out of the
   endpoints for the middle half of {simple:g} simulated seconds.
 * *draws alone*: the numbers of first attempts - arrival, client, own work of each hop, picks where there is a choice -
