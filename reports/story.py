@@ -23,12 +23,20 @@ class Moment:
     number: int = 0  # of the mark, the same in every plot
 
 
+_ENDS = {"at most": "the longest time it was given is over"}
+
+
 def _fault(m: Mark) -> str:
     target = m.detail["target"]
     named = [str(t) for t in target] if isinstance(target, list) else [str(target)]
     # what lies in a region that is named anyway is not named again
     outer = [t for t in named if not any(t.startswith(f"{other}/") for other in named)]
     return f"{m.detail['fault']} begins in {', '.join(outer)}"
+
+
+def _joins(m: Mark) -> str:
+    role = m.detail["role"]
+    return f"{m.subject} joins" if m.subject == role else f"{m.subject} joins as {role}"
 
 
 def _page(m: Mark) -> str:
@@ -49,7 +57,7 @@ _WORDS: dict[str, tuple[str, Callable[[Mark], str]]] = {
     "page_received": ("alert", _page),
     "acknowledged": ("people", lambda m: f"{m.subject} acknowledges {m.detail['alert']}"),
     "escalated": ("people", lambda m: f"escalated to {m.detail['to']}"),
-    "engaged": ("people", lambda m: f"{m.subject} joins as {m.detail['role']}"),
+    "engaged": ("people", _joins),
     "declared": ("people", lambda m: f"{m.subject} declares {m.detail['severity']}"),
     "decided": ("people", lambda m: f"{m.subject} decides: {m.detail['procedure']}"),
     "automation_detected": (
@@ -84,7 +92,7 @@ _WORDS: dict[str, tuple[str, Callable[[Mark], str]]] = {
     "node_not_ready": ("system", lambda m: f"{m.subject} is not ready"),
     "node_ready": ("system", lambda m: f"{m.subject} is ready"),
     "settled": ("run", lambda m: "everything is settled"),
-    "run_ended": ("run", lambda m: f"the run ends: {m.detail['reason']}"),
+    "run_ended": ("run", lambda m: f"the run ends: {_ENDS.get(m.detail['reason'], m.detail['reason'])}"),
     "observer_gap": ("run", lambda m: f"the instrument was blind: {m.detail['what']}"),
     "clock_step": ("run", lambda m: f"the clock jumped by {m.detail['step_us']:,} µs"),
     "left_behind": ("run", lambda m: f"left behind: {m.detail['what']}"),

@@ -229,7 +229,7 @@ def gap_text(verdict: Verdict, at_least: bool = False) -> str:
     if verdict.limit == 0:
         return f"{quantity(value, verdict.unit)} too many" if value > 0 and verdict.unit in ("", "1") else ""
     prefix = "at least " if _waited(verdict) is not None else ""
-    part = f" ({share(abs(difference) / verdict.limit)})" if abs(difference) < 10 * verdict.limit else ""
+    part = f" ({share(abs(difference / verdict.limit))})" if abs(difference) < 10 * verdict.limit else ""
     if difference == 0:
         return "exactly at the limit"
     words = ("over" if difference > 0 else "to spare") if not at_least else ("to spare" if difference > 0 else "short")

@@ -92,14 +92,18 @@ def clock(seconds: float) -> str:
 def share(value: float) -> str:
     """Return a share as a percentage that never rounds up to all or down to nothing.
 
-    >>> share(1), share(0.975), share(0.9999), share(0.0001), share(0)
-    ('100 %', '97.5 %', '99.99 %', '0.01 %', '0 %')
+    >>> share(1), share(0.975), share(0.9999), share(0.0001), share(0), share(1e-9), share(2.481)
+    ('100 %', '97.5 %', '99.99 %', '0.01 %', '0 %', '< 0.001 %', '248 %')
     """
     percent = value * 100
+    if percent > 100:
+        return f"{percent:.0f} %"
     for places in (1, 2, 3):
         text = f"{percent:.{places}f}"
         if not (0 < percent < 100 and float(text) in (0.0, 100.0)):
             break
+    else:
+        return "< 0.001 %" if percent < 50 else "> 99.999 %"
     return text.rstrip("0").rstrip(".") + " %"
 
 
@@ -144,11 +148,17 @@ def count(number: int, noun: str, plural: str = "") -> str:
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
 
 
-def round_step(least: float) -> float:
-    """Return the least of 1, 2, 5, 10, 20, 50 ... (and of their tenths, hundredths ...) that is not below.
+_ROUND_S = (30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400)
 
-    >>> round_step(0.3), round_step(7), round_step(100)
-    (0.5, 10.0, 100.0)
+
+def round_step(least: float) -> float:
+    """Return the least round number of seconds that is not below: 1, 2, 5, 10 ... and their tenths, then of a clock.
+
+    >>> round_step(0.3), round_step(7), round_step(100), round_step(4000), round_step(100_000)
+    (0.5, 10.0, 120.0, 7200.0, 172800.0)
     """
+    if least > 20:
+        hours = next((s for s in _ROUND_S if s >= least), None)
+        return float(hours if hours is not None else math.ceil(least / 86_400) * 86_400)
     power = 10.0 ** math.floor(math.log10(least) + 1e-9)
     return next(power * k for k in (1, 2, 5, 10) if power * k >= least * (1 - 1e-9))

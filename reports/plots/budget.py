@@ -97,8 +97,8 @@ def _row(at: Axes, row: Row, top: float, scale: float, end: float) -> None:
         fill, ink, hatch = _FILLS[phase]
         at.broken_barh([(start, seconds)], (top + 23, _BAR), facecolor=fill, edgecolor=PAPER, linewidth=0, hatch=None)
         label = f"{phase} {clock(seconds)}"
-        if frame.text_width(label, 11) + 10 < seconds * scale:
-            at.text(start + 5 / scale, top + 37, label, fontsize=11, color=ink)
+        if (x := _room(label, start * scale, (start + seconds) * scale, None if limit is None else limit * scale)) >= 0:
+            at.text(x / scale, top + 37, label, fontsize=11, color=ink)
         elif hatch and seconds * scale > 3:
             at.broken_barh(
                 [(start, seconds)], (top + 23, _BAR), facecolor="none", edgecolor=PAPER, linewidth=0, hatch=hatch
@@ -109,6 +109,16 @@ def _row(at: Axes, row: Row, top: float, scale: float, end: float) -> None:
     if limit is not None and limit <= end:
         at.plot([limit, limit], [top + 21, top + 26 + _BAR], color=PAPER, linewidth=5, solid_capstyle="butt")
         at.plot([limit, limit], [top + 21, top + 26 + _BAR], color=VERMILLION, linewidth=2.5, solid_capstyle="butt")
+
+
+def _room(label: str, left: float, right: float, line: float | None) -> float:
+    """Return where a label of a stage begins, in pixels, so that it is inside and no line crosses it; -1: nowhere."""
+    width = frame.text_width(label, 11)
+    for x in (left + 5, -1 if line is None else line + 6):
+        clear = line is None or not x - 4 < line < x + width + 4
+        if x > left and x + width + 5 < right and clear:
+            return x
+    return -1
 
 
 def _summary(report: Report, rows: list[Row]) -> str:
@@ -133,4 +143,4 @@ def _summary(report: Report, rows: list[Row]) -> str:
     )
     if stage == "act" and (step := longest_step(report, longest.single)) is not None:
         parts.append(f"The step that took longest was “{step[0]}”, {duration(step[1])}.")
-    return " ".join(parts)
+    return "\n".join(parts)

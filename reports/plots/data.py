@@ -10,7 +10,7 @@ from reports.model import Report
 from reports.plots import frame
 from reports.plots.svg import BLUE, INK, LINE, MUTED, ORANGE, PAPER, VERMILLION
 from reports.story import Moment, drawn
-from reports.words import count, duration, round_step
+from reports.words import count, duration, round_step, short
 
 _NAMES = {
     "replication_lag_s": ("true lag", BLUE, "-"),
@@ -62,7 +62,7 @@ def _lag(at: Axes, lags: dict[str, list[series.Line]], wide: bool, labels: float
         for line in lines:
             at.plot(line.t_s, line.value, color=colour, linewidth=1.8, linestyle=style)
     greatest = max((float(line.value.max()) for each in lags.values() for line in each if len(line.value)), default=0)
-    frame.duration_axis(at, greatest)
+    frame.duration_axis(at, greatest, duration if wide else short)
     at.grid(axis="y", color=LINE, linewidth=0.8)
     at.set_axisbelow(True)
     if wide:
@@ -112,7 +112,9 @@ def _lost(at: Axes, writes: series.Writes, report: Report, inner: float, wide: b
 
 def _apart(seconds: float) -> str:
     """Return an instant before or after the fault."""
-    return "0 s" if abs(seconds) < 1e-9 else f"{seconds:+g} s".replace("-", "−")
+    if abs(seconds) < 1e-9:
+        return "0 s"
+    return ("+" if seconds > 0 else "−") + (f"{abs(seconds):g} s" if abs(seconds) < 120 else duration(abs(seconds)))
 
 
 def _key(at: Axes) -> None:

@@ -11,7 +11,7 @@ from matplotlib.textpath import TextToPath
 
 from reports.plots.svg import INK, LINE, MUTED, render
 from reports.story import Moment
-from reports.words import clock, duration
+from reports.words import clock
 
 WIDE, NARROW = 880, 330  # px; the page shows one of the two
 LANE = 16  # px of a row of labels
@@ -83,12 +83,12 @@ def time_axis(at: Axes, end_s: float, width: float, fault_s: float | None, label
     at.set_xticks([zero + t for t in ticks], [clock(t) for t in ticks] if labels else [""] * len(ticks))
 
 
-def duration_axis(at: Axes, greatest_s: float) -> None:
-    """Set an axis of durations from 0, its ticks whole seconds, minutes or hours."""
+def duration_axis(at: Axes, greatest_s: float, words: Callable[[float], str]) -> None:
+    """Set an axis of durations from 0, its ticks whole seconds, minutes or hours, written by `words`."""
     step = next((s for s in (0.01, 0.1, 1, 5, *_STEPS_S) if greatest_s / s <= 5), 28800)
     ticks = [k * step for k in range(int(greatest_s / step) + 1)]
     at.set_ylim(0, max(greatest_s * 1.08, step))
-    at.set_yticks(ticks, [duration(t) for t in ticks])
+    at.set_yticks(ticks, [words(t) for t in ticks])
 
 
 @dataclass(frozen=True)

@@ -109,3 +109,16 @@ def test_labels_of_marks_never_overlap_and_no_line_crosses_one(times, words, siz
             line = other_left - 4
             if left < line < right:  # the other's line passes the label's place: it must end below
                 assert other_lane < lane
+
+
+@pytest.mark.parametrize("line", [None, 0.0, 8.0, 40.0, 99.0, 200.0])
+def test_the_label_of_a_stage_is_never_crossed_by_the_limit(line):
+    from reports.plots.budget import _room
+    from reports.plots.frame import text_width
+
+    width = text_width("act 8:16", 11)
+    for left, right in ((0.0, 300.0), (0.0, width + 11), (0.0, 20.0)):
+        x = _room("act 8:16", left, right, line)
+        assert x == -1 or (left < x and x + width < right)
+        assert x == -1 or line is None or not x <= line <= x + width
+    assert _room("act 8:16", 0.0, 300.0, line) > 0
