@@ -10,7 +10,8 @@ from itertools import pairwise
 from typing import Any
 
 from scenarios.model.faults import FAULTS
-from validators.conditions import SECOND_US, NotOnRecordError, holds, stretches, unseen
+from validators.columns import Bool
+from validators.conditions import SECOND_US, NotOnRecordError, holds, scraped, stretches, unseen
 from validators.marks import faults, of_kind
 from validators.model import Observations
 
@@ -42,12 +43,15 @@ class Span:
 class Story:
     """One stretch [from, to) of the condition that made the alert due, and what followed.
 
+    By `sure_us` any Prometheus saw it hold, and it did so for at least `sure_for_us` (0: perhaps none ever did).
     `fired_us` is `from_us` when it was firing already. `paged_us`: the page was sent (received, where sending is not on
     record); None with `page_due`: there was time for a page and none came.
     """
 
     from_us: int
     to_us: int
+    sure_us: int
+    sure_for_us: int
     fired_us: int | None
     paged_us: int | None
     page_due: bool
@@ -101,7 +105,10 @@ def _alert(observations: Observations, name: str) -> Alert:
     except NotOnRecordError as missing:
         return Alert(times, (), spans, (), (), early, held=False, unknown=str(missing))
     true = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
-    stories = tuple(_story(observations, name, times, spans, a, b) for a, b in true if b - a > times.due_us)
+    scrape_us = int(observations.topology["monitoring"]["scrape_us"])
+    seen = scraped(observations, str(declared["intended"]), scrape_us)
+    due = [(a, b, *_surely(seen, a, b)) for a, b in true if b - a > times.due_us]
+    stories = tuple(_story(observations, name, times, spans, stretch) for stretch in due)
     spurious = tuple(s for s in spans if not _held_in(true, s.from_us - times.due_us - VISIBLE_US, s.from_us))
     stuck = tuple(part for s in spans if (part := _stuck(observations, times, true, s)) is not None)
     gaps = tuple(unseen(observations, str(declared["intended"])))
@@ -128,21 +135,34 @@ def _held_in(true: list[tuple[int, int]], from_us: int, to_us: int) -> bool:
     return any(a <= to_us and b >= from_us for a, b in true)
 
 
+def _surely(seen: list[Bool], from_us: int, to_us: int) -> tuple[int, int]:
+    """From when, and for how long at least, a condition held whatever the instants of the scrapes."""
+    begun, lasted = [from_us], [to_us - from_us]
+    for held in seen:
+        mine = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
+        inside = [(max(a, from_us), b) for a, b in mine if b > from_us and a < to_us]
+        longest = max(inside, key=lambda s: s[1] - s[0], default=(to_us, to_us))
+        begun.append(longest[0])
+        lasted.append(longest[1] - longest[0])
+    return max(begun), min(lasted)
+
+
 def _story(
-    observations: Observations, name: str, times: Timing, spans: tuple[Span, ...], from_us: int, to_us: int
+    observations: Observations, name: str, times: Timing, spans: tuple[Span, ...], due: tuple[int, int, int, int]
 ) -> Story:
+    from_us, to_us = due[:2]
     end = observations.duration_us
     visible_to = to_us + times.due_us
     mine = [s for s in spans if s.from_us <= visible_to and (s.until_us is None or s.until_us > from_us)]
     if not mine:
-        return Story(from_us, to_us, None, None, page_due=False)
+        return Story(*due, None, None, page_due=False)
     first = mine[0]
     if first.from_us <= from_us:
-        return Story(from_us, to_us, from_us, from_us, page_due=True)
+        return Story(*due, from_us, from_us, page_due=True)
     until = max(end if s.until_us is None else s.until_us for s in mine)
     paged = _paged(observations, name, first.from_us, until)
     wait = times.late_us - times.due_us
-    return Story(from_us, to_us, first.from_us, paged, page_due=until - first.from_us > wait)
+    return Story(*due, first.from_us, paged, page_due=until - first.from_us > wait)
 
 
 def _paged(observations: Observations, name: str, fired_us: int, until_us: int) -> int | None:

@@ -41,6 +41,7 @@ _COMPARISON: dict[str, Operation] = {
     ">=": operator.ge,
     "<=": operator.le,
 }
+_RANGES = {"rate", "increase"}
 _AGGREGATES: dict[str, Callable[[F64], F64]] = {
     "sum": lambda v: np.nansum(v, axis=0),
     "max": lambda v: np.fmax.reduce(v, axis=0),
@@ -104,10 +105,41 @@ def holds(observations: Observations, expression: str) -> Bool:
 
     Raises NotOnRecordError for a series that the record lacks and for PromQL that is not computed here.
     """
-    return observations.once(("condition", expression), lambda: _holds(observations, expression))
+    return observations.once(("condition", expression), lambda: _holds(observations, expression, Scrapes()))
 
 
-def _holds(observations: Observations, expression: str) -> Bool:
+def scraped(observations: Observations, expression: str, scrape_us: int) -> list[Bool]:
+    """The same as a Prometheus may have seen it, by the instants of its scrapes; empty where that makes no difference.
+
+    A rate is that between the first and the last scrape in its window, extrapolated to the window's edges: a share that
+    crosses its threshold slowly is seen to cross it later.
+    """
+    if not _RANGES & set(re.findall(r"\w+", expression)):
+        return []
+    every = max(1, scrape_us // SECOND_US)
+    phases = sorted({0, every // 3, 2 * every // 3})
+    return [_holds(observations, expression, Scrapes(every, phase)) for phase in phases]
+
+
+@dataclass(frozen=True)
+class Scrapes:
+    """Seconds at which series are sampled: `phase`, and each `every` after it. `every` 0: continuously."""
+
+    every: int = 0
+    phase: int = 0
+
+    def last(self, t: I64) -> I64:
+        """Latest scrape up to an instant; negative: none yet."""
+        return t if not self.every else (t - self.phase) // self.every * self.every + self.phase
+
+    def first_after(self, t: I64) -> I64:
+        """Earliest scrape after an instant, or the first of all."""
+        if not self.every:
+            return np.maximum(t, 0)
+        return np.maximum((t - self.phase) // self.every * self.every + self.every + self.phase, self.phase)
+
+
+def _holds(observations: Observations, expression: str, scrapes: Scrapes) -> Bool:
     import promql_parser
 
     try:
@@ -116,7 +148,7 @@ def _holds(observations: Observations, expression: str) -> Bool:
         raise NotOnRecordError("its rule is not PromQL") from error
     seconds = observations.duration_us // SECOND_US + 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = _Evaluation(observations, seconds).of(tree)
+        value = _Evaluation(observations, seconds, scrapes).of(tree)
     if not isinstance(value, dict):
         raise NotOnRecordError("its rule is a number, not a condition")
     there = np.zeros(seconds, dtype=np.bool_)
@@ -141,6 +173,7 @@ class _Evaluation:
 
     observations: Observations
     seconds: int
+    scrapes: Scrapes = Scrapes()
 
     def of(self, node: Any) -> Vector | float:
         nodes: dict[str, Callable[[Any], Vector | float]] = {
@@ -164,7 +197,7 @@ class _Evaluation:
 
     def selected(self, node: Any) -> Vector:
         """Series that a selector chooses. Raises NotOnRecordError when there are none."""
-        found = _series(self.observations, node.name, self.seconds)
+        found = {k: self._held(node.name, v) for k, v in _series(self.observations, node.name, self.seconds).items()}
         tests = [(m.name, str(m.op).removeprefix("MatchOp."), m.value) for m in node.matchers.matchers]
         chosen = {k: v for k, v in found.items() if all(_matches(dict(k).get(n, ""), op, w) for n, op, w in tests)}
         if not chosen:
@@ -179,14 +212,37 @@ class _Evaluation:
             for element in inner.values():
                 there |= ~np.isnan(element)
             return {frozenset(): np.where(there, np.nan, 1.0)}
-        if name not in ("rate", "increase"):
+        if name not in _RANGES:
             raise NotOnRecordError(f"the function {name} in its rule is not computed from a record")
         window = node.args[0]
         length = max(1, round(window.range.total_seconds()))
-        before = np.maximum(np.arange(self.seconds) - length, 0)
-        elapsed = np.arange(self.seconds) - before if name == "rate" else 1.0
         counters = self.selected(window.vector_selector)
-        return {_bare(k): (v - v[before]) / elapsed for k, v in counters.items()}
+        return {_bare(k): self._grown(v, length, per_second=name == "rate") for k, v in counters.items()}
+
+    def _held(self, name: str, values: F64) -> F64:
+        """A series as it was at the last scrape. A counter is there once it has counted something."""
+        if not self.scrapes.every:
+            return values
+        last = self.scrapes.last(np.arange(self.seconds))
+        born = values if name != COUNTED else np.where(values > 0, values, np.nan)
+        return np.where(last >= 0, born[np.maximum(last, 0)], np.nan)
+
+    def _grown(self, values: F64, length: int, *, per_second: bool) -> F64:
+        """By how much a counter grew within the last seconds, extrapolated to the window's edges as Prometheus does."""
+        t = np.arange(self.seconds)
+        known = np.flatnonzero(~np.isnan(values))
+        born = int(known[0]) if len(known) else self.seconds
+        last, first = self.scrapes.last(t), np.maximum(self.scrapes.first_after(t - length), born)
+        inside = (last > first) & (first < self.seconds)
+        begun = values[np.where(inside, first, 0)]
+        grown, sampled = values - begun, np.where(inside, last - first, 1).astype(np.float64)
+        if not self.scrapes.every:
+            return np.where(inside, grown / sampled * (1 if per_second else np.minimum(length, sampled)), np.nan)
+        to_start = first - (t - length).astype(np.float64)
+        to_start = np.where(to_start >= 1.1 * self.scrapes.every, self.scrapes.every / 2, to_start)
+        to_start = np.minimum(to_start, np.where(grown > 0, sampled * begun / grown, to_start))  # not below zero
+        grown = grown * (sampled + to_start + (t - last)) / sampled
+        return np.where(inside, grown / length if per_second else grown, np.nan)
 
     def _aggregate(self, node: Any) -> Vector:
         name = str(node.op)

@@ -100,24 +100,20 @@ def _taken(story: Story, end_us: int) -> tuple[bool, int]:
 
 def _times(observations: Observations, subject: str, story: Story) -> tuple[float | None, float, float | None, str]:
     """Value, bounds and words. The condition began within the second before it was seen to hold."""
-    noticed = _end_us(story)
+    noticed, since = _end_us(story), f"at {at(story.from_us)}"
     if noticed is not None:
-        value = (noticed - story.from_us) / 1e6
+        value, sure = (noticed - story.from_us) / 1e6, (noticed - story.sure_us) / 1e6
         what = "was paged" if story.paged_us is not None else "fired, and was resolved before a page was due,"
         if story.fired_us == story.from_us:
             what = "was firing already"
-        words = f"{subject} {what} {seconds(value)} after its condition held, at {at(story.from_us)}"
         bound = integrity.clock_bound_us(observations) / 1e6
-        return value, max(0.0, value - bound), value + SECOND_US / 1e6 + bound, words
+        words = f"{subject} {what} {seconds(value)} after its condition held, {since}"
+        return value, max(0.0, sure - bound), value + SECOND_US / 1e6 + bound, words
     if story.fired_us is None:
-        held = (story.to_us - story.from_us) / 1e6
-        return (
-            None,
-            held,
-            None,
-            f"{subject} never fired although its condition held for {seconds(held)} from {at(story.from_us)}",
-        )
-    waited = (observations.duration_us - story.from_us) / 1e6
+        held, sure = (story.to_us - story.from_us) / 1e6, story.sure_for_us / 1e6
+        words = f"{subject} never fired although its condition held for {seconds(held)}, {since}"
+        return None, sure, None, words
+    waited = (observations.duration_us - story.sure_us) / 1e6
     return None, waited, None, f"{subject} fired at {at(story.fired_us)} and nobody was paged"
 
 

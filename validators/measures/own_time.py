@@ -48,8 +48,8 @@ class OwnTime:
         self._second = known.second
         self._histograms = histograms(observations.tables("load"), "own", known.rows)
         self._ok = column(observations, service, "ok")
-        ended = self._ok + column(observations, service, "failed")
-        self._attempts = np.maximum(column(observations, service, "attempts"), ended)
+        attempts = column(observations, service, "attempts")
+        self._attempts = attempts if attempts.any() else self._ok + column(observations, service, "failed")
         greatest = histogram.middle_ns(np.array([self._histograms.bins.max(initial=0)]))[0] / 1e6
         self._above_ms = max(float(greatest), _timeout_ms(observations), 2 * limit_ms)  # slower than all others
 

@@ -5,7 +5,7 @@ import pytest
 
 from tests.record_load import Second
 from tests.records import EAST, WEST, Run, us
-from validators.conditions import NotOnRecordError, holds, metrics, stretches, unseen
+from validators.conditions import NotOnRecordError, holds, metrics, scraped, stretches, unseen
 from validators.model import Observations
 
 READY = "replicas_ready"
@@ -26,6 +26,19 @@ def seen(**ready: list[float]) -> Observations:
 
 
 UP = 'up{job="strategic-service"}'
+
+
+ERRORS = 'sum(rate(http_requests_total{status=~"5.."}[5m])) / sum(rate(http_requests_total[5m])) > 0.01'
+
+
+def failing(failed_per_s: int) -> Run:
+    """A service that answers 100/s, and so many of them badly from 400 s on."""
+    run = Run()
+    for name in ("strategic", "tactical", "risk", "database"):
+        run.loaded(name, 0, 720, lambda s: None)
+    bad = [failed_per_s * (s >= 400) for s in range(720)]
+    run.load += [Second(s, EAST, "risk", 0, 0, 100 - b, b, 0, 100, own_ms=1.0) for s, b in enumerate(bad)]
+    return run
 
 
 @pytest.mark.parametrize(
@@ -69,14 +82,7 @@ def test_pods_that_are_planned_and_not_ready_are_down() -> None:
 
 def test_share_of_errors_over_five_minutes() -> None:
     """3 % of the answers are errors from 400 s on: the share over 5 min crosses 1 % once 101 s of it are."""
-    run = Run()
-    for name in ("strategic", "tactical", "risk", "database"):
-        run.loaded(name, 0, 720, lambda s: None)
-    run.load += [
-        Second(s, EAST, "risk", 0, 0, 100 - 3 * (s >= 400), 3 * (s >= 400), 0, 100, own_ms=1.0) for s in range(720)
-    ]
-    rule = 'sum(rate(http_requests_total{status=~"5.."}[5m])) / sum(rate(http_requests_total[5m])) > 0.01'
-    [(first, last)] = stretches(holds(run.observations(), rule))
+    [(first, last)] = stretches(holds(failing(3).observations(), ERRORS))
     assert abs(first - 501) <= 1
     assert last == 721
 
@@ -109,3 +115,26 @@ def test_gaps_of_what_a_rule_watches() -> None:
     observed = run.observations()
     assert unseen(observed, f"sum({UP}) == 0") == [(us(59), us(90))]
     assert unseen(observed, 'sum(up{job="tactical-service"}) == 0') == []
+
+
+def test_a_share_that_creeps_over_its_threshold_is_seen_later_by_scrapes() -> None:
+    """By up to a scrape, which depends on when it scrapes."""
+    observed = failing(3).observations()
+    [(ideal, _)] = stretches(holds(observed, ERRORS))
+    begun = [stretches(s)[0][0] for s in scraped(observed, ERRORS, us(15))]
+    assert len(begun) == 3
+    assert all(ideal <= b <= ideal + 15 for b in begun)
+    assert len(set(begun)) == 3
+
+
+def test_scrapes_of_a_constant_rate_see_the_same() -> None:
+    observed = failing(3).observations()
+    rule = "sum(rate(http_requests_total[1m])) > 95"
+    ideal = holds(observed, rule)
+    for seen_ in scraped(observed, rule, us(15)):
+        assert seen_[90:].all()
+    assert ideal[90:].all()
+
+
+def test_scrapes_make_no_difference_to_a_gauge() -> None:
+    assert scraped(seen(strategic=[1, 0]), f"sum({UP}) == 0", us(15)) == []
