@@ -18,7 +18,7 @@ from validators.model import Measurement, Result
 
 END_S, BEGUN_S, LIMIT_S = 600.0, 100.0, 200.0
 PROBE_US = 50_000
-SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 
 
 @dataclass(frozen=True)

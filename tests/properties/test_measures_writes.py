@@ -14,7 +14,7 @@ from validators.measures import integrity as account
 from validators.model import Measurement, Result
 from validators.observe import observe
 
-SETTINGS = settings(max_examples=40, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=30, deadline=None, derandomize=True)
 KEYS = st.sets(st.integers(0, 3_600), max_size=8)  # of writes acknowledged before the fault
 
 

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from tests.records import BACK_S, EFFECT_S, FAULT_S, NEW, UNKNOWN, Run, us
+from tests.unit.validators.plants.rules import stopped
 from validators.judge import judge
 from validators.measures import data_loss, house_rules, recovery_time
 from validators.measures.goodness import series
@@ -143,6 +144,19 @@ def test_age_of_a_copy() -> None:
     main = rows(Run(), "rpo.models")["rpo.models"]
     assert (main.low, main.high) == (180.0, 181.0)  # last write at 180 s, last copy at 0 s, sampled each second
     assert main.detail["region"] == "us-west-2"
+
+
+def test_age_of_a_copy_counts_to_the_instant_when_the_source_is_ahead() -> None:
+    """Age at t = min(t, last write of the source) - recovery point."""
+    run = Run().resampled("source/logs", "last_write_us", lambda t, v: (t, np.minimum(t, us(FAULT_S)) + us(50)))
+    assert rows(run, "rpo.logs")["rpo.logs"].low == 59.0  # at 179 s: the copy holds what was written before 120 s
+
+
+def test_a_stop_that_nobody_tried_says_so() -> None:
+    run = stopped(Run(), 500)
+    run.sent = run.sent[run.sent[:, 2] < us(500)]
+    main, *_ = judge(run.observations("rule.no_order_after_stop")).verdicts
+    assert "no order was tried" in main.reason
 
 
 def test_violations_are_counted() -> None:
