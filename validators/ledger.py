@@ -173,11 +173,11 @@ def lookup(keys: I64, values: I64, wanted: I64, default: int) -> I64:
 
 
 def isin(values: I64, among: I64) -> Bool:
-    """Which values are among others; by a table of marks when the keys are dense, else by sorting."""
+    """Which values are among others; by a table of marks (a byte a key) unless it were far larger than the keys."""
     if len(values) == 0 or len(among) == 0:
         return np.zeros(len(values), dtype=np.bool_)
     low, high = int(among.min()), int(among.max())
-    if high - low < _DENSE * len(among) + 1_000_000:
+    if high - low < 8 * _DENSE * (len(among) + len(values)) + 1_000_000:
         table = np.zeros(high - low + 1, dtype=np.bool_)
         table[among - low] = True
         inside = (values >= low) & (values <= high)
