@@ -39,6 +39,20 @@ class Second:
 
 
 @cache
+def steady_load(rate: int, seconds: int, down_s: tuple[int, int], regions: tuple[str, str]) -> tuple[Second, ...]:
+    """Load at a constant rate; all of it fails in [from, to), then another region answers."""
+    medians_ms = {"strategic": 0.6, "tactical": 0.3, "risk": 1.6, "database": 3.0}
+    rows = []
+    for second in range(seconds):
+        ok = 0 if down_s[0] <= second < down_s[1] else rate
+        rows.append(Second(second, "client", "edge", rate, rate, ok, rate - ok, 0, rate, path_ms=9.0))
+        region = regions[second >= down_s[0]]
+        for service, own_ms in medians_ms.items():
+            rows.append(Second(second, region, service, 0, 0, ok, 0, 0, ok, own_ms=own_ms, caller_ms=3 * own_ms))
+    return tuple(rows)
+
+
+@cache
 def _histogram(median_ms: float | None, count: int, tail: float = 0.0, tail_ms: float = 0.0) -> I64:
     if median_ms is None or count == 0:
         return np.zeros((0, 2), dtype=np.int64)

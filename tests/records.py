@@ -23,7 +23,7 @@ from scenarios.files.load import load
 from scenarios.record.marks import Mark
 from scenarios.record.tables import TABLES
 from scenarios.record.writer import batch
-from tests.record_load import Second, load_batch
+from tests.record_load import Second, load_batch, steady_load
 from validators.model import Observations
 from validators.observe import observe
 
@@ -173,7 +173,9 @@ class Run:
                 self.sample(f"{region}/{service}", "replicas_ready", t, up * declared["replicas"])
 
     def _loaded(self) -> None:
-        self.load = list(_steady_load(round(self.head["scenario"]["workload"]["rate_per_s"]), int(self.end_s)))
+        rate = round(self.head["scenario"]["workload"]["rate_per_s"])
+        down = round(FAULT_S), round(BACK_S["order"])
+        self.load = list(steady_load(rate, int(self.end_s), down, (EAST, WEST)))
 
     # --- facts and head
 
@@ -401,20 +403,6 @@ class Run:
         """An objective's document."""
         found: dict[str, Any] = next(o for o in self.head["objectives"] if o["objective"] == name)
         return found
-
-
-@cache
-def _steady_load(rate: int, seconds: int) -> tuple[Second, ...]:
-    medians_ms = {"strategic": 0.6, "tactical": 0.3, "risk": 1.6, "database": 3.0}
-    rows = []
-    for second in range(seconds):
-        down = us(EFFECT_S) <= us(second + 0.5) < us(BACK_S["order"])
-        ok = 0 if down else rate
-        rows.append(Second(second, "client", "edge", rate, rate, ok, rate - ok, 0, rate, path_ms=9.0))
-        region = EAST if second < FAULT_S else WEST
-        for service, own_ms in medians_ms.items():
-            rows.append(Second(second, region, service, 0, 0, ok, 0, 0, ok, own_ms=own_ms, caller_ms=3 * own_ms))
-    return tuple(rows)
 
 
 def _named(codes: I64, names: tuple[str, ...]) -> pa.Array:
