@@ -100,7 +100,8 @@ HOW = """
 * The baseline (`tests/bench/baseline`) is the same system with the same draws, written for SimPy with processes,
   Resources or small queue classes, and timeouts; it keeps the same facts. The second one uses callbacks only, own
   queues, draws in blocks, and no garbage collector. They are to be no slower than the reference model that the kernel
-  is checked against: its time stands beside theirs. In the same run all facts are compared: ends, rows, probes, counts and histograms must be equal bit for bit.
+  is checked against: its time stands beside theirs. In the same run all facts are compared: ends, rows, probes, counts
+  and histograms must be equal bit for bit.
 * {rounds} interleaved rounds in one process, CPU time (`process_time`), compilation apart; the ratio is that of the
   least times, the spread is that of the ratios of single rounds.
 * *product*: the default topology at 10,500/s; us-east-1 is lost with its work at 40 % of {product:g} simulated
