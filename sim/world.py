@@ -174,22 +174,20 @@ class World:
         return -(-(quiet_since + sustain + THROUGHPUT_WINDOW_NS) // SECOND) * SECOND
 
     def _advance(self, until_ns: int) -> None:
-        """Perform everything of both planes before an instant, and put both clocks there."""
+        """Perform everything of both planes strictly before an instant, and put both clocks there."""
         env = self._context.env
-        env.timeout(until_ns - env.now).callbacks.append(self._arrive)
-        self._there = False
-        while not self._there:
-            horizon = int(env.peek())
+        while True:
+            horizon = min(until_ns, int(env.peek()))
             self._feed(horizon)
             stop = self._plane.advance(horizon)
             if stop.watch >= 0:
                 env.timeout(stop.at_ns - env.now).callbacks.append(partial(self._watch_fired, stop.watch))
-                continue
-            env.step()
-            self._context.happenings += 1
-
-    def _arrive(self, _: object) -> None:
-        self._there = True
+            elif horizon < until_ns:
+                env.step()
+                self._context.happenings += 1
+            else:
+                break
+        env.put(until_ns)
 
     def _watch_fired(self, number: int, _: object) -> None:
         self._observed.watch_fired(number)

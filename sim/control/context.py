@@ -40,6 +40,15 @@ Sampler = Callable[[I64], Any]
 _DISTURBANCES = ("injection_begun", "effect_seen", "lifted", "step_started", "step_finished", "procedure_finished")
 
 
+class Clock(simpy.Environment):
+    """SimPy's clock in whole nanoseconds from 0, which can be put forward to where something is due next."""
+
+    def put(self, now_ns: int) -> None:
+        """Put it to an instant; what is due then is still to come."""
+        assert self.now <= now_ns <= self.peek(), "the clock neither goes back nor jumps over anything"
+        self._now = now_ns
+
+
 class Apis:
     """Control APIs by name, "kubernetes:us-east-1" or "route53", and whether they answer.
 
@@ -100,7 +109,7 @@ class Context:
     def __init__(
         self, resolved: Resolved, seed: int, trial: int, plane: DataPlane, names: Names, recorder: Recorder
     ) -> None:
-        self.env = simpy.Environment(initial_time=0)
+        self.env = Clock(initial_time=0)
         self.resolved = resolved
         self.topology = resolved.topology
         self.parameters = resolved.parameters
