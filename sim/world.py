@@ -29,13 +29,13 @@ from sim.data.draws import stream_key
 from sim.data.plane import DataPlane
 from sim.data.system import System
 from sim.load import Load, load
-from sim.recording import Recording
+from sim.recording import PAGE_TIMEOUT_NS, Recording
 
 I64 = NDArray[np.int64]
 SECOND = 1_000_000_000
 LEAST_SUSTAIN_NS = 60 * SECOND
 THROUGHPUT_WINDOW_NS = 60 * SECOND
-IN_FLIGHT_NS = 10 * SECOND  # after the load has stopped, until its last requests have ended
+IN_FLIGHT_NS = PAGE_TIMEOUT_NS + SECOND  # after the load has stopped, until its last requests and pages have ended
 CLEAN_UP_NS = 900 * SECOND  # what is not gone by then is left behind
 LEDGER_PER_S = 5.0  # writes a second that stand for all orders at fidelity control
 FLUSH_NS = {"request": SECOND, "control": 60 * SECOND}
