@@ -14,7 +14,7 @@ from scenarios.record.tables import TABLES
 
 
 class RunRecord:
-    """A record on disk. `head` is run.json; tables are read when first asked for, and kept.
+    """A record on disk. `head` is run.json; tables are read when asked for, and not kept.
 
     A record whose run was killed has the termination `interrupted` and all that was flushed. Raises RecordError for
     a folder that is no record, one of another schema version, or one that was damaged after it was closed.
@@ -22,7 +22,6 @@ class RunRecord:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self._tables: dict[str, pa.Table] = {}
         self.head: dict[str, Any] = read_head(folder / "run.json", SCHEMA_VERSION, "a run's record")
 
     @property
@@ -56,11 +55,9 @@ class RunRecord:
 
     def table(self, name: str) -> pa.Table:
         """Rows of a table; of an open stream all whole batches; empty if the run has none."""
-        if name not in self._tables:
-            table = read_table(self.folder, name, TABLES[name], self.head)
-            self._whole(name, len(table), self.head["rows"].get(name, 0) if "rows" in self.head else None)
-            self._tables[name] = table.combine_chunks()  # so that whoever takes a column need not copy it
-        return self._tables[name]
+        table = read_table(self.folder, name, TABLES[name], self.head)
+        self._whole(name, len(table), self.head["rows"].get(name, 0) if "rows" in self.head else None)
+        return table.combine_chunks()  # so that whoever takes a column need not copy it
 
     def _whole(self, name: str, found: int, written: int | None) -> None:
         if written is not None and found != written:
