@@ -138,7 +138,7 @@ def test_it_can_be_read_without_a_script(driver, pages):
         text = driver.find_element("tag name", "main").text
     finally:
         driver.execute_cdp_cmd("Emulation.setScriptExecutionDisabled", {"value": False})
-    assert "14 of 17 judged, SIMULATION, 200 trials" in text
+    assert "14 of 15 judged, SIMULATION, 200 trials" in text
     assert "Risk management recovers" in text
 
 
