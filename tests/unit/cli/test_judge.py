@@ -100,6 +100,23 @@ def test_a_killed_ensemble_counts_trials_up_to_the_first_that_is_missing(place: 
     assert report.head["ensemble"]["trials_done"] == 3
 
 
+@pytest.mark.parametrize("done", [0, 5])
+def test_an_ensemble_without_a_trial_in_full_can_be_shown(
+    place: Path, capsys: pytest.CaptureFixture[str], done: int
+) -> None:
+    from scenarios.record.ensemble import EnsembleWriter, read_ensemble
+
+    whole = read_ensemble(put_ensemble(place / "whole", Run(), ["FAIL"] * 5))
+    head = {name: value for name, value in Run().head.items() if name not in ("trial", "termination", "duration_us")}
+    writer = EnsembleWriter(place / "runs" / "killed", {**head, "met_in": 0.95, "trials_asked": 5})
+    for trial in whole.trials[:done]:
+        writer.add(trial)
+    assert main.run(["report", "--format", "terminal,html,md,junit,json"]) == 0
+    out = capsys.readouterr().out
+    assert "INTERRUPTED" in out.splitlines()[0]
+    assert f"{done} trials" in out.splitlines()[0]
+
+
 def test_which_run_is_meant(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("region-1", "region-2", ".region-3.half"):
         put(place / "runs" / name, Run())
