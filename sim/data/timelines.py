@@ -1,29 +1,35 @@
 """When each row of each database's timeline was committed: what a replica with a lag has received."""
 
+import tempfile
+from dataclasses import dataclass
+from typing import IO
+
 import numpy as np
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
 
 
+@dataclass(frozen=True)
 class _Rows:
-    """Rows of one database in order of commit; times as offsets in 32 bits where they fit (4.3 s)."""
+    """Rows of one database in order of commit, whose times after the first are in the file at an offset."""
 
-    def __init__(self, commits_ns: I64, first_position: int) -> None:
-        self.first_ns = int(commits_ns[0])
-        self.first_position = first_position
-        offsets = commits_ns - self.first_ns
-        self._offsets = offsets.astype(np.uint32) if offsets[-1] < 1 << 32 else offsets
-
-    def position_before(self, at_ns: int) -> int:
-        """Position of the last row committed strictly before an instant later than the first one."""
-        return self.first_position - 1 + int(np.searchsorted(self._offsets, at_ns - self.first_ns, side="left"))
+    first_ns: int
+    first_position: int
+    offset: int
+    count: int
+    width: type[np.unsignedinteger]
 
 
 class Timelines:
-    """Commit times of all rows, by database; a timeline that was forked begins with the old one's rows."""
+    """Commit times of all rows, by database; a timeline that was forked begins with the old one's rows.
+
+    A long run commits tens of millions of rows: their times are kept on disk, as offsets in 32 bits where they fit.
+    """
 
     def __init__(self, databases: int) -> None:
+        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the plane
+        self._written = 0
         self._rows: list[list[_Rows]] = [[] for _ in range(databases)]
         self._forks: dict[int, tuple[int, int, int]] = {}
 
@@ -32,7 +38,23 @@ class Timelines:
         for database, known in enumerate(self._rows):
             mine = rows[rows[:, 1] == database]
             if len(mine):
-                known.append(_Rows(mine[:, 3], int(mine[0, 2])))
+                known.append(self._keep(mine[:, 3], int(mine[0, 2])))
+
+    def _keep(self, commits_ns: I64, first_position: int) -> _Rows:
+        first_ns = int(commits_ns[0])
+        width = np.uint32 if int(commits_ns[-1]) - first_ns < 1 << 32 else np.uint64
+        written = (commits_ns - first_ns).astype(width).tobytes()
+        kept = _Rows(first_ns, first_position, self._written, len(commits_ns), width)
+        self._file.write(written)
+        self._written += len(written)
+        return kept
+
+    def _position_before(self, rows: _Rows, at_ns: int) -> int:
+        """Position of the last of these rows committed strictly before an instant later than the first one."""
+        self._file.seek(rows.offset)
+        offsets = np.frombuffer(self._file.read(rows.count * np.dtype(rows.width).itemsize), dtype=rows.width)
+        self._file.seek(0, 2)
+        return rows.first_position - 1 + int(np.searchsorted(offsets, at_ns - rows.first_ns, side="left"))
 
     def fork(self, new: int, old: int, position: int, at_ns: int) -> None:
         """Begin a timeline with an old one's rows up to a position."""
@@ -42,7 +64,7 @@ class Timelines:
         """Position of the last row committed strictly before an instant."""
         for rows in reversed(self._rows[database]):
             if rows.first_ns < at_ns:
-                return rows.position_before(at_ns)
+                return self._position_before(rows, at_ns)
         if database not in self._forks:
             return 0
         old, position, forked_ns = self._forks[database]
