@@ -125,7 +125,7 @@ def recovered(verdict: Verdict) -> bool:
 PHASES = ("detect", "decide", "act", "converge")
 PHASE_WORDS = {
     "detect": "until somebody or something noticed",
-    "decide": "until it was decided what to do",
+    "decide": "until a person or the platform decided what to do",
     "act": "carrying out the procedure",
     "converge": "until users were served after the last step",
 }

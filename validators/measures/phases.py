@@ -12,7 +12,8 @@ from validators.model import Observations
 
 PHASES = ("detect", "decide", "act", "converge")
 _NOTICED = ("automation_detected", "page_received", "alert_firing")
-_SELF_NOTICED = ("node_not_ready", "crashed", "pod_unready", "pod_lost", "database_failed", "health_check_failed")
+# What the platform itself sees; a pod or a database that is gone is no news until something looks.
+_SELF_NOTICED = ("node_not_ready", "crashed", "pod_unready", "health_check_failed", "promotion_begun")
 _SELF_DECIDED = ("pod_created", "promotion_begun", "dns_change_submitted", "rollback_started")
 _SELF_ACTED = ("pod_ready", "promoted", "database_available", "dns_switched", "rollback_finished", "restored")
 

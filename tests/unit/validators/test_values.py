@@ -58,6 +58,16 @@ def test_phases_of_a_platform_that_mends_itself_abut_whatever_the_order_of_facts
     assert phases == pytest.approx({"detect": 20, "decide": 100, "act": 0, "converge": 80})
 
 
+def test_a_lost_pod_is_noticed_when_something_looks() -> None:
+    run = Run()
+    run.marks = [m for m in run.marks if m.kind in ("injection_begun", "effect_seen")]
+    run.mark(180, "pod_lost", "old", reason="node lost").mark(230, "node_not_ready", "n")
+    run.mark(300, "pod_created", "new").mark(330, "pod_ready", "new")
+    phases = rows(run, "rto.risk")["rto.risk"].detail["phases"]
+    assert phases["detect"] == pytest.approx(50)
+    assert phases["decide"] == pytest.approx(70)
+
+
 def test_what_stands_beside_a_recovery() -> None:
     detail = rows(Run().outage("risk", 400, 410), "rto.risk")["rto.risk"].detail
     assert detail["relapses"] == 1
