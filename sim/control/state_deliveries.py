@@ -54,9 +54,8 @@ class Station:
 
     serving: list[int]
     refusing: int
-    hanging: int
+    hanging: list[int]  # for each that hangs: serving ones with a lower number
     before_refusing: int  # serving ones with a number below the first that refuses
-    hanging_first: int  # hanging ones with a number below the first that serves
 
 
 @dataclass(frozen=True)
@@ -106,20 +105,19 @@ class Deliveries:
         return Station(
             serving,
             len(refusing),
-            len(hanging),
+            [sum(r < h for r in serving) for h in hanging],
             sum(r < refusing[0] for r in serving) if refusing else len(serving),
-            sum(r < serving[0] for r in hanging) if serving else len(hanging),
         )
 
     def pick(self, state: State, stations: list[Station], edge: int, station: int) -> Pick:
         """Over an inner edge: any listed replica with the same chance."""
         known = stations[station]
-        listed = len(known.serving) + known.refusing + known.hanging
+        listed = len(known.serving) + known.refusing + len(known.hanging)
         if state.cut[edge]:
             return Pick(0.0, hangs=1.0)
         if listed == 0:
             return Pick(0.0, nobody=1.0)
-        return Pick(len(known.serving) / listed, known.refusing / listed, known.hanging / listed)
+        return Pick(len(known.serving) / listed, known.refusing / listed, len(known.hanging) / listed)
 
     def edge_pick(self, state: State, stations: list[Station], station: int, load: float, residence_s: float) -> Pick:
         """Over the clients' edge, on which probes come too."""
@@ -130,19 +128,34 @@ class Deliveries:
             return Pick(0.0, hangs=1.0)
         probes = float(self._probes_per_s[:, station].max())
         rate = load + probes
+        if rate <= 0.0:
+            return self.pick(state, stations, 0, station)
         busy = load * residence_s + probes * self._mean_s[station]
-        level = busy / max(len(known.serving), 1)
         deadline_s = self._deadline_s[0] if load > probes else self._probe_deadline_s[station]
-        held = known.hanging * level + (known.hanging_first if known.serving else known.hanging)
-        hangs = held / (held + deadline_s * rate) if rate > 0.0 else float(held > 0.0)
-        idle = _poisson_below(known.before_refusing, busy) if known.refusing else 1.0
+        held = sum(self._held(before, len(known.serving), busy, rate * deadline_s) for before in known.hanging)
+        hangs = min(1.0, held / (rate * deadline_s))
+        idle = 1.0 - _poisson_from(known.before_refusing, busy) if known.refusing else 1.0
         return Pick((1.0 - hangs) * idle, (1.0 - hangs) * (1.0 - idle), hangs)
 
+    @staticmethod
+    def _held(before: int, serving: int, busy: float, arrivals: float) -> float:
+        """Mean number of calls that hang at a replica, with so many serving ones of lower numbers.
 
-def _poisson_below(n: int, mean: float) -> float:
-    """Chance that a Poisson number is below n."""
-    term, total = math.exp(-mean), 0.0
+        It holds a call more whenever one arrives while each of the others has more; `arrivals` come in a deadline.
+        """
+        held, level = 0.0, before
+        while (chance := _poisson_from(level, busy)) > 1e-3 and held < arrivals:
+            held += arrivals * chance / (1.0 + arrivals * chance)
+            level += max(serving, 1)
+        return held
+
+
+def _poisson_from(n: int, mean: float) -> float:
+    """Chance that a Poisson number is at least n."""
+    if mean > 50.0:
+        return 0.5 * math.erfc((n - 0.5 - mean) / math.sqrt(2.0 * mean))
+    term, below = math.exp(-mean), 0.0
     for k in range(n):
-        total += term
+        below += term
         term *= mean / (k + 1)
-    return min(1.0, total)
+    return max(0.0, 1.0 - below)

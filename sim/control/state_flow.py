@@ -7,9 +7,9 @@ Approximations, each on the side that keeps an outage an outage:
 * A station whose load exceeds its capacity answers the share capacity / load.
 * Where more calls fail than a breaker bears for the time it stays open, breakers open and close in waves: the load
   comes until each client has seen a window of failures, then it stays away while the breakers are open. In between a
-  path that only has too much to do carries about a half of what it can; one that fails whatever its load sees trials.
+  path that only has too much to do carries about a half of what it can, and any other nothing.
 * Least connections sends a call to a replica that refuses unless one with a lower number is idle, and to one that hangs
-  as often as it takes to keep as many calls hanging there as are busy elsewhere.
+  whenever each of the others has more to do than calls hang there.
 """
 
 import math
@@ -49,8 +49,8 @@ class Flow:
     failed_per_s: F64  # R
     work_per_s: F64  # R, own work in ns
     stopped: bool  # orders of the load are refused before they are sent; probes are not
-    wave_s: float  # how long a wave of load lasts until the breakers open; 0: they stay closed
-    recurs: bool  # whether another wave comes when they close again
+    wave_s: float  # how long the first wave of load lasts until the breakers open; 0: they stay closed
+    again_s: float  # how long the next one lasts, when they let a trial through
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class _Through:
 
     wave: bool  # they are closed just now
     wave_s: float = 0.0
-    recurs: bool = False
+    again_s: float = 0.0
 
 
 class Flows:
@@ -135,7 +135,7 @@ class Flows:
         work = worked * at.each_s * 1e9
         chances = np.cumsum(rows, axis=1)
         stopped = not state.trading
-        return Flow(sure, chances, first, databases, ok, failed, work, stopped, through.wave_s, through.recurs)
+        return Flow(sure, chances, first, databases, ok, failed, work, stopped, through.wave_s, through.again_s)
 
     def _spread(self, stations: list[Station], totals: list[float]) -> F64:
         """What stations count, on their replicas."""
@@ -168,7 +168,7 @@ class Flows:
             nonlocal inside
             stays_s = sum(at.work_s[s] for _, s in path)
             picks[0] = self._deliveries.edge_pick(at.state, at.stations, entry, offered, stays_s)
-            if offered > 0.0 and at.stations[entry].hanging + at.stations[entry].refusing:
+            if offered > 0.0 and (at.stations[entry].hanging or at.stations[entry].refusing):
                 stays_s = self._capacities(at, path, picks, kept)[1]
                 picks[0] = self._deliveries.edge_pick(at.state, at.stations, entry, offered, stays_s)
             inside = self._inside(at, path, picks, offered, kept)
@@ -199,12 +199,13 @@ class Flows:
         if opens * per_client * self._breaker_s <= 1.0:  # seldom
             return load * (1.0 + min(self._budget, (1.0 - share) * self._retries))
         idle = good(0.0)
-        through.wave_s = max(through.wave_s, (self._window + 1.0 / opens - 1.0) / per_client)
-        through.recurs |= idle > 0.0
-        overload = self._opens(1.0 - idle) * per_client * self._breaker_s <= 1.0
+        wave_s = (self._window + 1.0 / opens - 1.0) / per_client
+        through.wave_s = max(through.wave_s, wave_s)
+        through.again_s = max(through.again_s, wave_s if idle > 0.0 else 1.0 / per_client)
         if through.wave:
             return load
-        return CARRIED * share * load if overload else min(load, self._clients / self._breaker_s)
+        overload = self._opens(1.0 - idle) * per_client * self._breaker_s <= 1.0
+        return CARRIED * share * load if overload else 0.0
 
     def _opens(self, failing: float) -> float:
         """Chance that a result opens the breaker of a client that sees so many of its calls fail."""

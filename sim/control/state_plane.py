@@ -27,7 +27,6 @@ I64 = NDArray[np.int64]
 F64 = NDArray[np.float64]
 
 SECOND = 1_000_000_000
-FOREVER_NS = 1 << 61
 ANSWER_NS = 6_000_000  # an answer takes a fixed small time: this level says nothing about latency
 _NONE: I64 = np.zeros(0, dtype=np.int64)
 
@@ -74,13 +73,10 @@ class _Wave:
 
     ends_ns: int
     next_ns: int
-    recurs: bool
 
     def next_turn(self, at_ns: int) -> int:
         """The next instant at which the flow is another one."""
-        if at_ns < self.ends_ns:
-            return self.ends_ns
-        return self.next_ns if self.recurs else FOREVER_NS
+        return self.ends_ns if at_ns < self.ends_ns else self.next_ns
 
 
 class StatePlane:
@@ -181,24 +177,19 @@ class StatePlane:
 
     def _flow_at(self, at_ns: int, rate: float, shares: tuple[float, ...], *, cold: bool) -> Flow:
         """The flow from an instant on; keeps up with the waves in which breakers let load through."""
-        begins = self._wave is None or (self._wave.recurs and at_ns >= self._wave.next_ns)
+        begins = self._wave is None or at_ns >= self._wave.next_ns
         inside = begins or (self._wave is not None and at_ns < self._wave.ends_ns)
         key = (self._state.version, rate, shares, inside)
         if cold or self._made is None or self._made[0] != key:
             loads = [rate * share for share in shares]
             self._made = (key, self._flows.flow(self._state, loads, at_ns, wave=inside))
         flow = self._made[1]
-        opened_ns = int(self._system.breaker_open[0])
         if not flow.wave_s:
             self._wave = None
-        elif begins or self._wave is None:
-            ends_ns = at_ns + max(1, int(flow.wave_s * SECOND))
-            self._wave = _Wave(ends_ns, ends_ns + opened_ns, flow.recurs)
-        elif (
-            flow.recurs and not self._wave.recurs
-        ):  # trials, which have failed all the time, succeed at their next turn
-            turns = (at_ns - self._wave.ends_ns) // opened_ns + 1
-            self._wave = _Wave(self._wave.ends_ns, self._wave.ends_ns + turns * opened_ns, recurs=True)
+        elif begins:
+            lasts_s = flow.wave_s if self._wave is None else flow.again_s
+            ends_ns = at_ns + max(1, int(lasts_s * SECOND))
+            self._wave = _Wave(ends_ns, ends_ns + int(self._system.breaker_open[0]))
         return flow
 
     def _count(self, until_ns: int) -> None:
