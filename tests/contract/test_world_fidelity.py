@@ -68,13 +68,14 @@ def test_both_see_the_same_happen(name: str, trial: int) -> None:
     assert marks[0] == marks[1]
 
 
-@pytest.mark.parametrize("trial", TRIALS)
-def test_as_many_probes_hang_at_one_of_two_pods(trial: int) -> None:
-    """One a timeout, of all routes together: of probes that tick in step always the same prober's may be the one."""
-    control, request = (
-        sum(len(f.wrong_s("risk", r)) for r in ("dns", "stale", "direct")) for f in both("risk-hangs", trial)
-    )
-    assert control == pytest.approx(request, rel=0.25)
+def test_as_many_probes_hang_at_one_of_two_pods() -> None:
+    """One a timeout or little more, of all routes together; whose it is depends on how the probers tick in step."""
+    totals = {"control": 0, "request": 0}
+    for trial in range(6):
+        for fidelity in totals:
+            found = played("risk-hangs", fidelity, trial)
+            totals[fidelity] += sum(len(found.wrong_s("risk", route)) for route in ("dns", "stale", "direct"))
+    assert totals["control"] == pytest.approx(totals["request"], rel=0.35)
 
 
 # What one learns by probes, to which an answer takes a fixed 6 ms at fidelity control.
