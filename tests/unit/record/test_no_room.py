@@ -16,6 +16,7 @@ from scenarios.errors import RecordError
 from scenarios.record.ensemble import HEAD as ENSEMBLE_HEAD
 from scenarios.record.ensemble import EnsembleWriter, read_ensemble
 from scenarios.record.reader import RunRecord
+from scenarios.record.storage import replace_file
 from scenarios.record.writer import RunWriter
 from tests.unit.record.test_killed import check_run
 from tests.unit.record.writing import HEAD, TRIALS, WRITERS, trial, write_run, write_trials
@@ -52,6 +53,7 @@ def test_a_full_disk_keeps_what_was_written(disks: list[dict[str, Any]]) -> None
             said_end = ensemble.head["termination"]
             assert said_end == "interrupted" or len(ensemble.trials) == TRIALS
         assert said_end == "complete" or disk["said"]
+        assert disk["said"] or not list(kept.glob("*.arrows"))
         assert not list(kept.glob("*.tmp"))
 
 
@@ -79,6 +81,16 @@ def no_file_longer_than(size: int) -> Iterator[None]:
         yield
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+def test_a_file_is_replaced_as_a_whole_or_not_at_all(tmp_path: Path) -> None:
+    path = tmp_path / "run.json"
+    replace_file(path, b"old")
+    with no_file_longer_than(500), pytest.raises(OSError, match="large"):
+        replace_file(path, b"new" * 1_000)
+    assert (path.read_bytes(), [f.name for f in tmp_path.iterdir()]) == (b"old", ["run.json"])
+    replace_file(path, b"new" * 1_000)
+    assert path.read_bytes() == b"new" * 1_000
 
 
 @pytest.mark.parametrize("size", [0, 100, 250, 700, 2_000, 3_500])
