@@ -105,6 +105,19 @@ def test_a_limit_on_files_keeps_what_was_written(tmp_path: Path, size: int) -> N
         assert (noted, list(tmp_path.iterdir())) == ([], [])
 
 
+def test_a_stream_that_cannot_become_parquet_stays_and_is_read_in_its_stead(tmp_path: Path) -> None:
+    noted: list[str] = []
+
+    def stand_in_the_way(letter: str) -> None:
+        noted.append(letter)
+        (tmp_path / "run" / "probes.parquet.tmp").mkdir(exist_ok=True)
+
+    with pytest.raises(RecordError, match="probes.parquet.*room to rewrite the stream, which stays"):
+        write_run(tmp_path / "run", stand_in_the_way)
+    assert check_run(tmp_path / "run", "".join(noted)) == "complete"
+    assert {f.name for f in (tmp_path / "run").glob("*.arrows")} == {"probes.arrows"}
+
+
 def test_after_a_failure_nothing_more_is_taken(tmp_path: Path) -> None:
     writer = RunWriter(tmp_path / "run", HEAD)
     ensemble = EnsembleWriter(tmp_path / "ensemble", {})
