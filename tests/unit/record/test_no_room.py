@@ -112,7 +112,7 @@ def test_a_stream_that_cannot_become_parquet_stays_and_is_read_in_its_stead(tmp_
         noted.append(letter)
         (tmp_path / "run" / "probes.parquet.tmp").mkdir(exist_ok=True)
 
-    with pytest.raises(RecordError, match="probes.parquet.*room to rewrite the stream, which stays"):
+    with pytest.raises(RecordError, match=r"probes\.parquet.*room to rewrite the stream, which stays"):
         write_run(tmp_path / "run", stand_in_the_way)
     assert check_run(tmp_path / "run", "".join(noted)) == "complete"
     assert {f.name for f in (tmp_path / "run").glob("*.arrows")} == {"probes.arrows"}
