@@ -18,6 +18,7 @@ GROUPS = (
     ("Rules", ("rule",)),
     ("Can the figures be trusted?", ("integrity",)),
 )
+_MOST_OPEN = 5  # undecided objectives that are told with their reasons before all others
 _AT_LEAST_KINDS = ("throughput", "load_test")
 
 
@@ -84,6 +85,12 @@ class View:
     def of(self, word: str) -> list[Row]:
         """Return the rows with this word."""
         return [r for r in self.rows if r.word == word]
+
+    @property
+    def first(self) -> tuple[list[Row], list[Row]]:
+        """Return the rows that are told first, each with its reason, and those only named when too many are open."""
+        missed, unclear = self.of("FAIL"), self.of("INCONCLUSIVE")
+        return ([*missed, *unclear], []) if len(unclear) <= _MOST_OPEN else (missed, unclear)
 
     @property
     def judged(self) -> list[Row]:

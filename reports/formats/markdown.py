@@ -49,12 +49,15 @@ def code(value: str) -> str:
 
 
 def _missed(seen: View) -> list[str]:
-    rows = [*seen.of("FAIL"), *seen.of("INCONCLUSIVE")]
+    told, named = seen.first
     lines = []
-    for row in rows:
+    for row in told:
         measured = "" if row.trials else f", measured {text(row.measured)}"
         lines.append(f"- {SYMBOLS[row.word]} **{row.word}** {text(row.title)}: {text(row.promise)}{measured}")
         lines += [f"    - {text(line)}" for line in missed_lines(row) if line]
+    if named:
+        titles = ", ".join(text(row.title) for row in named)
+        lines.append(f"- {SYMBOLS['INCONCLUSIVE']} **{len(named)} could not be decided**: {titles}")
     return [*lines, ""] if lines else []
 
 

@@ -126,6 +126,19 @@ def test_trials_that_never_recover_are_counted_as_never():
     assert risk.spread == "recovered: median 6 min 40 s, fewer than 95 % at all"
 
 
+def test_a_crowd_of_undecided_objectives_is_named_in_one_line():
+    from reports.formats import html, markdown
+
+    missed = verdict()
+    for many, named in ((5, 0), (6, 6)):
+        unclear = [verdict(objective=f"kpi.n{i}", result=Result.INCONCLUSIVE, reason="why not") for i in range(many)]
+        report = only(missed, *unclear)
+        told, crowd = view(report).first
+        assert (len(told), len(crowd)) == (1 + many - named, named)
+        for text in (html.render(report), markdown.render(report)):
+            assert ("6 could not be decided" in text.replace("**6", "6").replace("</span> 6", "6")) == bool(named)
+
+
 def test_an_empty_judgement_still_makes_a_report():
     report = Report({}, Judgement(Result.INCONCLUSIVE, (), 0, 0, ""), sample.record())
     seen = view(report)
