@@ -51,6 +51,7 @@ class Flow:
     stopped: bool  # orders of the load are refused before they are sent; probes are not
     wave_s: float  # how long the first wave of load lasts until the breakers open; 0: they stay closed
     again_s: float  # how long the next one lasts, when they let a trial through
+    carried: float  # share of the load that comes between waves
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,7 @@ class _Through:
     """What the clients' breakers do."""
 
     wave: bool  # they are closed just now
+    carried: float = 0.0  # between waves
     wave_s: float = 0.0
     again_s: float = 0.0
 
@@ -110,16 +112,16 @@ class Flows:
         self._budget = float(system.budget_milli[0]) / 1000.0 if system.budget_milli[0] >= 0 else self._retries
         self._deliveries = Deliveries(system, self._mean_s, self._deadline_s)
 
-    def flow(self, state: State, loads: list[float], at_ns: int, *, wave: bool = True) -> Flow:
+    def flow(self, state: State, loads: list[float], at_ns: int, *, carried: float | None = None) -> Flow:
         """Flow at an instant; `loads` is the offered load by region of the address, new orders a second.
 
-        `wave`: whether breakers that open again and again are closed just now.
+        `carried`: the clients' breakers are open just now, and so much of the load came at last; None: they are closed.
         """
         at = self._now(state, at_ns)
         stations = at.stations
         kept = [1.0] * self._stations
         counted = [[0.0] * self._stations for _ in range(3)]  # ok, failed, own work done
-        through = _Through(wave)
+        through = _Through(carried is None, carried or 0.0)
         chains, databases = [], []
         picks = [self._deliveries.edge_pick(state, stations, s, 0.0, 0.0) for s in range(self._stations)]
         for region, load in enumerate(loads if state.trading else [0.0] * self._regions):
@@ -135,7 +137,9 @@ class Flows:
         work = worked * at.each_s * 1e9
         chances = np.cumsum(rows, axis=1)
         stopped = not state.trading
-        return Flow(sure, chances, first, databases, ok, failed, work, stopped, through.wave_s, through.again_s)
+        return Flow(
+            sure, chances, first, databases, ok, failed, work, stopped, through.wave_s, through.again_s, through.carried
+        )
 
     def _spread(self, stations: list[Station], totals: list[float]) -> F64:
         """What stations count, on their replicas."""
@@ -193,10 +197,12 @@ class Flows:
         """Load that the clients' breakers let through and retries add to; notes the waves in which it comes."""
         share = good(load) if load > 0.0 else 1.0
         if share > ENOUGH:
-            return load
+            return load if through.wave else load * through.carried
         opens = self._opens(1.0 - share)
         per_client = load / self._clients
         if opens * per_client * self._breaker_s <= 1.0:  # seldom
+            if not through.wave:
+                return load * through.carried
             return load * (1.0 + min(self._budget, (1.0 - share) * self._retries))
         idle = good(0.0)
         wave_s = (self._window + 1.0 / opens - 1.0) / per_client
@@ -205,7 +211,8 @@ class Flows:
         if through.wave:
             return load
         overload = self._opens(1.0 - idle) * per_client * self._breaker_s <= 1.0
-        return CARRIED * share * load if overload else 0.0
+        through.carried = CARRIED * share if overload else 0.0
+        return load * through.carried
 
     def _opens(self, failing: float) -> float:
         """Chance that a result opens the breaker of a client that sees so many of its calls fail."""

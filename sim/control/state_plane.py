@@ -97,6 +97,7 @@ class StatePlane:
         self._cold_until = [0] * len(system.region_names)
         self._made: tuple[tuple[int, float, tuple[float, ...], bool], Flow] | None = None
         self._wave: _Wave | None = None
+        self._carried = 0.0  # share of the load that comes between waves
         replicas = len(system.replica_station)
         self._counted = np.zeros((3, replicas))  # ok, failed, own work in ns, up to the begin of the last piece
         self._region_of_replica: list[int] = system.station_region[system.replica_station].tolist()
@@ -181,11 +182,12 @@ class StatePlane:
         inside = begins or (self._wave is not None and at_ns < self._wave.ends_ns)
         key = (self._state.version, rate, shares, inside)
         if cold or self._made is None or self._made[0] != key:
-            loads = [rate * share for share in shares]
-            self._made = (key, self._flows.flow(self._state, loads, at_ns, wave=inside))
+            loads, carried = [rate * share for share in shares], None if inside else self._carried
+            self._made = (key, self._flows.flow(self._state, loads, at_ns, carried=carried))
         flow = self._made[1]
+        self._carried = flow.carried
         if not flow.wave_s:
-            self._wave = None
+            self._wave = None if inside else self._wave  # open breakers stay open until their time has come
         elif begins:
             lasts_s = flow.wave_s if self._wave is None else flow.again_s
             ends_ns = at_ns + max(1, int(lasts_s * SECOND))
