@@ -22,6 +22,7 @@ SERVICES = ("strategic", "tactical", "risk", "database", "order")
 WINDOW_S = 5.0
 
 
+@cache
 def scenario(name: str, **overrides: object) -> Resolved:
     """One of tests/scenarios, else of the library. Overrides are named with `__` for the dots."""
     path = SMALL / f"{name}.yaml"
