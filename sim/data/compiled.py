@@ -35,6 +35,6 @@ if not os.environ.get("NUMBA_CACHE_DIR"):
 _njit: Any = numba.njit
 
 # Without Numba's runtime: it counts references at each call that passes an array, which costs more than the work.
-compiled = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+compiled = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=False)
 forced = _njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-allocating = _njit(cache=True, nogil=True, error_model="numpy")
+allocating = _njit(cache=True, nogil=True, error_model="numpy", forceinline=False)

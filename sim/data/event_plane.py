@@ -83,7 +83,7 @@ class EventPlane:
         """Apply a command at the plane's clock."""
         self._take_output()
         if command == Command.SLOTS:
-            self._k.allow_slots(b)
+            self._k.allow_slots(a, b)
         if command == Command.FORK:
             self._timelines.fork(a, b, c, self.now_ns)
         kernel_commands.apply(self._k.address, int(command), a, b, c)

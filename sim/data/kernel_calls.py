@@ -3,11 +3,9 @@
 `g` is the record of globals, `c` and `call` a call, `q` and `request` its request, `r` a replica, `t` the clock.
 """
 
-import math
-
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.draws import attempt_key, exponential, normal, uniform
+from sim.data.kernel_draws import back_off_of, pick_of, row_of, work_of
 from sim.data.kernel_record import record_latency, write_finished, write_probed
 from sim.data.kernel_state import (
     agenda_add,
@@ -40,6 +38,7 @@ from sim.data.layout import (
     NO_ADDRESS,
     NO_ENDPOINT,
     OK,
+    ONE_CONNECTION,
     OPEN,
     POOL_FULL,
     POOL_NEXT,
@@ -51,68 +50,99 @@ from sim.data.layout import (
     TIMEOUT,
     WORKING,
 )
-from sim.data.pointers import inside, load, load_byte, load_key, store, store_byte
+from sim.data.pointers import apart, numbers
+
+listed_at, set_listed = numbers("listed")
+connections_at, set_connections = numbers("connections")
+_entry_station, _ = numbers("entry_stations")
+_probe_station, _ = numbers("probe_stations")
+_turn, _set_turn = numbers("turns")
+_window, _set_window = numbers("windows", "u1")
 
 
-@compiled
-def issue(g, e, owner, parent, q, lineage, attempt, t, region):
-    """Issue an attempt; `region` is the resolved address of a client's call (-1: none)."""
+@forced
+def _new_attempt(g, e, owner, parent, q, kind, index, lineage, attempt, t):
+    """Take a place for an attempt and fill it in."""
     c = new_call(g)
     call = call_at(g, c)
-    request = request_at(g, q)
-    edge = edge_at(g, e)
     call.seq = g.seq
     g.seq += 1
     call.issued = t
-    call.deadline = 0
+    call.index = index
     call.lineage = lineage
+    call.row = row_of(g, index) if lineage == 0 and kind == 0 else -1
     call.request = q
     call.edge = e
     call.owner = owner
     call.parent = parent
-    call.child = -1
-    call.replica = -1
-    call.outstanding = -1
-    call.station = -1
-    call.attempt = attempt
     call.place = layout.NEW
     call.detached = 0
     call.connected = 0
     call.trial = 0
-    request.live += 1
-    if parent >= 0:
-        call_at(g, parent).child = c
-    else:
-        request.attempts += 1
-        if request.kind == 0:
-            g.attempts += 1
-    if owner >= 0 and not _admitted(g, call, edge, attempt, t):
-        agenda_add(g, RESULT, c, BREAKER)
-        return
-    wait = edge.timeout
-    ring = g.first_timeout + e
-    if e > 0:
-        call.station = edge.target
-    elif region < 0:
-        agenda_add(g, RESULT, c, NO_ADDRESS)
-        return
-    elif request.kind == 0:
-        call.station = load(g.entry_stations, inside(region, g.entry_stations_n))
-    else:
-        p = request.kind
-        call.station = load(g.probe_stations, inside(p * g.region_count + region, g.probe_stations_n))
-        wait = probe_at(g, p).timeout
-        ring = g.first_timeout + g.edge_count + p
-    if wait > 0:
-        call.deadline = t + wait
-        ring_add(g, ring, t + wait, c)
-    if edge.pool > 0 and e > 0:
-        _take_connection(g, c, call, edge, t)
-    else:
-        deliver(g, c, call, t)
+    call.child = -1
+    call.replica = -1
+    call.connection = -1
+    call.station = -1
+    call.attempt = attempt
+    call.deadline = 0
+    call.kind = kind
+    request_at(g, q).live += 1
+    return c
 
 
 @forced
+def issue_from_job(g, e, owner, parent, lineage, attempt, t):
+    """Issue an attempt on behalf of a job, the parent."""
+    caller = call_at(g, parent)
+    c = _new_attempt(g, e, owner, parent, caller.request, caller.kind, caller.index, lineage, attempt, t)
+    caller.child = c
+    call = call_at(g, c)
+    edge = edge_at(g, e)
+    if edge.guarded == 1 and not _admitted(g, call, edge, attempt, t):
+        agenda_add(g, RESULT, c, BREAKER)
+        return
+    call.station = edge.target
+    if edge.timeout > 0:
+        _set_timeout(g, c, call, edge.timeout_ring, t + edge.timeout)
+    if edge.pool == 0 or _connected(g, c, call, edge, t):
+        deliver(g, c, call, edge, t)
+
+
+@forced
+def issue_from_client(g, owner, q, attempt, t, region):
+    """Issue an attempt of a client or prober; `region` is the address it resolved, -1: none."""
+    request = request_at(g, q)
+    p = request.kind
+    c = _new_attempt(g, 0, owner, -1, q, p, request.index, attempt, attempt, t)
+    call = call_at(g, c)
+    edge = edge_at(g, 0)
+    request.attempts += 1
+    if p == 0:
+        g.attempts += 1
+        if edge.guarded == 1 and not _admitted(g, call, edge, attempt, t):
+            agenda_add(g, RESULT, c, BREAKER)
+            return
+    if region < 0:
+        agenda_add(g, RESULT, c, NO_ADDRESS)
+        return
+    if p == 0:
+        call.station = _entry_station(g, region)
+        if edge.timeout > 0:
+            _set_timeout(g, c, call, edge.timeout_ring, t + edge.timeout)
+    else:
+        call.station = _probe_station(g, p * g.region_count + region)
+        probe = probe_at(g, p)
+        _set_timeout(g, c, call, probe.ring, t + probe.timeout)
+    deliver(g, c, call, edge, t)
+
+
+@forced
+def _set_timeout(g, c, call, i, deadline):
+    call.deadline = deadline
+    ring_add(g, i, c, deadline, call.seq)
+
+
+@compiled
 def _admitted(g, call, edge, attempt, t):
     """Add to the retry budget, then ask the breaker."""
     owner = owner_at(g, call.owner)
@@ -130,91 +160,74 @@ def _admitted(g, call, edge, attempt, t):
 
 
 @forced
-def _take_connection(g, c, call, edge, t):
+def _connected(g, c, call, edge, t):
+    """Take a connection of the caller's pool; if none is free, wait for one or fail."""
     replica = replica_at(g, call.owner - g.clients)
     if replica.connections < edge.pool:
         replica.connections += 1
         call.connected = 1
-        deliver(g, c, call, t)
-    elif replica.pool_waiting < edge.pool_queue:
-        call.place = IN_POOL
-        call.next = -1
-        if replica.pool_waiting == 0:
-            replica.pool_head = c
-        else:
-            call_at(g, replica.pool_tail).next = c
-        replica.pool_tail = c
-        replica.pool_waiting += 1
-        if edge.pool_patience > 0:
-            ring_add(g, call.edge, t + edge.pool_patience, c)
-    else:
+        return True
+    _wait_for_connection(g, c, call, edge, replica, t)
+    return False
+
+
+@compiled
+def _wait_for_connection(g, c, call, edge, replica, t):
+    apart()
+    if replica.pool_waiting >= edge.pool_queue:
         agenda_add(g, RESULT, c, POOL_FULL)
+        return
+    call.place = IN_POOL
+    call.next = -1
+    if replica.pool_waiting == 0:
+        replica.pool_head = c
+    else:
+        call_at(g, replica.pool_tail).next = c
+    replica.pool_tail = c
+    replica.pool_waiting += 1
+    if edge.pool_patience > 0:
+        ring_add(g, edge.pool_ring, c, t + edge.pool_patience, call.seq)
 
 
 @forced
-def _outstanding(g, e, r):
-    return load(g.outstanding, inside(e * g.replica_count + r, g.outstanding_n))
-
-
-@forced
-def _count_outstanding(g, e, r, change):
-    at = inside(e * g.replica_count + r, g.outstanding_n)
-    store(g.outstanding, at, load(g.outstanding, at) + change)
-
-
-@forced
-def _listed(g, station, place):
-    return load(g.listed, inside(station.first + place, g.listed_n))
+def _count_connection(g, e, r, change):
+    at = e * g.replica_count + r
+    set_connections(g, at, connections_at(g, at) + change)
 
 
 @compiled
 def _least_connected(g, e, station):
-    """Listed replica with the fewest outstanding calls of the edge."""
-    best = _listed(g, station, 0)
-    least = _outstanding(g, e, best)
-    for i in range(1, station.listed):
-        r = _listed(g, station, i)
-        n = _outstanding(g, e, r)
-        if n < least:
-            least = n
-            best = r
-    return best
-
-
-@forced
-def _drawn_replica(g, key, n, station):
-    i = int(uniform(key, n) * station.listed)
-    return _listed(g, station, i if i < station.listed else station.listed - 1)
+    """Listed replica with the fewest outstanding calls of the edge, the lowest number among equals."""
+    first = e * g.replica_count + station.first
+    least = connections_at(g, first)
+    for at in range(first + 1, first + station.places):
+        packed = connections_at(g, at)
+        least = packed if packed < least else least
+    return least & (ONE_CONNECTION - 1)
 
 
 @forced
 def _pick(g, call, edge, s, station):
     """Replica chosen by the edge's balancer among the listed ones of a station that has some."""
     e = call.edge
-    if edge.balancer == layout.BY_TURNS:
-        at = inside(e * g.station_count + s, g.turns_n)
-        turn = load(g.turns, at)
-        store(g.turns, at, turn + 1)
-        return _listed(g, station, turn % station.listed)
+    if edge.balancer == layout.BY_RANDOM:
+        return listed_at(g, station.first + pick_of(g, call, edge, 0, station.listed))
     if edge.balancer == layout.BY_CONNECTIONS:
         return _least_connected(g, e, station)
-    request = request_at(g, call.request)
-    key = load_key(g.pick_keys, inside(request.kind * g.edge_count + e, g.pick_keys_n))
-    key = attempt_key(key, call.lineage)
-    a = _drawn_replica(g, key, 2 * request.index, station)
-    if edge.balancer == layout.BY_RANDOM:
-        return a
-    b = _drawn_replica(g, key, 2 * request.index + 1, station)
-    return b if _outstanding(g, e, b) < _outstanding(g, e, a) else a
+    if edge.balancer == layout.BY_TURNS:
+        turn = _turn(g, e * g.station_count + s)
+        _set_turn(g, e * g.station_count + s, turn + 1)
+        return listed_at(g, station.first + turn % station.listed)
+    a = listed_at(g, station.first + pick_of(g, call, edge, 0, station.listed))
+    b = listed_at(g, station.first + pick_of(g, call, edge, 1, station.listed))
+    row = e * g.replica_count
+    return b if connections_at(g, row + b) >> 32 < connections_at(g, row + a) >> 32 else a
 
 
 @forced
-def deliver(g, c, call, t):
-    e = call.edge
-    edge = edge_at(g, e)
-    if e > 0:
-        call.station = edge.target
-    s = call.station
+def deliver(g, c, call, edge, t):
+    s = edge.target if edge.target >= 0 else call.station
+    call.station = s
     station = station_at(g, s)
     if edge.cut == 1:
         call.place = HANGING
@@ -225,13 +238,14 @@ def deliver(g, c, call, t):
     r = _pick(g, call, edge, s, station)
     call.replica = r
     if edge.counted == 1:
-        call.outstanding = r
-        _count_outstanding(g, e, r, 1)
+        call.connection = r
+        _count_connection(g, call.edge, r, ONE_CONNECTION)
     replica = replica_at(g, r)
-    replica.delivered += 1
     if replica.state == layout.SERVING:
         _accept(g, c, call, r, replica, station, t)
-    elif replica.state == layout.REFUSING:
+        return
+    replica.turned_away += 1
+    if replica.state == layout.REFUSING:
         agenda_add(g, RESULT, c, REFUSED)
     else:
         call.place = HANGING
@@ -243,36 +257,38 @@ def _accept(g, c, call, r, replica, station, t):
     if replica.busy < station.slots:
         replica.accepted += 1
         start(g, c, call, r, replica, station, t)
-    elif replica.waiting < station.queue_capacity:
-        replica.accepted += 1
-        call.place = QUEUED
-        call.next = -1
-        if replica.waiting == 0:
-            replica.head = c
-        else:
-            call_at(g, replica.tail).next = c
-        replica.tail = c
-        replica.waiting += 1
-        if station.queue_patience > 0:
-            ring_add(g, g.edge_count + call.station, t + station.queue_patience, c)
     else:
+        _queue(g, c, call, replica, station, t)
+
+
+@compiled
+def _queue(g, c, call, replica, station, t):
+    """Join the queue of a replica whose slots are all held."""
+    apart()
+    if replica.waiting >= station.queue_capacity:
+        replica.turned_away += 1
         replica.failed += 1
         agenda_add(g, RESULT, c, QUEUE_FULL)
+        return
+    replica.accepted += 1
+    call.place = QUEUED
+    call.next = -1
+    if replica.waiting == 0:
+        replica.head = c
+    else:
+        call_at(g, replica.tail).next = c
+    replica.tail = c
+    replica.waiting += 1
+    if station.queue_patience > 0:
+        ring_add(g, station.ring, c, t + station.queue_patience, call.seq)
 
 
 @forced
-def _work_of(g, call, replica, station, t):
-    """Own work in ns, with the slowdown and warmth of this instant."""
-    w = int(station.work_scale)
-    if station.work_kind == 1 or station.work_sigma != 0.0:
-        request = request_at(g, call.request)
-        key = load_key(g.work_keys, inside(request.kind * g.station_count + call.station, g.work_keys_n))
-        key = attempt_key(key, call.lineage)
-        if station.work_kind == 1:
-            w = int(station.work_scale * exponential(key, request.index))
-        else:
-            w = int(station.work_scale * math.exp(station.work_sigma * normal(key, request.index)))
-    w = w if w > 1 else 1
+def start(g, c, call, r, replica, station, t):
+    """A job takes a slot and begins its own work, with the slowdown and warmth of this instant."""
+    replica.busy += 1
+    call.place = WORKING
+    w = work_of(g, call, station)
     if replica.slow != 1000:
         w = w * replica.slow // 1000
         w = w if w > 1 else 1
@@ -280,53 +296,15 @@ def _work_of(g, call, replica, station, t):
         extra = (station.warm_milli - 1000) * (replica.warm_until - t) // station.warm_time
         w = w * (1000 + extra) // 1000
         w = w if w > 1 else 1
-    return w
-
-
-@forced
-def start(g, c, call, r, replica, station, t):
-    replica.busy += 1
-    call.place = WORKING
-    w = _work_of(g, call, replica, station, t)
     call.work = w
     share_advance(replica, t)
-    share_add(g, r, replica, replica.virtual + w * 65536, call.seq, c)
+    share_add(g, replica, replica.virtual + (w << 16), call.seq, c)
     share_next(g, r, replica)
-
-
-@compiled
-def leave_pool(g, c):
-    """Take a call out of its replica's list of calls that wait for a connection."""
-    replica = replica_at(g, call_at(g, c).owner - g.clients)
-    before = _before(g, replica.pool_head, c)
-    after = call_at(g, c).next
-    if before < 0:
-        replica.pool_head = after
-    else:
-        call_at(g, before).next = after
-    if replica.pool_tail == c:
-        replica.pool_tail = before
-    replica.pool_waiting -= 1
-
-
-@compiled
-def leave_queue(g, c):
-    """Take a job out of its replica's queue."""
-    replica = replica_at(g, call_at(g, c).replica)
-    before = _before(g, replica.head, c)
-    after = call_at(g, c).next
-    if before < 0:
-        replica.head = after
-    else:
-        call_at(g, before).next = after
-    if replica.tail == c:
-        replica.tail = before
-    replica.waiting -= 1
 
 
 @forced
 def _before(g, head, c):
-    """Call before c in a list, -1 at its head."""
+    """Call before c in a queue, -1 at its head."""
     before = -1
     at = head
     while at != c:
@@ -335,25 +313,58 @@ def _before(g, head, c):
     return before
 
 
+@compiled
+def leave_pool(g, c):
+    """Take a call out of its replica's queue of calls that wait for a connection."""
+    call = call_at(g, c)
+    replica = replica_at(g, call.owner - g.clients)
+    before = _before(g, replica.pool_head, c)
+    if before < 0:
+        replica.pool_head = call.next
+    else:
+        call_at(g, before).next = call.next
+    if replica.pool_tail == c:
+        replica.pool_tail = before
+    replica.pool_waiting -= 1
+
+
+@compiled
+def leave_queue(g, c):
+    """Take a job out of its replica's queue."""
+    call = call_at(g, c)
+    replica = replica_at(g, call.replica)
+    before = _before(g, replica.head, c)
+    if before < 0:
+        replica.head = call.next
+    else:
+        call_at(g, before).next = call.next
+    if replica.tail == c:
+        replica.tail = before
+    replica.waiting -= 1
+
+
 @forced
-def outstanding_over(g, call):
-    if call.outstanding >= 0:
-        _count_outstanding(g, call.edge, call.outstanding, -1)
-        call.outstanding = -1
+def end_connection(g, call):
+    """The call is no longer outstanding for the balancer."""
+    if call.connection >= 0:
+        _count_connection(g, call.edge, call.connection, -ONE_CONNECTION)
+        call.connection = -1
 
 
 @forced
 def _release_connection(g, call):
+    """Give a connection back to the pool; the next call that waits for it gets it."""
     if call.connected == 1:
         call.connected = 0
         r = call.owner - g.clients
-        replica_at(g, r).connections -= 1
-        agenda_add(g, POOL_NEXT, r, call.edge)
+        replica = replica_at(g, r)
+        replica.connections -= 1
+        if replica.pool_waiting > 0:
+            agenda_add(g, POOL_NEXT, r, call.edge)
 
 
 @forced
-def _breaker_record(g, call, failed, t):
-    edge = edge_at(g, call.edge)
+def _breaker_record(g, call, edge, failed, t):
     if edge.window > 0 and call.owner >= 0:
         _breaker_count(g, call, edge, failed, t)
 
@@ -366,12 +377,12 @@ def _breaker_count(g, call, edge, failed, t):
             owner.breaker = OPEN if failed == 1 else CLOSED
             owner.until = t + edge.open_time
         return
-    at = inside(call.owner * g.window_each + owner.place, g.windows_n)
+    at = call.owner * g.window_each + owner.place
     if owner.results == edge.window:
-        owner.failures -= load_byte(g.windows, at)
+        owner.failures -= _window(g, at)
     else:
         owner.results += 1
-    store_byte(g.windows, at, failed)
+    _set_window(g, at, failed)
     owner.failures += failed
     owner.place = owner.place + 1 if owner.place + 1 < edge.window else 0
     if owner.results == edge.window and owner.failures * 1000 >= edge.threshold * edge.window:
@@ -383,9 +394,8 @@ def _breaker_count(g, call, edge, failed, t):
 
 
 @forced
-def answer(g, c, status):
+def answer(g, c, call, status):
     """A job answers: its slot is freed, the next may start, the result goes to the caller."""
-    call = call_at(g, c)
     r = call.replica
     replica = replica_at(g, r)
     replica.busy -= 1
@@ -395,7 +405,8 @@ def answer(g, c, status):
         replica.ok += 1
     else:
         replica.failed += 1
-    agenda_add(g, START_NEXT, r, 0)
+    if replica.waiting > 0:
+        agenda_add(g, START_NEXT, r, 0)
     agenda_add(g, RESULT, c, status)
 
 
@@ -403,52 +414,37 @@ def answer(g, c, status):
 def result(g, c, status, t):
     """RESULT(c, status) of the agenda."""
     call = call_at(g, c)
+    q = call.request
     if call.detached == 1:
         _release_connection(g, call)
-        free_call(g, c)
+        free_call(g, c, q)
         return
+    edge = edge_at(g, call.edge)
     call.deadline = 0
-    outstanding_over(g, call)
+    end_connection(g, call)
     _release_connection(g, call)
     if status != BREAKER:
-        _breaker_record(g, call, 0 if status == OK else 1, t)
+        _breaker_record(g, call, edge, 0 if status == OK else 1, t)
         if call.station >= 0:
             record_latency(g, call.station, CALLER, t - call.issued)
-    _note_server(g, call, call.replica)
-    if status == OK:
-        _caller_ok(g, call, t)
-    else:
-        _caller_failed(g, call, status, t)
-    free_call(g, c)
-
-
-@forced
-def _note_server(g, call, replica):
-    """A client's call remembers who answered."""
-    if call.parent < 0:
-        request = request_at(g, call.request)
-        request.station = call.station
-        request.replica = replica
-
-
-@forced
-def _caller_ok(g, call, t):
     parent = call.parent
-    if parent < 0:
-        finish(g, call.request, layout.DONE_OK, OK, t)
-    elif call_at(g, parent).place == FORWARDED:
-        agenda_add(g, RESULT, parent, OK)
+    if status != OK:
+        _caller_failed(g, call, edge, status, call.replica, t)
+    elif parent < 0:
+        finish(g, q, call.station, call.replica, layout.DONE_OK, OK, t)
     else:
-        answer(g, parent, OK)
+        caller = call_at(g, parent)
+        if caller.place == FORWARDED:
+            agenda_add(g, RESULT, parent, OK)
+        else:
+            answer(g, parent, caller, OK)
+    free_call(g, c, q)
 
 
 @forced
-def _may_retry(g, call, status):
+def _may_retry(g, call, edge, status):
     """Whether policy and budget allow another attempt; takes the budget's tokens."""
-    if call.owner < 0 or status == BREAKER:
-        return False
-    edge = edge_at(g, call.edge)
-    if call.attempt >= edge.retries:
+    if call.owner < 0 or status == BREAKER or call.attempt >= edge.retries:
         return False
     if edge.budget < 0:
         return True
@@ -460,67 +456,53 @@ def _may_retry(g, call, status):
 
 
 @compiled
-def _caller_failed(g, call, status, t):
+def _caller_failed(g, call, edge, status, replica, t):
     """A failed attempt: try again if policy and budget allow, else tell the caller."""
+    apart()
     parent = call.parent
     request = request_at(g, call.request)
     if status == TIMEOUT and parent < 0:
         request.timed_out = 1
-    if _may_retry(g, call, status):
-        _retry_later(g, call, t)
+    if _may_retry(g, call, edge, status):
+        _retry_later(g, call, edge, t)
     elif parent < 0:
         outcome = layout.DONE_UNKNOWN if request.timed_out == 1 else layout.DONE_FAILED
-        finish(g, call.request, outcome, status, t)
-    elif call_at(g, parent).place == FORWARDED:
-        agenda_add(g, RESULT, parent, status)
+        finish(g, call.request, call.station, replica, outcome, status, t)
     else:
-        answer(g, parent, CALLEE_FAILED)
+        caller = call_at(g, parent)
+        if caller.place == FORWARDED:
+            agenda_add(g, RESULT, parent, status)
+        else:
+            answer(g, parent, caller, CALLEE_FAILED)
 
 
 @forced
-def _retry_later(g, call, t):
+def _retry_later(g, call, edge, t):
     """Hold the place of the next attempt until its back-off ends."""
-    h = new_call(g)
-    held = call_at(g, h)
     attempt = call.attempt + 1
     parent = call.parent
     lineage = attempt if parent < 0 else call_at(g, parent).lineage * 8 + attempt
+    seq = g.seq
+    h = _new_attempt(g, call.edge, call.owner, parent, call.request, call.kind, call.index, lineage, attempt, t)
+    g.seq = seq
+    held = call_at(g, h)
     held.seq = call.seq
-    held.issued = t
-    held.deadline = 0
-    held.lineage = lineage
-    held.request = call.request
-    held.edge = call.edge
-    held.owner = call.owner
-    held.parent = parent
-    held.child = -1
-    held.replica = -1
-    held.outstanding = -1
-    held.station = -1
-    held.attempt = attempt
     held.place = BACKING_OFF
-    held.detached = 0
-    held.connected = 0
-    held.trial = 0
-    request = request_at(g, call.request)
-    request.live += 1
     if parent >= 0:
         call_at(g, parent).child = h
-    key = load_key(g.backoff_keys, inside(request.kind * g.edge_count + call.edge, g.backoff_keys_n))
-    longest = edge_at(g, call.edge).backoff << (attempt - 1)
-    wait = int(uniform(attempt_key(key, lineage), request.index) * longest)
+    wait = back_off_of(g, call, lineage, edge.backoff << (attempt - 1))
     backoff_add(g, t + wait, call.seq, h)
 
 
-@forced
-def finish(g, q, outcome, status, t):
-    """A request ends as its sender sees it."""
+@compiled
+def finish(g, q, station, replica, outcome, status, t):
+    """A request ends as its sender sees it; its last call was for that station and delivered to that replica."""
     request = request_at(g, q)
     request.done = 1
     if request.kind == 0:
-        write_finished(g, q, outcome, status, t)
+        write_finished(g, request, outcome, status, t)
     else:
-        write_probed(g, q, outcome, status, t)
+        write_probed(g, request, station, replica, outcome, status, t)
 
 
 @compiled
@@ -529,10 +511,10 @@ def detach(g, c):
     call = call_at(g, c)
     call.detached = 1
     call.deadline = 0
-    outstanding_over(g, call)
+    end_connection(g, call)
     call.connected = 0
     if call.place == IN_POOL or call.place == HANGING or call.place == BACKING_OFF:
-        free_call(g, c)
+        free_call(g, c, call.request)
 
 
 @compiled
@@ -540,20 +522,20 @@ def timeout(g, c, t):
     """The caller's patience ends: it stops listening, the job goes on for nothing."""
     call = call_at(g, c)
     q = call.request
+    edge = edge_at(g, call.edge)
     request = request_at(g, q)
     if call.station >= 0:
         record_latency(g, call.station, CALLER, t - call.issued)
-    _note_server(g, call, -1)
-    _breaker_record(g, call, 1, t)
+    _breaker_record(g, call, edge, 1, t)
     call.deadline = 0
     request.live += 1  # it must outlive its last call while the caller's side is settled
-    outstanding_over(g, call)
+    end_connection(g, call)
     waited = call.place == IN_POOL
     if waited:
         leave_pool(g, c)
     _release_connection(g, call)
-    _caller_failed(g, call, TIMEOUT, t)
+    _caller_failed(g, call, edge, TIMEOUT, -1, t)
     call.detached = 1
     if waited or call.place == HANGING:
-        free_call(g, c)
+        free_call(g, c, q)
     let_go(g, q)

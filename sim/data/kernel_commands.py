@@ -5,7 +5,13 @@ import numpy as np
 from sim.data import layout
 from sim.data.commands import Command
 from sim.data.compiled import allocating, compiled
-from sim.data.kernel_calls import answer, detach
+from sim.data.kernel_calls import (
+    answer,
+    connections_at,
+    detach,
+    set_connections,
+    set_listed,
+)
 from sim.data.kernel_loop import run_agenda, set_arrival
 from sim.data.kernel_record import flush_second
 from sim.data.kernel_state import (
@@ -19,12 +25,23 @@ from sim.data.kernel_state import (
     replica_at,
     set_next,
     share_advance,
+    share_clear,
     share_next,
-    state_at,
     station_at,
 )
-from sim.data.layout import COMMITTING, HOLDING, OK, POOL_NEXT, QUEUED, RESET, RESULT, START_NEXT, WORKING
-from sim.data.pointers import inside, store
+from sim.data.layout import (
+    COMMITTING,
+    HOLDING,
+    OK,
+    POOL_NEXT,
+    QUEUED,
+    RESET,
+    RESULT,
+    START_NEXT,
+    UNLISTED,
+    WORKING,
+)
+from sim.data.pointers import state_at
 
 LIST = int(Command.LIST)
 STATE = int(Command.STATE)
@@ -47,11 +64,15 @@ TRADING = int(Command.TRADING)
 def _list(g, r, listed):
     """Put a replica in the endpoints or take it out; the list keeps the order of replica numbers."""
     replica_at(g, r).listed = listed
+    for e in range(g.edge_count):
+        at = e * g.replica_count + r
+        packed = connections_at(g, at) & ~UNLISTED
+        set_connections(g, at, packed if listed == 1 else packed | UNLISTED)
     station = station_at(g, replica_at(g, r).station)
     n = 0
     for other in range(station.first, station.first + station.places):
         if replica_at(g, other).listed == 1:
-            store(g.listed, inside(station.first + n, g.listed_n), other)
+            set_listed(g, station.first + n, other)
             n += 1
     station.listed = n
 
@@ -83,7 +104,7 @@ def _lose(g, r, reset, t):
     for c in jobs:
         call = call_at(g, c)
         if call.detached == 1:
-            free_call(g, c)
+            free_call(g, c, call.request)
         elif reset == 1:
             call.place = layout.OVER
             agenda_add(g, RESULT, c, RESET)
@@ -94,7 +115,7 @@ def _lose(g, r, reset, t):
     replica.waiting = 0
     replica.connections = 0
     replica.pool_waiting = 0
-    replica.working = 0
+    share_clear(g, replica)
     replica.last = t
     share_next(g, r, replica)
     _fresh_owner(g, r, station_at(g, replica.station).edge)
@@ -125,7 +146,7 @@ def _open_gate(g, d):
             turns[n] = call.next
             n += 1
     for c in found[:n][np.argsort(turns[:n])]:
-        answer(g, c, OK)
+        answer(g, c, call_at(g, c), OK)
 
 
 @compiled
@@ -133,6 +154,7 @@ def _set_cpu(g, r, milli, t):
     replica = replica_at(g, r)
     share_advance(replica, t)
     replica.cpu = milli
+    replica.full = milli // 1000 if milli > 0 else layout.MOST_JOBS
     share_next(g, r, replica)
 
 
@@ -205,7 +227,7 @@ def _apply_elsewhere(g, what, a, b, x):
 @allocating
 def apply(address, what, a, b, x):
     """Apply one command and work off its consequences."""
-    g = state_at(address, 0)
+    g = state_at(address)
     t = g.now
     if what <= CPU:
         _apply_to_replica(g, what, a, b, t)
@@ -217,13 +239,13 @@ def apply(address, what, a, b, x):
 @compiled
 def feed(address):
     """Take note of a new table of arrivals."""
-    set_arrival(state_at(address, 0))
+    set_arrival(state_at(address))
 
 
 @compiled
 def begin(address):
     """Set when each probe class sends its first probe."""
-    g = state_at(address, 0)
+    g = state_at(address)
     for p in range(1, g.class_count):
         probe = probe_at(g, p)
         if probe.phase < probe.end:
@@ -233,4 +255,4 @@ def begin(address):
 @compiled
 def flush(address):
     """Write the rows of the unfinished second."""
-    flush_second(state_at(address, 0))
+    flush_second(state_at(address))

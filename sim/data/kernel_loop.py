@@ -6,47 +6,51 @@ class. The tree holds the next (time, source) of each but class 0, whose arrival
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.draws import uniform
 from sim.data.kernel_calls import (
     answer,
     deliver,
+    end_connection,
     finish,
-    issue,
+    issue_from_client,
+    issue_from_job,
     leave_pool,
     leave_queue,
-    outstanding_over,
     result,
     start,
     timeout,
 )
+from sim.data.kernel_draws import client_of, draw_ahead
 from sim.data.kernel_record import flush_second, record_latency, second_has_room, write_commit
 from sim.data.kernel_state import (
     agenda_add,
-    agenda_take,
+    agenda_at,
     backoff_take,
     cache_at,
     call_at,
     database_at,
     edge_at,
-    entry_at,
     free_call,
     free_request,
-    leaf_of,
+    head_of,
     new_request,
+    next_of,
     probe_at,
     replica_at,
     request_at,
     ring_at,
-    ring_clean,
+    ring_settle,
     set_next,
     share_advance,
     share_next,
     share_take,
-    state_at,
     station_at,
+    tree_at,
 )
 from sim.data.layout import INF, OK, RESULT, START_NEXT
-from sim.data.pointers import inside, load, store
+from sim.data.pointers import apart, numbers, state_at
+
+_arrival, _ = numbers("arrivals")
+_position, _set_position = numbers("positions")
 
 MARGIN = 8
 LEAST_ROOM = 64
@@ -55,22 +59,23 @@ LEAST_ROOM = 64
 @compiled
 def run_agenda(g, t):
     """Work off the consequences of one occurrence, first in, first out."""
+    apart()
     while g.agenda_head < g.agenda_tail:
-        entry = agenda_take(g)
-        a = entry.a
-        b = entry.b
+        entry = agenda_at(g, g.agenda_head & g.agenda_mask)
+        g.agenda_head += 1
         if entry.what == RESULT:
-            result(g, a, b, t)
+            result(g, entry.a, entry.b, t)
         elif entry.what == START_NEXT:
-            _start_next(g, a, t)
+            _start_next(g, entry.a, t)
         else:
-            _pool_next(g, a, b, t)
+            _pool_next(g, entry.a, entry.b, t)
     g.agenda_head = 0
     g.agenda_tail = 0
 
 
-@forced
+@compiled
 def _start_next(g, r, t):
+    apart()
     replica = replica_at(g, r)
     station = station_at(g, replica.station)
     while replica.waiting > 0 and replica.busy < station.slots:
@@ -81,10 +86,12 @@ def _start_next(g, r, t):
         start(g, c, call, r, replica, station, t)
 
 
-@forced
+@compiled
 def _pool_next(g, r, e, t):
+    apart()
     replica = replica_at(g, r)
-    while replica.pool_waiting > 0 and replica.connections < edge_at(g, e).pool:
+    edge = edge_at(g, e)
+    while replica.pool_waiting > 0 and replica.connections < edge.pool:
         c = replica.pool_head
         call = call_at(g, c)
         replica.pool_head = call.next
@@ -92,70 +99,64 @@ def _pool_next(g, r, e, t):
         replica.connections += 1
         call.connected = 1
         call.place = layout.NEW
-        deliver(g, c, call, t)
+        deliver(g, c, call, edge, t)
 
 
 @forced
 def _own_done(g, r, t):
     """A replica's job with the least goal has done its own work."""
     replica = replica_at(g, r)
-    station = station_at(g, replica.station)
     share_advance(replica, t)
-    c = share_take(g, r, replica)
+    c = share_take(g, replica)
     share_next(g, r, replica)
     call = call_at(g, c)
     replica.work += call.work
     record_latency(g, replica.station, layout.OWN, t - call.accepted)
-    request = request_at(g, call.request)
+    station = station_at(g, replica.station)
     e = station.edge
-    if e < 0 or (request.kind > 0 and probe_at(g, request.kind).chain == 0):
+    if e < 0 or (call.kind > 0 and probe_at(g, call.kind).chain == 0):
         status = OK
         if station.database >= 0:
             status = _commit(g, call, station.database, t)
         if status != layout.WAITS:
-            answer(g, c, status)
+            answer(g, c, call, status)
         return
-    call.place = layout.HOLDING
-    if edge_at(g, e).sync == 0:
+    if edge_at(g, e).sync == 1:
+        call.place = layout.HOLDING
+    else:
         replica.busy -= 1
         replica.ok += 1
         call.place = layout.FORWARDED
-        outstanding_over(g, call)
-        agenda_add(g, START_NEXT, r, 0)
-    issue(g, e, g.clients + r, c, call.request, call.lineage * 8, 0, t, -1)
-
-
-@forced
-def _position(g, q, d):
-    """Position of the request's row in a database's timeline, 0: none."""
-    return load(g.positions, inside(q * g.database_count + d, g.positions_n))
+        end_connection(g, call)
+        if replica.waiting > 0:
+            agenda_add(g, START_NEXT, r, 0)
+    issue_from_job(g, e, g.clients + r, c, call.lineage * 8, 0, t)
 
 
 @forced
 def _present(g, q, d):
     """Whether the request's key is in the timeline of database d."""
-    if _position(g, q, d) > 0:
+    if _position(g, d * g.requests_n + q) > 0:
         return True
     old = database_at(g, d).origin
-    return old >= 0 and 0 < _position(g, q, old) <= database_at(g, d).forked
+    return old >= 0 and 0 < _position(g, old * g.requests_n + q) <= database_at(g, d).forked
 
 
 @forced
 def _commit(g, call, d, t):
     """Write the row; the status to answer with, or WAITS while the commit gate is closed."""
-    q = call.request
-    request = request_at(g, q)
-    if request.kind > 0 and probe_at(g, request.kind).writes == 0:
+    if call.kind > 0 and probe_at(g, call.kind).writes == 0:
         return OK
     database = database_at(g, d)
     if database.writable == 0:
         return layout.READ_ONLY
-    if g.idempotent == 1 and _present(g, q, d):
+    if g.idempotent == 1 and _present(g, call.request, d):
         return OK
-    database.wal += 1
-    store(g.positions, inside(q * g.database_count + d, g.positions_n), database.wal)
-    key = request.index if request.kind == 0 else -1 - (request.kind << 40) - request.index
-    write_commit(g, key, d, database.wal, t)
+    wal = database.wal + 1
+    database.wal = wal
+    _set_position(g, d * g.requests_n + call.request, wal)
+    key = call.index if call.kind == 0 else -1 - (call.kind << 40) - call.index
+    write_commit(g, key, d, wal, t)
     if database.gate == 1:
         return OK
     call.place = layout.COMMITTING
@@ -173,115 +174,92 @@ def _resolve(g, cache, t):
     return cache.region
 
 
-@compiled
+@forced
 def _send(g, q, attempt, t):
     """A client's or prober's attempt: resolve, then issue."""
     request = request_at(g, q)
-    if request.kind == 0:
-        region = _resolve(g, cache_at(g, request.client), t)
-        issue(g, 0, request.client, -1, q, attempt, attempt, t, region)
-        return
-    region = probe_at(g, request.kind).region
-    if region < 0:
-        region = _resolve(g, cache_at(g, g.clients + request.kind), t)
-    issue(g, 0, -1, -1, q, 0, 0, t, region)
+    p = request.kind
+    if p == 0:
+        owner = request.client
+        region = _resolve(g, cache_at(g, owner), t)
+    else:
+        owner = -1
+        region = probe_at(g, p).region
+        if region < 0:
+            region = _resolve(g, cache_at(g, g.clients + p), t)
+    issue_from_client(g, owner, q, attempt, t, region)
 
 
 @forced
-def _arrive(g, p, index, t):
-    if p == 0:
-        g.intended += 1
-        if g.sending == 0:
-            return
-        g.sent += 1
+def _begin_request(g, p, index, t):
     q = new_request(g)
     request = request_at(g, q)
-    request.kind = p
     request.index = index
     request.intended = t
+    request.kind = p
     request.attempts = 0
     request.timed_out = 0
     request.live = 0
     request.done = 0
     request.client = -1
-    request.station = -1
-    request.replica = -1
     for d in range(g.database_count):
-        store(g.positions, inside(q * g.database_count + d, g.positions_n), 0)
-    if p == 0:
-        if g.trading == 0:
-            finish(g, q, layout.DONE_FAILED, layout.STOPPED, t)
-            free_request(g, q)
-            return
-        client = int(uniform(g.client_key, index) * g.clients)
-        request.client = client if client < g.clients else g.clients - 1
-    _send(g, q, 0, t)
+        _set_position(g, d * g.requests_n + q, 0)
+    return q
 
 
 @compiled
 def _retry(g, h, t):
     """A back-off ends: issue the attempt its holder stands for."""
+    apart()
     held = call_at(g, h)
     if held.parent < 0:
         _send(g, held.request, held.attempt, t)
     else:
-        issue(g, held.edge, held.owner, held.parent, held.request, held.lineage, held.attempt, t, -1)
-    free_call(g, h)
-
-
-@forced
-def _ring_next(g, i):
-    """Set when ring i has its next occurrence."""
-    if ring_clean(g, i):
-        ring = ring_at(g, i)
-        set_next(g, g.first_ring + i, entry_at(ring, ring.head).deadline)
-    else:
-        set_next(g, g.first_ring + i, INF)
+        issue_from_job(g, held.edge, held.owner, held.parent, held.lineage, held.attempt, t)
+    free_call(g, h, held.request)
 
 
 @forced
 def _due_ring(g, first, t):
-    """Among rings of one kind due at the same instant, the one whose head has the least seq, -1: none is alive."""
+    """Among rings of one kind due at the same instant, the one whose head has the least seq, -1: none is."""
     kind = ring_at(g, first).kind
     best = -1
     least = INF
     for i in range(first, g.ring_count):
-        if ring_at(g, i).kind != kind:
+        ring = ring_at(g, i)
+        if ring.kind != kind:
             break
-        if leaf_of(g, g.first_ring + i) >> g.source_bits != t:
+        if next_of(g, g.first_ring + i) != t:
             continue
-        _ring_next(g, i)
-        if leaf_of(g, g.first_ring + i) >> g.source_bits == t:
-            ring = ring_at(g, i)
-            seq = entry_at(ring, ring.head).seq
-            if seq < least:
-                least = seq
-                best = i
+        ring_settle(g, i)
+        if next_of(g, g.first_ring + i) == t and head_of(ring).seq < least:
+            least = head_of(ring).seq
+            best = i
     return best
 
 
 @compiled
-def _ring_occurs(g, first, t):
-    """The head of a ring is due, if one is alive; return whether one was."""
+def _deadline_ends(g, first, t):
+    """A deadline of the kind of ring `first` has come, if one is alive; return whether one was."""
     i = _due_ring(g, first, t)
     if i < 0:
         return 0
     ring = ring_at(g, i)
-    c = entry_at(ring, ring.head).call
+    c = head_of(ring).call
     ring.head += 1
+    call = call_at(g, c)
     if ring.kind == layout.CALL_TIMEOUT:
         timeout(g, c, t)
     elif ring.kind == layout.QUEUE_PATIENCE:
         leave_queue(g, c)
-        call = call_at(g, c)
         call.place = layout.OVER
         replica_at(g, call.replica).failed += 1
         agenda_add(g, RESULT, c, layout.QUEUE_TIMEOUT)
     else:
         leave_pool(g, c)
-        call_at(g, c).place = layout.NEW
+        call.place = layout.NEW
         agenda_add(g, RESULT, c, layout.POOL_TIMEOUT)
-    _ring_next(g, i)
+    ring_settle(g, i)
     return 1
 
 
@@ -289,41 +267,52 @@ def _ring_occurs(g, first, t):
 def set_arrival(g):
     """Set when the next class-0 request arrives."""
     at = g.arrival - g.arrival_first
-    g.arrival_key = INF
+    key = INF
     if at < g.arrivals_fed:
-        t = load(g.arrivals, inside(at, g.arrivals_n))
+        t = _arrival(g, at)
         if t < g.never:
-            g.arrival_key = (t << g.source_bits) | g.first_arrival
+            key = (t << g.source_bits) | g.first_arrival
+    g.arrival_key = key
 
 
 @compiled
 def _probe_arrives(g, p, t):
+    apart()
     probe = probe_at(g, p)
     index = probe.next
     probe.next = index + 1
     then = probe.phase + (index + 1) * probe.spacing
     set_next(g, g.first_arrival + p, then if then < probe.end else INF)
-    _arrive(g, p, index, t)
+    _send(g, _begin_request(g, p, index, t), 0, t)
 
 
-@compiled
+@forced
 def _load_arrives(g, t):
     index = g.arrival
     g.arrival = index + 1
     set_arrival(g)
-    _arrive(g, 0, index, t)
+    if index == g.next_drawn:
+        draw_ahead(g)
+    g.intended += 1
+    if g.sending == 0:
+        return
+    g.sent += 1
+    q = _begin_request(g, 0, index, t)
+    if g.trading == 0:
+        finish(g, q, -1, -1, layout.DONE_FAILED, layout.STOPPED, t)
+        free_request(g, q)
+        return
+    request_at(g, q).client = client_of(g, index)
+    _send(g, q, 0, t)
 
 
-@forced
-def _occur(g, source, t):
-    """Perform one occurrence without its consequences; return whether there was one."""
-    if source < g.first_ring:
-        _own_done(g, source, t)
-    elif source == g.first_arrival:
-        _load_arrives(g, t)
-    elif source < g.backoff_source:
-        return _ring_occurs(g, source - g.first_ring, t)
-    elif source == g.backoff_source:
+@compiled
+def _occur_rarely(g, source, t):
+    """Perform an occurrence of the rarer kinds without its consequences; return whether there was one."""
+    apart()
+    if source < g.backoff_source:
+        return _deadline_ends(g, source - g.first_ring, t)
+    if source == g.backoff_source:
         h = backoff_take(g)
         if h < 0:
             return 0
@@ -348,20 +337,27 @@ def _room(g):
     return min(n, g.rows_n - g.rows_used - MARGIN)
 
 
-@compiled
+@forced
 def _play(g, limit, room):
     """Perform occurrences before a limit (time and source, packed), so many at most, or up to a watch."""
     sources = (1 << g.source_bits) - 1
     for _ in range(room):
-        key = load(g.tree, 1)
-        if g.arrival_key < key:
-            key = g.arrival_key
+        key = tree_at(g, 1)
+        key = g.arrival_key if g.arrival_key < key else key
         if key >= limit:
             return
         t = key >> g.source_bits
+        source = key & sources
         g.now = t
-        g.events += _occur(g, key & sources, t)
-        run_agenda(g, t)
+        g.events += 1
+        if source < g.first_ring:
+            _own_done(g, source, t)
+        elif source == g.first_arrival:
+            _load_arrives(g, t)
+        elif _occur_rarely(g, source, t) == 0:
+            g.events -= 1
+        if g.agenda_tail > 0:
+            run_agenda(g, t)
         if g.watch >= 0:
             return
 
@@ -369,22 +365,20 @@ def _play(g, limit, room):
 @compiled
 def advance(address, horizon):
     """Perform every occurrence strictly before the horizon; return why it stopped."""
-    g = state_at(address, 0)
+    g = state_at(address)
     horizon = min(horizon, g.never)
-    while True:
-        if g.watch >= 0:
-            return layout.WATCH
+    while g.watch < 0:
         room = _room(g)
         if room < LEAST_ROOM:
             return layout.FULL
         until = min(horizon, g.second_end)
         _play(g, until << g.source_bits, room)
-        if g.watch >= 0 or min(load(g.tree, 1), g.arrival_key) >> g.source_bits < until:
+        if g.watch >= 0 or min(tree_at(g, 1), g.arrival_key) >> g.source_bits < until:
             continue
         if horizon < g.second_end:
-            break
+            g.now = horizon
+            return layout.HORIZON
         if not second_has_room(g):
             return layout.FULL
         flush_second(g)
-    g.now = horizon
-    return layout.HORIZON
+    return layout.WATCH

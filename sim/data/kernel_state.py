@@ -1,80 +1,32 @@
-"""Small moves on the kernel's state: tables, pools, rings, the tree of next occurrences, processor sharing.
+"""Small moves on the kernel's state: free places, deadlines, the tree of next occurrences, processor sharing.
 
 `g` is the record of globals (layout.STATE); the functions named after things return the record of one of them.
 """
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.layout import CALL_TIMEOUT, FREE, IN_POOL, INF, QUEUE_PATIENCE, QUEUED
-from sim.data.pointers import inside, load, quotient, record_at, store
+from sim.data.layout import BACKING_OFF, CALL_TIMEOUT, FREE, IN_POOL, INF, LANES, QUEUE_PATIENCE, QUEUED
+from sim.data.pointers import Struct, apart, lanes, numbers, quotient, records, records_of, trailing_zeros
 
-state_at = record_at(layout.STATE)
-_station = record_at(layout.STATION)
-_replica = record_at(layout.REPLICA)
-_edge = record_at(layout.EDGE)
-_owner = record_at(layout.OWNER)
-_cache = record_at(layout.CACHE)
-_probe = record_at(layout.PROBE)
-_database = record_at(layout.DATABASE)
-_ring = record_at(layout.RING)
-_entry = record_at(layout.ENTRY)
-_job = record_at(layout.JOB)
-_backoff = record_at(layout.BACKOFF)
-_agenda = record_at(layout.AGENDA)
-_call = record_at(layout.CALL)
-_request = record_at(layout.REQUEST)
+station_at = records("stations", Struct("station", layout.STATION))
+replica_at = records("replicas", Struct("replica", layout.REPLICA))
+edge_at = records("edges", Struct("edge", layout.EDGE))
+owner_at = records("owners", Struct("owner", layout.OWNER))  # budget and breaker: of clients, then of replicas
+cache_at = records("caches", Struct("cache", layout.CACHE))  # DNS: of clients, then of probe classes
+probe_at = records("probes", Struct("probe", layout.PROBE))
+database_at = records("databases", Struct("database", layout.DATABASE))
+call_at = records("calls", Struct("call", layout.CALL))
+request_at = records("requests", Struct("request", layout.REQUEST))
+ring_at = records("rings", Struct("ring", layout.RING))
+entry_of = records_of("entries", "most", Struct("entry", layout.ENTRY))
+backoff_at = records("backoffs", Struct("backoff", layout.BACKOFF))
+agenda_at = records("agenda", Struct("agenda", layout.AGENDA))
+tree_at, set_tree = numbers("tree")
+_goal, _set_goal = numbers("goals")
+least_but, equal_but = lanes("goals")
+_job, _set_job = numbers("jobs", "i4")
 
-
-@forced
-def station_at(g, s):
-    return _station(g.stations, inside(s, g.stations_n))
-
-
-@forced
-def replica_at(g, r):
-    return _replica(g.replicas, inside(r, g.replicas_n))
-
-
-@forced
-def edge_at(g, e):
-    return _edge(g.edges, inside(e, g.edges_n))
-
-
-@forced
-def owner_at(g, o):
-    """Budget and breaker of an owner: clients come first, then replicas."""
-    return _owner(g.owners, inside(o, g.owners_n))
-
-
-@forced
-def cache_at(g, c):
-    """DNS cache of a client; the probe classes' caches come after them."""
-    return _cache(g.caches, inside(c, g.caches_n))
-
-
-@forced
-def probe_at(g, p):
-    return _probe(g.probes, inside(p, g.probes_n))
-
-
-@forced
-def database_at(g, d):
-    return _database(g.databases, inside(d, g.databases_n))
-
-
-@forced
-def ring_at(g, i):
-    return _ring(g.rings, inside(i, g.rings_n))
-
-
-@forced
-def call_at(g, c):
-    return _call(g.calls, inside(c, g.calls_n))
-
-
-@forced
-def request_at(g, q):
-    return _request(g.requests, inside(q, g.requests_n))
+LEVELS = 7
 
 
 # --- the next occurrence of each source, in a tree of minima of (time, source) packed into one number
@@ -83,25 +35,28 @@ def request_at(g, q):
 @forced
 def set_next(g, source, t):
     """Set when a source has its next occurrence."""
-    key = INF
-    if t < g.never:
-        key = (t << g.source_bits) | source
-    at = g.leaves + inside(source, g.leaves)
-    store(g.tree, at, key)
-    while at > 1:
-        other = load(g.tree, at ^ 1)
+    key = (t << g.source_bits) | source if t < g.never else INF
+    at = g.leaves + source
+    set_tree(g, at, key)
+    for _ in range(LEVELS):
+        other = tree_at(g, at ^ 1)
         key = key if key < other else other
         at >>= 1
-        store(g.tree, at, key)
+        set_tree(g, at, key)
+    while at > 1:
+        other = tree_at(g, at ^ 1)
+        key = key if key < other else other
+        at >>= 1
+        set_tree(g, at, key)
 
 
 @forced
-def leaf_of(g, source):
-    """Time and number of a source's next occurrence, packed."""
-    return load(g.tree, g.leaves + inside(source, g.leaves))
+def next_of(g, source):
+    """When a source has its next occurrence, at the earliest."""
+    return tree_at(g, g.leaves + source) >> g.source_bits
 
 
-# --- pools of calls and requests: free places are linked
+# --- free places of calls and requests are linked
 
 
 @forced
@@ -113,11 +68,10 @@ def new_call(g):
 
 
 @forced
-def free_call(g, c):
+def free_call(g, c, q):
+    """A call of request q is over."""
     call = call_at(g, c)
-    q = call.request
     call.place = FREE
-    call.seq = -1
     call.next = g.free_call
     g.free_call = c
     g.live_calls -= 1
@@ -150,150 +104,166 @@ def free_request(g, q):
 
 @forced
 def agenda_add(g, what, a, b):
-    entry = _agenda(g.agenda, inside(g.agenda_tail & g.agenda_mask, g.agenda_n))
+    entry = agenda_at(g, g.agenda_tail & g.agenda_mask)
     entry.what = what
     entry.a = a
     entry.b = b
     g.agenda_tail += 1
 
 
-@forced
-def agenda_take(g):
-    entry = _agenda(g.agenda, inside(g.agenda_head & g.agenda_mask, g.agenda_n))
-    g.agenda_head += 1
-    return entry
-
-
-# --- rings of fixed delays: entries (deadline, seq, call) in order; an entry may have died meanwhile
+# --- rings of fixed delays: entries (deadline, seq, call) in that order; an entry may have died meanwhile. The tree may
+# --- know too early a time for a ring, never too late.
 
 
 @forced
-def entry_at(ring, place):
-    return _entry(ring.entries, inside(place, ring.most))
+def head_of(ring):
+    return entry_of(ring, ring.head)
 
 
 @forced
-def entry_alive(g, ring, entry):
+def _alive(g, ring, entry):
     call = call_at(g, entry.call)
     if call.seq != entry.seq:
         return False
     if ring.kind == CALL_TIMEOUT:
         return call.deadline == entry.deadline
-    if ring.kind == QUEUE_PATIENCE:
-        return call.place == QUEUED
-    return call.place == IN_POOL
+    return call.place == (QUEUED if ring.kind == QUEUE_PATIENCE else IN_POOL)
+
+
+@forced
+def _move_entry(to, deadline, seq, call):
+    to.deadline = deadline
+    to.seq = seq
+    to.call = call
 
 
 @compiled
-def ring_clean(g, i):
-    """Drop dead entries at the head of ring i; return whether one is left."""
-    ring = ring_at(g, i)
-    head = ring.head
-    while head < ring.tail and not entry_alive(g, ring, entry_at(ring, head)):
-        head += 1
-    ring.head = head
-    if head < ring.tail:
-        return True
-    ring.head = 0
-    ring.tail = 0
-    return False
-
-
-@compiled
-def ring_pack(g, i):
+def _pack(g, ring):
     """Move the entries alive to the front; use more of the table if they fill half of what is used now.
 
     The table has twice as many places as there are calls, and a call has at most one entry alive: it never fills.
     """
-    ring = ring_at(g, i)
+    apart()
     kept = 0
     for place in range(ring.head, ring.tail):
-        entry = entry_at(ring, place)
-        if entry_alive(g, ring, entry):
-            to = entry_at(ring, kept)
-            to.deadline = entry.deadline
-            to.seq = entry.seq
-            to.call = entry.call
+        entry = entry_of(ring, place)
+        if _alive(g, ring, entry):
+            _move_entry(entry_of(ring, kept), entry.deadline, entry.seq, entry.call)
             kept += 1
     ring.head = 0
     ring.tail = kept
     while 2 * kept > ring.limit and ring.limit < ring.most:
-        ring.limit = 2 * ring.limit if 2 * ring.limit < ring.most else ring.most
+        ring.limit = min(2 * ring.limit, ring.most)
 
 
 @forced
-def ring_add(g, i, deadline, c):
+def ring_add(g, i, c, deadline, seq):
+    """Add a deadline of call c to ring i; of equal deadlines the one with the least seq comes first."""
     ring = ring_at(g, i)
     if ring.tail == ring.limit:
-        ring_pack(g, i)
-    if ring.head == ring.tail:
+        _pack(g, ring)
+    place = ring.tail
+    ring.tail = place + 1
+    if place == ring.head:
+        _ring_begins(g, i, deadline)
+    elif entry_of(ring, place - 1).deadline == deadline:
+        place = _place_by_seq(ring, place, deadline, seq)
+    _move_entry(entry_of(ring, place), deadline, seq, c)
+
+
+@compiled
+def _ring_begins(g, i, deadline):
+    apart()
+    if next_of(g, g.first_ring + i) > deadline:
         set_next(g, g.first_ring + i, deadline)
-    entry = entry_at(ring, ring.tail)
-    entry.deadline = deadline
-    entry.seq = call_at(g, c).seq
-    entry.call = c
-    ring.tail += 1
+
+
+@compiled
+def _place_by_seq(ring, place, deadline, seq):
+    """Move the entries with this deadline and a greater seq one place on; return the place that is free."""
+    apart()
+    while place > ring.head:
+        before = entry_of(ring, place - 1)
+        if before.deadline < deadline or before.seq < seq:
+            break
+        _move_entry(entry_of(ring, place), before.deadline, before.seq, before.call)
+        place -= 1
+    return place
+
+
+@compiled
+def ring_settle(g, i):
+    """Drop dead entries at the head of ring i and tell the tree when the first one alive is due."""
+    ring = ring_at(g, i)
+    while ring.head < ring.tail and not _alive(g, ring, head_of(ring)):
+        ring.head += 1
+    if ring.head < ring.tail:
+        set_next(g, g.first_ring + i, head_of(ring).deadline)
+    else:
+        ring.head = 0
+        ring.tail = 0
+        set_next(g, g.first_ring + i, INF)
 
 
 # --- back-offs: a binary heap of (time, seq, call that holds the place)
 
 
-@compiled
-def backoff_add(g, t, seq, c):
-    n = g.backoffs_used
-    g.backoffs_used = n + 1
-    while n > 0:
-        up = (n - 1) >> 1
-        above = _backoff(g.backoffs, up)
-        if above.at < t or (above.at == t and above.seq < seq):
-            break
-        _move(_backoff(g.backoffs, inside(n, g.backoffs_n)), above.at, above.seq, above.call)
-        n = up
-    _move(_backoff(g.backoffs, inside(n, g.backoffs_n)), t, seq, c)
-    if n == 0:
-        set_next(g, g.backoff_source, t)
-
-
 @forced
-def _move(to, at, seq, call):
+def _move_backoff(to, at, seq, call):
     to.at = at
     to.seq = seq
     to.call = call
 
 
 @compiled
+def backoff_add(g, t, seq, c):
+    n = g.backoffs_used
+    g.backoffs_used = n + 1
+    if n == 0 or t < backoff_at(g, 0).at:
+        set_next(g, g.backoff_source, t)
+    while n > 0:
+        up = (n - 1) >> 1
+        above = backoff_at(g, up)
+        if above.at < t or (above.at == t and above.seq < seq):
+            break
+        _move_backoff(backoff_at(g, n), above.at, above.seq, above.call)
+        n = up
+    _move_backoff(backoff_at(g, n), t, seq, c)
+
+
+@compiled
 def backoff_take(g):
     """Remove the first back-off; return its call, -1 if that died meanwhile (its caller was lost)."""
-    first = _backoff(g.backoffs, 0)
+    first = backoff_at(g, 0)
     c = first.call
     held = call_at(g, c)
-    if held.seq != first.seq or held.place != layout.BACKING_OFF:
+    if held.seq != first.seq or held.place != BACKING_OFF:
         c = -1
     n = g.backoffs_used - 1
     g.backoffs_used = n
-    last = _backoff(g.backoffs, inside(n, g.backoffs_n))
+    last = backoff_at(g, n)
     t, seq, call = last.at, last.seq, last.call
     at = 0
     while True:
         down = 2 * at + 1
         if down >= n:
             break
-        below = _backoff(g.backoffs, down)
+        below = backoff_at(g, down)
         if down + 1 < n:
-            other = _backoff(g.backoffs, down + 1)
+            other = backoff_at(g, down + 1)
             if other.at < below.at or (other.at == below.at and other.seq < below.seq):
                 down += 1
                 below = other
         if t < below.at or (t == below.at and seq < below.seq):
             break
-        _move(_backoff(g.backoffs, at), below.at, below.seq, below.call)
+        _move_backoff(backoff_at(g, at), below.at, below.seq, below.call)
         at = down
-    _move(_backoff(g.backoffs, at), t, seq, call)
-    set_next(g, g.backoff_source, first.at if n > 0 else INF)
+    _move_backoff(backoff_at(g, at), t, seq, call)
+    set_next(g, g.backoff_source, backoff_at(g, 0).at if n > 0 else INF)
     return c
 
 
-# --- processor sharing: a heap of (goal, seq, call) for each replica
+# --- processor sharing: the jobs of a replica that work, in no order, and which of them is done first
 
 
 @forced
@@ -304,79 +274,113 @@ def share_advance(replica, t):
 
 
 @forced
-def share_speed(replica):
-    n = replica.working
-    if replica.cpu == 0 or n * 1000 <= replica.cpu:
-        return 65536
-    v = quotient(replica.cpu * 65536, n * 1000)
-    return v if v > 1 else 1
-
-
-@forced
 def share_next(g, r, replica):
     """Recompute speed and next completion after a change at `replica.last`."""
-    replica.speed = share_speed(replica)
-    if replica.working == 0:
+    n = replica.working
+    if n == 0:
         replica.virtual = 0
+        replica.speed = 65536
         set_next(g, r, INF)
         return
-    left = _job(g.jobs, r * g.jobs_each).goal - replica.virtual
+    left = replica.least - replica.virtual
     left = left if left > 0 else 0
-    v = replica.speed
-    wait = (left + 65535) >> 16 if v == 65536 else quotient(left + v - 1, v)
+    wait = (left + 65535) >> 16
+    v = 65536
+    if n > replica.full:
+        v = quotient(replica.cpu * 65536, n * 1000)
+        v = v if v > 1 else 1
+        wait = quotient(left + v - 1, v)
+    replica.speed = v
     set_next(g, r, replica.last + wait)
 
 
 @forced
-def share_add(g, r, replica, goal, seq, c):
-    base = r * g.jobs_each
+def share_add(g, replica, goal, seq, c):
+    """A job begins to work; it is done at a goal of virtual work."""
     n = replica.working
     replica.working = n + 1
-    while n > 0:
-        up = (n - 1) >> 1
-        above = _job(g.jobs, base + up)
-        if above.goal < goal or (above.goal == goal and above.seq < seq):
-            break
-        to = _job(g.jobs, inside(base + n, g.jobs_n))
-        to.goal = above.goal
-        to.seq = above.seq
-        to.call = above.call
-        n = up
-    to = _job(g.jobs, inside(base + n, g.jobs_n))
-    to.goal = goal
-    to.seq = seq
-    to.call = c
+    _set_goal(g, replica.jobs + n, goal)
+    _set_job(g, replica.jobs + n, c)
+    first = n == 0 or goal < replica.least
+    if n > 0 and goal == replica.least:
+        first = seq < call_at(g, _job(g, replica.jobs + replica.top)).seq
+    if first:
+        replica.least = goal
+        replica.top = n
 
 
 @forced
-def share_take(g, r, replica):
-    """Remove the job with the least (goal, seq); return its call."""
-    base = r * g.jobs_each
-    c = _job(g.jobs, base).call
-    n = replica.working - 1
-    replica.working = n
-    last = _job(g.jobs, inside(base + n, g.jobs_n))
-    goal, seq, call = last.goal, last.seq, last.call
-    at = 0
-    while True:
-        down = 2 * at + 1
-        if down >= n:
-            break
-        below = _job(g.jobs, base + down)
-        if down + 1 < n:
-            other = _job(g.jobs, base + down + 1)
-            if other.goal < below.goal or (other.goal == below.goal and other.seq < below.seq):
-                down += 1
-                below = other
-        if goal < below.goal or (goal == below.goal and seq < below.seq):
-            break
-        to = _job(g.jobs, base + at)
-        to.goal = below.goal
-        to.seq = below.seq
-        to.call = below.call
-        at = down
-    to = _job(g.jobs, base + at)
-    to.goal = goal
-    to.seq = seq
-    to.call = call
+def share_take(g, replica):
+    """Remove the job with the least (goal, seq); return its call.
+
+    The next one is looked for before anything is moved: goals that were just written cannot be read many at a time
+    without waiting for them.
+    """
+    first = replica.jobs
+    top = first + replica.top
+    last = first + replica.working - 1
+    c = _job(g, top)
+    replica.working -= 1
+    if last > first:
+        found = _next_top(g, replica, first, top, last)
+        replica.top = (top if found == last else found) - first
+        _set_goal(g, top, _goal(g, last))
+        _set_job(g, top, _job(g, last))
+    _set_goal(g, last, INF)
     return c
+
+
+@forced
+def _next_top(g, replica, first, top, last):
+    """Find the place, from first to last, of the job with the least (goal, seq) but the one at the top."""
+    if last - first >= LANES:
+        return _next_top_of_many(g, replica, first, top, last)
+    least = least_but(g, first, top)
+    lanes = equal_but(g, first, top, least)
+    replica.least = least
+    if (lanes & (lanes - 1)) != 0:
+        return _first_of_equals(g, first, top, last, least)
+    return first + trailing_zeros(lanes)
+
+
+@compiled
+def _next_top_of_many(g, replica, first, top, last):
+    apart()
+    least = least_but(g, first, top)
+    at = first + LANES
+    while at <= last:
+        other = least_but(g, at, top)
+        least = other if other < least else least
+        at += LANES
+    replica.least = least
+    found = -1
+    at = first
+    while at <= last:
+        lanes = equal_but(g, at, top, least)
+        if lanes != 0:
+            if found >= 0 or (lanes & (lanes - 1)) != 0:
+                return _first_of_equals(g, first, top, last, least)
+            found = at + trailing_zeros(lanes)
+        at += LANES
+    return found
+
+
+@compiled
+def _first_of_equals(g, first, top, last, goal):
+    """Of the jobs with a goal, but the one at the top, the place of the one with the least seq."""
+    apart()
+    found = -1
+    for at in range(first, last + 1):
+        if at == top or _goal(g, at) != goal:
+            continue
+        if found < 0 or call_at(g, _job(g, at)).seq < call_at(g, _job(g, found)).seq:
+            found = at
+    return found
+
+
+@forced
+def share_clear(g, replica):
+    """All jobs of a replica are gone."""
+    for place in range(replica.jobs, replica.jobs + replica.working):
+        _set_goal(g, place, INF)
+    replica.working = 0

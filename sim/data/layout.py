@@ -10,9 +10,28 @@ import numpy as np
 from sim.data.commands import Balancer, Outcome, ReplicaState, Status
 
 
-def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "", size: int = 0) -> np.dtype[Any]:
-    """Record of 64-bit integers, 32-bit integers, floats and stream keys; `size` pads it to so many bytes."""
-    kinds = ((words, np.int64), (floats, np.float64), (keys, np.uint64), (halves, np.int32))
+def _record(
+    words: str = "",
+    halves: str = "",
+    floats: str = "",
+    keys: str = "",
+    *,
+    more: str = "",
+    rest: str = "",
+    size: int = 0,
+) -> np.dtype[Any]:
+    """Record of 64-bit integers, floats, keys, 32-bit integers, then more of both, padded to `size` bytes.
+
+    What is used together is named together, so that it lies in one cache line.
+    """
+    kinds = (
+        (words, np.int64),
+        (floats, np.float64),
+        (keys, np.uint64),
+        (halves, np.int32),
+        (more, np.int64),
+        (rest, np.int32),
+    )
     fields = [(name, np.dtype(kind)) for names, kind in kinds for name in names.split()]
     unused = size - np.dtype(fields, align=True).itemsize
     padding = [(f"padding{i}", np.dtype(np.int32)) for i in range(unused // 4)]
@@ -22,55 +41,57 @@ def _record(words: str = "", halves: str = "", floats: str = "", keys: str = "",
 # Tables are named by their plural, with their length in `<table>_n`; each name is an address.
 TABLES: Final = (
     *("stations", "replicas", "edges", "owners", "windows", "caches", "probes", "probe_stations", "databases"),
-    *("rings", "jobs", "listed", "outstanding", "turns", "entry_stations", "work_keys", "pick_keys", "backoff_keys"),
-    *("tree", "agenda", "backoffs", "calls", "requests", "arrivals", "counts", "cells", "marks", "positions"),
+    *("rings", "goals", "jobs", "listed", "connections", "turns", "entry_stations"),
+    *("work_keys", "pick_keys", "backoff_keys", "columns", "drawn", "drawing", "tree", "agenda", "backoffs"),
+    *("calls", "requests", "positions", "arrivals", "counts", "cells", "marks"),
     *("finished", "rows", "probed", "loads", "bins"),
 )
 
 STATE: Final = _record(
-    " ".join(TABLES)
-    + " "
-    + " ".join(f"{name}_n" for name in TABLES)
-    + """
-    now second_end seq events watch
-    free_call free_request live_calls live_requests joined
-    agenda_head agenda_tail agenda_mask
+    """
+    now second_end seq events watch arrival_key arrival arrival_first arrivals_fed
+    free_call free_request live_calls live_requests joined agenda_head agenda_tail agenda_mask
     dns trading sending idempotent clients ttl
-    arrival arrival_first arrivals_fed arrival_key
-    backoffs_used leaves source_bits never first_ring first_timeout backoff_source first_arrival
-    station_count replica_count edge_count class_count database_count region_count ring_count jobs_each window_each
+    next_drawn first_kept column_count
+    backoffs_used leaves source_bits never first_ring backoff_source first_arrival
+    station_count replica_count edge_count class_count database_count region_count ring_count window_each
     intended sent ok failed unknown attempts
     finished_used rows_used probed_used loads_used bins_used
-    """,
-    keys="client_key",
+    """
+    + " ".join(TABLES)
+    + " "
+    + " ".join(f"{name}_n" for name in TABLES),
 )
 
 STATION: Final = _record(
     "slots queue_capacity queue_patience warm_milli warm_time work_kind",
-    "database edge first places listed",
+    "database edge first places listed column ring",
     "work_scale work_sigma",
 )
 REPLICA: Final = _record(
-    "virtual last speed cpu slow warm_until ok failed accepted delivered work",
-    "station state listed busy head tail waiting working connections pool_head pool_tail pool_waiting",
+    "virtual last speed least",
+    "working busy waiting station state full jobs top",
+    more="accepted ok work warm_until",
+    rest="slow cpu connections pool_waiting head tail pool_head pool_tail listed failed turned_away",
+    size=192,
 )
 EDGE: Final = _record(
     "timeout backoff budget burst open_time window threshold pool_patience",
-    "target sync balancer retries pool pool_queue cut counted",
+    "target sync balancer retries pool pool_queue cut counted guarded column timeout_ring pool_ring",
     size=128,
 )
 OWNER: Final = _record("tokens until", "breaker results failures place")
 CACHE: Final = _record("expiry", "region ignores")
-PROBE: Final = _record("phase spacing end timeout next", "region chain writes down up run fired")
+PROBE: Final = _record("phase spacing end timeout next", "region chain writes down up run fired ring")
 DATABASE: Final = _record("wal forked", "writable gate origin")
 RING: Final = _record("entries head tail limit most", "kind")
 ENTRY: Final = _record("deadline seq", "call")
-JOB: Final = _record("goal seq", "call")
 BACKOFF: Final = _record("at seq", "call")
 AGENDA: Final = _record("", "what a b")
+COLUMN: Final = _record("kind which step", "", "scale sigma", "key")
 CALL: Final = _record(
-    "seq issued deadline accepted work lineage",
-    "request edge owner parent child next replica outstanding station attempt place detached connected trial",
+    "seq issued deadline accepted work lineage index row",
+    "request edge owner parent place detached connected trial child replica connection station attempt next kind",
     size=128,
 )
 REQUEST: Final = _record("index intended", "kind attempts timed_out live done client next station replica", size=64)
@@ -134,14 +155,27 @@ POOL_PATIENCE: Final = 1
 QUEUE_PATIENCE: Final = 2
 CALL_TIMEOUT: Final = 3
 
-# --- histograms: 128 bins an octave, up to 2^63; marks tell which blocks of bins hold something
+# --- histograms: 128 bins an octave, up to 2^63
 BINS: Final = 57 * 128
 BLOCK: Final = 64
-BLOCKS: Final = BINS // BLOCK
 OWN: Final = 0
 CALLER: Final = 1
 PATH: Final = 2
 
+# --- draws of class 0, made ahead: so many requests at a time, so many kept
+AHEAD: Final = 128
+WINDOW: Final = 2048
+CLIENT: Final = 0
+LOGNORMAL: Final = 1
+EXPONENTIAL: Final = 2
+PICK: Final = 3
+
+# --- connections of a replica over an edge, packed with its number; not listed: beyond all counts
+UNLISTED: Final = 1 << 62
+ONE_CONNECTION: Final = 1 << 32
+
+LANES: Final = 8  # goals of a replica are looked at so many at a time
+MOST_JOBS: Final = (1 << 31) - 1  # that work at full speed where each has a core of its own
 INF: Final = 1 << 62
 SECOND: Final = 1_000_000_000
 

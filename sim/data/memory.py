@@ -13,8 +13,10 @@ from sim.data.system import System
 Table = NDArray[Any]
 
 FIRST_CALLS = 1 << 12
-FIRST_RING = 1 << 7
+FIRST_RING = 1 << 12
+LEAST_LEAVES_BITS = 7  # of the tree: as many levels as kernel_state goes up without asking
 MOST_CALLS = 1 << 26
+COLUMN_FIELDS = ("kind", "which", "step", "scale", "sigma", "key")
 _COUNTED = (Balancer.LEAST_CONNECTIONS, Balancer.POWER_OF_TWO)
 WIDTHS = {
     "finished": layout.FINISHED_WIDTH,
@@ -38,14 +40,16 @@ class Memory:
         self.tables: dict[str, Table] = {}
         self._ring_entries: list[Table] = []
         self._globals(system)
-        self._stations(system)
+        columns = _Columns()
+        self._stations(system, columns)
         self._replicas(system)
-        self._edges(system)
+        self._edges(system, columns)
+        self._draws(columns)
         self._clients(system)
         self._probes(system)
         self._databases(system)
-        self._occurrences(system)
-        self._output(system)
+        self._occurrences()
+        self._output()
         self._enlarge_calls(FIRST_CALLS)
         self._enlarge_requests(FIRST_CALLS)
         kernel_commands.begin(self.address)
@@ -84,14 +88,28 @@ class Memory:
         if self["backoffs_n"] < self["backoffs_used"] + self["live_calls"] + FIRST_CALLS:
             self.put("backoffs", _longer(self.tables["backoffs"], 2 * self["backoffs_n"]))
 
-    def allow_slots(self, slots: int) -> None:
-        """Make room for so many jobs working at a replica."""
-        each = self["jobs_each"]
-        if slots > each:
-            jobs = np.zeros((self["replica_count"], slots), dtype=layout.JOB)
-            jobs[:, :each] = self.tables["jobs"].reshape(-1, each)
-            self.put("jobs", jobs.ravel())
-            self["jobs_each"] = slots
+    def allow_slots(self, station: int, slots: int) -> None:
+        """Make room for so many jobs working at each replica of a station."""
+        if slots > self._most_slots[station]:
+            self._most_slots[station] = slots
+            self._jobs()
+
+    def _jobs(self) -> None:
+        """Places for the jobs that work at each replica; an odd number of cache lines keeps their beginnings apart."""
+        replicas = self.tables["replicas"]
+        lines = -(-self._most_slots[replicas["station"]] // layout.LANES) | 1
+        first = np.concatenate([[0], np.cumsum(lines * layout.LANES)])
+        goals = _aligned(first[-1])
+        goals[:] = layout.INF
+        jobs = np.zeros(first[-1], dtype=np.int32)
+        for replica, at in zip(replicas, first, strict=False):
+            n, old = int(replica["working"]), int(replica["jobs"])
+            if n:
+                goals[at : at + n] = self.tables["goals"][old : old + n]
+                jobs[at : at + n] = self.tables["jobs"][old : old + n]
+            replica["jobs"] = at
+        self.put("goals", goals)
+        self.put("jobs", jobs)
 
     def _globals(self, system: System) -> None:
         counts = {
@@ -115,11 +133,11 @@ class Memory:
         }
         for name, value in counts.items():
             self[name] = value
-        self.state["client_key"] = system.client_key
+        self._client_key = system.client_key
         for table in ("work_keys", "pick_keys", "backoff_keys"):
             self.put(table, getattr(system, table[:-1]).astype(np.uint64).ravel())
 
-    def _stations(self, system: System) -> None:
+    def _stations(self, system: System, columns: "_Columns") -> None:
         count = self["station_count"]
         table = np.zeros(count, dtype=layout.STATION)
         for name in (
@@ -138,12 +156,15 @@ class Memory:
         table["first"] = np.searchsorted(system.replica_station, np.arange(count), side="left")
         table["places"] = np.bincount(system.replica_station, minlength=count)
         table["listed"] = np.bincount(system.replica_station[system.initial_listed], minlength=count)
+        for s, station in enumerate(table):
+            station["column"] = columns.of_work(system, s)
+        self._most_slots = system.slots.astype(np.int64)
         self.put("stations", table)
         self.put("entry_stations", system.entry_station.astype(np.int64))
         self.put("counts", np.zeros(count, dtype=layout.COUNTS))
         rows = (count + 1) * 3
         self.put("cells", np.zeros(rows * layout.BINS, dtype=np.int32))
-        self.put("marks", np.zeros(rows * layout.BLOCKS, dtype=np.uint8))
+        self.put("marks", np.zeros(rows, dtype=np.uint8))
 
     def _replicas(self, system: System) -> None:
         table = np.zeros(self["replica_count"], dtype=layout.REPLICA)
@@ -151,6 +172,7 @@ class Memory:
         table["state"] = system.initial_state
         table["listed"] = system.initial_listed
         table["cpu"] = system.initial_cpu_milli
+        table["full"] = np.where(table["cpu"] > 0, table["cpu"] // 1000, layout.MOST_JOBS)
         table["slow"] = 1000
         table["speed"] = 65536
         self.put("replicas", table)
@@ -160,12 +182,11 @@ class Memory:
             mine = places[system.initial_listed[places]]
             listed[station["first"] : station["first"] + len(mine)] = mine
         self.put("listed", listed)
-        self["jobs_each"] = max(1, int(system.slots.max()))
-        self.put("jobs", np.zeros(len(table) * self["jobs_each"], dtype=layout.JOB))
+        self._jobs()
 
-    def _edges(self, system: System) -> None:
+    def _edges(self, system: System, columns: "_Columns") -> None:
         table = np.zeros(self["edge_count"], dtype=layout.EDGE)
-        columns = {
+        fields = {
             "timeout": system.edge_timeout,
             "backoff": system.backoff_base,
             "budget": system.budget_milli,
@@ -181,12 +202,24 @@ class Memory:
             "pool": system.pool_size,
             "pool_queue": system.pool_queue,
             "counted": np.isin(system.edge_balancer, _COUNTED),
+            "guarded": (system.breaker_window > 0) | (system.budget_milli >= 0),
         }
-        for name, column in columns.items():
-            table[name] = column
+        for name, values in fields.items():
+            table[name] = values
+        for e, edge in enumerate(table):
+            edge["column"] = columns.of_picks(system, e)
         self.put("edges", table)
-        self.put("outstanding", np.zeros(len(table) * self["replica_count"], dtype=np.int64))
+        packed = np.arange(self["replica_count"]) + np.where(system.initial_listed, 0, layout.UNLISTED)
+        self.put("connections", np.tile(packed.astype(np.int64), len(table)))
         self.put("turns", np.zeros(len(table) * self["station_count"], dtype=np.int64))
+
+    def _draws(self, columns: "_Columns") -> None:
+        """Draws made ahead: what each column is, and the rows of the last requests."""
+        self.put("columns", columns.table(self._client_key))
+        self["column_count"] = len(self.tables["columns"])
+        self["first_kept"] = -layout.WINDOW
+        self.put("drawing", np.zeros(layout.AHEAD, dtype=np.float64))
+        self.put("drawn", np.zeros(layout.WINDOW * self["column_count"], dtype=np.float64))
 
     def _clients(self, system: System) -> None:
         """Budgets and breakers of clients, then replicas; DNS caches of clients, then probe classes."""
@@ -221,29 +254,29 @@ class Memory:
         table["origin"] = -1
         self.put("databases", table)
 
-    def _occurrences(self, system: System) -> None:
-        """Rings, back-offs and the tree of what comes next; sources are numbered in the order of kinds."""
-        edges, stations, classes = self["edge_count"], self["station_count"], self["class_count"]
-        kinds = [layout.POOL_PATIENCE] * edges + [layout.QUEUE_PATIENCE] * stations
-        kinds += [layout.CALL_TIMEOUT] * (edges + classes)
-        rings = np.zeros(len(kinds), dtype=layout.RING)
-        rings["kind"] = kinds
-        self.put("rings", rings)
+    def _occurrences(self) -> None:
+        """Rings of deadlines, back-offs and the tree of what comes next; sources are numbered in the order of kinds."""
+        edges, stations, probes = (self.tables[name] for name in ("edges", "stations", "probes"))
+        delays = _Delays()
+        edges["pool_ring"] = delays.rings(layout.POOL_PATIENCE, edges["pool_patience"])
+        stations["ring"] = delays.rings(layout.QUEUE_PATIENCE, stations["queue_patience"])
+        edges["timeout_ring"] = delays.rings(layout.CALL_TIMEOUT, edges["timeout"])
+        probes["ring"] = delays.rings(layout.CALL_TIMEOUT, probes["timeout"])
+        self.put("rings", delays.table())
         self.put("backoffs", np.zeros(2 * FIRST_CALLS, dtype=layout.BACKOFF))
         replicas = self["replica_count"]
-        self["ring_count"] = len(kinds)
+        self["ring_count"] = len(self.tables["rings"])
         self["first_ring"] = replicas
-        self["first_timeout"] = edges + stations
-        self["backoff_source"] = replicas + len(kinds)
+        self["backoff_source"] = replicas + self["ring_count"]
         self["first_arrival"] = self["backoff_source"] + 1
-        bits = (self["first_arrival"] + classes - 1).bit_length()
+        bits = max(LEAST_LEAVES_BITS, (self["first_arrival"] + self["class_count"] - 1).bit_length())
         self["source_bits"] = bits
         self["leaves"] = 1 << bits
         self["never"] = layout.INF >> bits
         self.put("tree", np.full(2 << bits, layout.INF, dtype=np.int64))
         self.put("arrivals", np.zeros(0, dtype=np.int64))
 
-    def _output(self, system: System) -> None:
+    def _output(self) -> None:
         stations = self["station_count"]
         lengths = {
             "finished": 8 * FIRST_CALLS,
@@ -262,13 +295,11 @@ class Memory:
                 f"{self['live_calls']:,} calls are open at {self['now']} ns, at most {MOST_CALLS:,} fit"
             )
         calls, known = self._enlarged("calls", count, layout.CALL, "free_call")
-        calls["seq"][known:] = -1
         calls["place"][known:] = layout.FREE
         agenda = 1 << (4 * (count + self["replica_count"])).bit_length()
         self.put("agenda", np.zeros(agenda, dtype=layout.AGENDA))
         self["agenda_mask"] = agenda - 1
-        old = self._ring_entries
-        self._ring_entries = []
+        old, self._ring_entries = self._ring_entries, []
         for i, ring in enumerate(self.tables["rings"]):
             entries = np.empty(2 * count, dtype=layout.ENTRY)
             if old:
@@ -276,15 +307,15 @@ class Memory:
             self._ring_entries.append(entries)
             ring["entries"] = entries.ctypes.data
             ring["most"] = len(entries)
-            ring["limit"] = max(ring["limit"], FIRST_RING)
+            ring["limit"] = max(ring["limit"], min(FIRST_RING, len(entries)))
 
     def _enlarge_requests(self, count: int) -> None:
-        """More requests, and the positions of their rows in each timeline."""
-        known = len(self.tables["positions"]) if "positions" in self.tables else 0
-        positions = np.zeros(count * self["database_count"], dtype=np.int64)
-        if known:
-            positions[:known] = self.tables["positions"]
-        self.put("positions", positions)
+        """More requests, and the position of each one's row in each timeline."""
+        positions = np.zeros((self["database_count"], count), dtype=np.int64)
+        if "positions" in self.tables:
+            known = self["requests_n"]
+            positions[:, :known] = self.tables["positions"].reshape(-1, known)
+        self.put("positions", positions.ravel())
         self._enlarged("requests", count, layout.REQUEST, "free_request")
 
     def _enlarged(self, name: str, count: int, dtype: np.dtype[Any], head: str) -> tuple[Table, int]:
@@ -298,6 +329,72 @@ class Memory:
         self[head] = known
         self.put(name, table)
         return self.tables[name], known
+
+
+class _Columns:
+    """What is drawn ahead for class 0; equal draws share a column, so a service has one for all regions."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[object, ...], int] = {}
+
+    def _add(self, kind: int, key: np.uint64, scale: float = 0.0, sigma: float = 0.0, which: int = 0) -> int:
+        """Return the number of a column; column 0 is the client."""
+        return self._known.setdefault((kind, which, float(scale), float(sigma), int(key)), len(self._known) + 1)
+
+    def of_work(self, system: System, station: int) -> int:
+        """Column of a station's own work, -1: nothing is drawn."""
+        kind = layout.EXPONENTIAL if system.work_kind[station] == 1 else layout.LOGNORMAL
+        if kind == layout.LOGNORMAL and system.work_sigma[station] == 0.0:
+            return -1
+        return self._add(kind, system.work_key[0, station], system.work_scale[station], system.work_sigma[station])
+
+    def of_picks(self, system: System, edge: int) -> int:
+        """Column of the first of an edge's picks, -1: nothing is drawn."""
+        key = system.pick_key[0, edge]
+        if system.edge_balancer[edge] == Balancer.RANDOM:
+            return self._add(layout.PICK, key)
+        if system.edge_balancer[edge] == Balancer.POWER_OF_TWO:
+            first = self._add(layout.PICK, key, sigma=1.0)
+            self._add(layout.PICK, key, sigma=1.0, which=1)
+            return first
+        return -1
+
+    def table(self, client_key: np.uint64) -> Table:
+        """All columns."""
+        rows = np.zeros(len(self._known) + 1, dtype=layout.COLUMN)
+        rows["step"] = 1
+        rows["key"][0] = client_key
+        for (kind, which, scale, sigma, key), number in self._known.items():
+            step = 2 if kind == layout.PICK else 1
+            for name, value in zip(COLUMN_FIELDS, (kind, which, step, scale, sigma, key), strict=True):
+                rows[name][number] = value
+        return rows
+
+
+class _Delays:
+    """A ring for each delay of each kind, numbered in the order of kinds; kinds must come in their order."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[int, int], int] = {}
+
+    def rings(self, kind: int, delays_ns: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Ring of each delay, -1 where there is none."""
+        known = self._known
+        return np.array([known.setdefault((kind, d), len(known)) if d > 0 else -1 for d in delays_ns.tolist()])
+
+    def table(self) -> Table:
+        """All rings, empty."""
+        rings = np.zeros(len(self._known), dtype=layout.RING)
+        rings["kind"] = [kind for kind, _ in self._known]
+        return rings
+
+
+def _aligned(count: int) -> NDArray[np.int64]:
+    """Integers that begin with a cache line."""
+    line = 64 // 8
+    room = np.empty(count + line, dtype=np.int64)
+    skipped = -room.ctypes.data // 8 % line
+    return room[skipped : skipped + count]
 
 
 def _longer(table: Table, count: int) -> Table:

@@ -1,10 +1,8 @@
 """The draws of the data plane's page, section 2, by what they are for."""
 
-import math
-
 import numpy as np
 
-from sim.data.draws import attempt_key, exponential, normal, uniform
+from sim.data.draws import attempt_key, exp, exponential, normal, uniform
 from sim.data.system import U64, System
 from sim.reference.things import Call, Station
 
@@ -40,7 +38,7 @@ class Chances:
         if station.exponential_work:
             return max(1, int(station.work_scale * exponential(key, call.request.index)))
         z = normal(key, call.request.index)
-        return max(1, int(station.work_scale * math.exp(station.work_sigma * z)))
+        return max(1, int(station.work_scale * exp(station.work_sigma * z)))
 
     def pick(self, call: Call, which: int, among: int) -> int:
         """Position of the balancer's first (0) or second (1) pick among so many replicas."""
