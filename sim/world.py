@@ -219,6 +219,5 @@ class World:
         give_up_ns = context.now_ns + CLEAN_UP_NS
         while self._faults.going and context.now_ns < give_up_ns:
             self._advance(context.now_ns + SECOND)
-            self._plane.drain()
         for name in sorted(self._faults.going):
             context.mark("left_behind", name, what=name)
