@@ -39,6 +39,9 @@ format: .venv/test ## format the code
 test: lint ## every test that needs no Docker
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-deep: .venv/test ## wrong kernels must be caught, and bounds checked: when sim/data changed (20 minutes)
+	@$(BIN)/python -m tests.deep
+
 bench: .venv/test ## measure speed and memory, write docs/performance.md (20 minutes)
 	@$(BIN)/python -m tests.bench
 
@@ -57,4 +60,4 @@ lock: ## pin every dependency with hashes (needs uv)
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo lint format test bench bench-gates docs lock clean
+.PHONY: help install demo lint format test test-deep bench bench-gates docs lock clean

@@ -1,0 +1,224 @@
+"""Cases that the reference has played once, and a kernel that must say the same: `python -m tests.deep.battery`.
+
+`write FILE` plays the reference; `compare FILE` plays the kernel of the `sim` package found first and prints one
+line of JSON: which case differed first, or that none did.
+"""
+
+import json
+import pickle
+import resource
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from random import Random
+
+import numba.core.errors
+
+import sim
+from sim.data.commands import Balancer, Command
+from sim.data.event_plane import EventPlane
+from sim.data.plane import DataPlane
+from sim.data.system import I64, System
+from sim.reference.check import Facts, Feeding, differences, play
+from sim.reference.reference_plane import ReferencePlane
+from tests.contract.features import arrivals_of, build, default_balancer
+from tests.properties.generated import Case, generate
+from tests.properties.systems import MS, US, S, SystemBuilder, Timed, bursty_arrivals, poisson_arrivals
+
+GENERATED = 120
+PAIRS = (
+    ("retry", "budget"),
+    ("breaker", "client timeout"),
+    ("queue timeout", "sync call"),
+    ("least connections", "power of two"),
+    ("slowdown", "round robin"),
+    ("pod lost", "database failover"),
+    ("sync call", "breaker"),
+)
+PLAY_CPU_S = 40  # the battery needs about 2 s; what is far from its end then will not end
+MEMORY_BYTES = 6 << 30
+
+
+@dataclass(frozen=True)
+class Played:
+    """A case and what the reference said about it: facts, positions of the write-ahead log."""
+
+    name: str
+    case: Case
+    facts: Facts
+    wal: list[list[int]]
+
+
+def made_cases() -> Iterator[tuple[str, Case]]:
+    """Cases made for what generated ones seldom meet, and pairs of features."""
+    yield "commands", _commands()
+    yield "gate and fork", _gate_and_fork()
+    yield "ties", _ties()
+    yield "breaker on a grid", _breaker_on_a_grid()
+    for number, pair in enumerate(PAIRS):
+        arrivals = arrivals_of(600, number)
+        on = frozenset(pair)
+        end = int(arrivals[-1])
+        played = build(on, end, number, default_balancer(on))
+        yield " + ".join(pair), Case(played.system, played.script, arrivals, end + S, Feeding())
+
+
+def _commands() -> Case:
+    """Two regions with databases, a pool between them, and most commands at instants at which other things occur."""
+    builder = SystemBuilder(regions=2, clients=9, dns_ttl=20 * MS, databases=2, unwritable=(1,))
+    station = {"slots": 3, "queue_capacity": 20, "queue_patience": 8 * MS, "warm_time": 100 * MS}
+    entry = builder.station("entry", replicas=3, work_scale=0.8 * MS, entry=True, **station)
+    store = builder.station("store", slots=6, work_scale=0.5 * MS, database_of=0)
+    other = builder.station("store", region=1, slots=6, work_scale=0.5 * MS, database_of=1)
+    builder.client_edge(edge_balancer=Balancer.LEAST_CONNECTIONS, edge_timeout=15 * MS, max_retries=2)
+    edge = builder.edge(entry, store, edge_timeout=10 * MS, pool_size=3, pool_queue=5, pool_patience=4 * MS)
+    builder.probe(stations=(entry, other), spacing=3 * MS, timeout=10 * MS, end=402 * MS, writes=True)
+    builder.probe(stations=(entry, other), spacing=5 * MS, timeout=5 * MS, end=400 * MS, chain=False, region=0)
+    script = [
+        Timed(40 * MS, Command.WARM, 0, 90 * MS),
+        Timed(60 * MS, Command.DNS, 1),
+        Timed(80 * MS, Command.DNS, 0),
+        Timed(100 * MS, Command.POOL, edge, 1),
+        Timed(130 * MS, Command.POOL, edge, 6),
+        Timed(150 * MS, Command.SLOTS, entry, 1),
+        Timed(170 * MS, Command.LIST, 0, 0),
+        Timed(180 * MS, Command.SLOTS, entry, 9),
+        Timed(200 * MS, Command.LOSE, 1, 1),
+        Timed(210 * MS, Command.CUT, edge, 1),
+        Timed(240 * MS, Command.CUT, edge, 0),
+        Timed(250 * MS, Command.LOSE, 2, 0),
+        Timed(260 * MS, Command.TRADING, 0),
+        Timed(270 * MS, Command.TRADING, 1),
+    ]
+    watches = ((1, 2, 2), (2, 3, 1))
+    return Case(builder.build(), script, poisson_arrivals(3_000, 900), 1 * S, Feeding(watches=watches))
+
+
+def _gate_and_fork() -> Case:
+    """Commits wait while clients try again at a fork: which rows are old is decided one by one, up to its position."""
+    builder = SystemBuilder(clients=3, databases=2, unwritable=(1,))
+    entry = builder.station("entry", replicas=2, slots=400, work_scale=0.3 * MS, work_sigma=1.0)
+    old = builder.station("store", slots=400, work_scale=0.2 * MS, work_sigma=1.0, database_of=0)
+    new = builder.station("copy", slots=400, work_scale=0.2 * MS, database_of=1)
+    builder.client_edge(edge_timeout=20 * MS, max_retries=4, backoff_base=5 * MS)
+    edge = builder.edge(entry, old)
+    script = [
+        Timed(20 * MS, Command.GATE, 0, 0),
+        Timed(30 * MS, Command.GATE, 0, 1),
+        Timed(40 * MS, Command.GATE, 0, 0),
+        Timed(50 * MS, Command.FORK, 1, 0, 60),
+        Timed(50 * MS, Command.WRITABLE, 1, 1),
+        Timed(50 * MS, Command.TARGET, edge, new),
+        Timed(70 * MS, Command.LOSE, 2, 1),
+        Timed(75 * MS, Command.GATE, 0, 1),
+    ]
+    return Case(builder.build(), script, poisson_arrivals(2_000, 200), 400 * MS, Feeding(drain_often=True))
+
+
+def _ties() -> Case:
+    """Everything takes a whole number of 100 us, so that most instants see several occurrences and horizons."""
+    builder = SystemBuilder(clients=4)
+    station = {"work_sigma": 0.0, "slots": 3, "queue_capacity": 4, "queue_patience": 600 * US}
+    entry = builder.station("entry", replicas=3, work_scale=0.4 * MS, **station)
+    inner = builder.station("inner", replicas=2, work_scale=0.3 * MS, cpu_milli=1500, **station)
+    builder.client_edge(
+        edge_balancer=Balancer.LEAST_CONNECTIONS, edge_timeout=2 * MS, max_retries=3, budget_milli=500, budget_burst=2
+    )
+    balancer = Balancer.POWER_OF_TWO
+    builder.edge(entry, inner, edge_balancer=balancer, edge_timeout=1 * MS, max_retries=2, backoff_base=0)
+    splits = tuple(range(0, 100 * MS, 500 * US))
+    script = [Timed(t, Command.STATE, 0, t // (10 * MS) % 2) for t in range(10 * MS, 100 * MS, 10 * MS)]
+    return Case(builder.build(), script, bursty_arrivals(7_000, 700), 2 * S, Feeding(chunk=50, splits=splits))
+
+
+def _breaker_on_a_grid() -> Case:
+    """Breakers open, try and close at instants at which calls are made."""
+    builder = SystemBuilder(clients=2)
+    builder.station("entry", replicas=2, work_sigma=0.0, work_scale=0.5 * MS, slots=1, queue_capacity=1)
+    builder.client_edge(
+        edge_timeout=900 * US,
+        max_retries=1,
+        backoff_base=0,
+        breaker_window=4,
+        breaker_threshold_milli=500,
+        breaker_open=1 * MS,
+    )
+    return Case(builder.build(), [], bursty_arrivals(6_000, 900), 2 * S, Feeding())
+
+
+def positions(plane: DataPlane, system: System, facts: Facts) -> list[list[int]]:
+    """Positions of each timeline now, and at each tenth commit (strictly before it)."""
+    instants = [int(t) for t in facts.columns["rows_commit_ns"][::10]]
+    return [[plane.wal_position(d), *(plane.wal_position_at(d, t) for t in instants)] for d in range(system.databases)]
+
+
+def play_case(plane: DataPlane, case: Case, positions_too: bool) -> tuple[Facts, list[list[int]]]:
+    """All that a plane says about a case."""
+    facts = play(plane, case.script, case.arrivals, case.until_ns, case.feeding)
+    return facts, positions(plane, case.system, facts) if positions_too else []
+
+
+def write(path: Path) -> None:
+    """Play the reference and keep what it said."""
+    played = [Played(name, case, *play_case(ReferencePlane(case.system), case, True)) for name, case in made_cases()]
+    # Generated scripts fork past the end of a timeline, whose past positions then mean nothing.
+    for seed in range(GENERATED):
+        case = generate(Random(seed), 150)
+        played.append(Played(f"generated {seed}", case, *play_case(ReferencePlane(case.system), case, False)))
+    path.write_bytes(pickle.dumps(played))
+
+
+def first_difference(played: list[Played]) -> str | None:
+    """Describe the first fact in which the kernel differs from the reference."""
+    for one in played:
+        facts, wal = play_case(EventPlane(one.case.system), one.case, bool(one.wal))
+        count, text = differences(facts, one.facts)
+        if count:
+            return f"{one.name}: {text}"
+        if wal != one.wal:
+            return f"{one.name}: positions of the log differ"
+    return None
+
+
+def compile_kernel() -> None:
+    """Compile everything on a system in which nothing happens."""
+    builder = SystemBuilder()
+    builder.station("entry")
+    no_arrivals: I64 = poisson_arrivals(1.0, 0)
+    play(EventPlane(builder.build()), [Timed(0, Command.SEND, 1)], no_arrivals, 1 * S)
+
+
+def _limit_cpu(further_s: int) -> None:
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    limit = int(used.ru_utime + used.ru_stime) + further_s
+    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
+
+
+def compare(path: Path) -> dict[str, object]:
+    """Play the kernel within limits; what came of it."""
+    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    played: list[Played] = pickle.loads(path.read_bytes())
+    said: dict[str, object] = {"sim": sim.__file__, "cases": len(played)}
+    _limit_cpu(300)
+    try:
+        compile_kernel()
+        _limit_cpu(PLAY_CPU_S)
+        return {**said, "difference": first_difference(played)}
+    except (numba.core.errors.NumbaError, ImportError, SyntaxError, NameError) as error:
+        return {**said, "invalid": f"{type(error).__name__}: {error}"}
+    except Exception as error:
+        return {**said, "error": f"{type(error).__name__}: {error}"}
+
+
+def main(arguments: list[str]) -> None:
+    """Write or compare."""
+    actions: dict[str, Callable[[Path], object]] = {"write": write, "compare": compare}
+    said = actions[arguments[0]](Path(arguments[1]))
+    if said is not None:
+        sys.stdout.write(f"{json.dumps(said)}\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

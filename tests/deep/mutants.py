@@ -1,0 +1,163 @@
+"""Wrong kernels, one token each: what is changed, and what the change means.
+
+A text must occur exactly once in its function. `tests/tidy/test_mutants_apply.py` says so when it does not any more:
+then mend the entry here, so that it again means what `meaning` says.
+"""
+
+import io
+import tokenize
+from dataclasses import dataclass
+from pathlib import Path
+
+DATA = Path("sim") / "data"
+
+
+class Stale(ValueError):
+    """A mutant does not fit the sources any more."""
+
+
+@dataclass(frozen=True)
+class Mutant:
+    """One token of a function is another one."""
+
+    file: str
+    function: str
+    old: str
+    new: str
+    meaning: str
+
+    def applied(self, source: str) -> tuple[str, int, tuple[str, str]]:
+        """Return the mutated source, the line that changed, and the token before and after."""
+        start, end = _function(source, self.function, self.file)
+        body = source[start:end]
+        found = body.count(self.old)
+        if found != 1:
+            raise Stale(
+                f"sim/data/{self.file}, {self.function}: {self.old!r} occurs {found} times, expected once. "
+                f"Mend the mutant '{self.meaning}' in tests/deep/mutants.py"
+            )
+        mutated = source[:start] + body.replace(self.old, self.new) + source[end:]
+        line, tokens = _changed(source, mutated, self)
+        return mutated, line, tokens
+
+
+def _function(source: str, name: str, file: str) -> tuple[int, int]:
+    """Where a function of a module begins and ends; "" is the whole module."""
+    if not name:
+        return 0, len(source)
+    start = source.find(f"\ndef {name}(")
+    if start < 0:
+        start = source.find(f"\n    def {name}(")
+    if start < 0:
+        raise Stale(f"sim/data/{file}: no function {name}, expected by a mutant in tests/deep/mutants.py")
+    ends = [source.find(mark, start + 1) for mark in ("\n@", "\ndef ", "\nclass ", "\n    def ", "\n# ---")]
+    return start, min((end for end in ends if end > 0), default=len(source))
+
+
+def _tokens(source: str) -> list[tuple[str, int]]:
+    return [(t.string, t.start[0]) for t in tokenize.generate_tokens(io.StringIO(source).readline)]
+
+
+def _changed(source: str, mutated: str, mutant: Mutant) -> tuple[int, tuple[str, str]]:
+    """Line and the two tokens; refuses a change of anything but one token."""
+    before, after = _tokens(source), _tokens(mutated)
+    differing = [(old[1], (old[0], new[0])) for old, new in zip(before, after, strict=False) if old[0] != new[0]]
+    if len(before) != len(after) or len(differing) != 1:
+        raise Stale(f"sim/data/{mutant.file}: '{mutant.meaning}' changes {len(differing)} tokens, expected one")
+    return differing[0]
+
+
+CALLS, STATE, LOOP, RECORD, COMMANDS = (
+    f"kernel_{part}.py" for part in ("calls", "state", "loop", "record", "commands")
+)
+
+MUTANTS = (
+    # calls: issue, breaker, budget, pool
+    Mutant(CALLS, "issue", "g.attempts += 1", "g.sent += 1", "attempts are counted as requests sent"),
+    Mutant(CALLS, "_admitted", "attempt == 0", "attempt >= 0", "retries add to the budget"),
+    Mutant(CALLS, "_admitted", "tokens < full", "tokens > full", "min for max: the budget has no upper end"),
+    Mutant(CALLS, "_admitted", "t >= owner.until", "t > owner.until", "an open breaker lets no trial pass at its end"),
+    Mutant(CALLS, "_admitted", "breaker = HALF_OPEN", "breaker = CLOSED", "the trial closes the breaker at once"),
+    Mutant(CALLS, "_take_connection", "connections < edge.pool", "connections <= edge.pool", "a connection too many"),
+    Mutant(CALLS, "_take_connection", "< edge.pool_queue", "<= edge.pool_queue", "one waits too many in the pool"),
+    Mutant(CALLS, "_take_connection", "pool_patience > 0", "pool_patience >= 0", "patience 0 is not for ever"),
+    # calls: balancers
+    Mutant(CALLS, "_least_connected", "n < least", "n <= least", "the highest number among equals"),
+    Mutant(CALLS, "_pick", "_outstanding(g, e, b) < ", "_outstanding(g, e, b) <= ", "power of two: b among equals"),
+    Mutant(CALLS, "_pick", "request.index + 1", "request.index + 3", "power of two: the next request's draw"),
+    Mutant(CALLS, "_pick", "g.station_count + s", "g.station_count + e", "the counter of turns is shared by targets"),
+    Mutant(CALLS, "deliver", "layout.REFUSING", "layout.BLACK_HOLE", "a black hole refuses, what refuses is silent"),
+    # calls: accept, work
+    Mutant(CALLS, "_accept", "busy < station.slots", "busy <= station.slots", "a job more than slots"),
+    Mutant(CALLS, "_accept", "< station.queue_capacity", "<= station.queue_capacity", "the queue is one longer"),
+    Mutant(
+        CALLS, "_accept", "replica.tail).next = c", "replica.head).next = c", "the queue is not first in, first out"
+    ),
+    Mutant(CALLS, "_work_of", "replica.slow // 1000", "replica.slow // 1024", "a slowdown in 1/1024"),
+    Mutant(CALLS, "_work_of", "1000 + extra", "1000 - extra", "cold pods are fast"),
+    Mutant(CALLS, "start", "w * 65536", "w * 65535", "the goal of a job is one part in 65536 short"),
+    # calls: results
+    Mutant(CALLS, "_breaker_count", "1 < edge.window", "1 <= edge.window", "the breaker's window is one longer"),
+    Mutant(CALLS, "_breaker_count", "1000 >= edge", "1000 > edge", "the breaker does not open at its threshold"),
+    Mutant(CALLS, "_breaker_count", "call.trial == 1 and", "call.trial == 1 or", "calls from before decide the trial"),
+    Mutant(CALLS, "_breaker_count", "owner.failures = 0", "owner.failures += 0", "failures outlive the window"),
+    Mutant(CALLS, "_breaker_count", "owner.failures -= ", "owner.failures += ", "failures never leave the window"),
+    Mutant(CALLS, "leave_queue", "replica.tail == c", "replica.tail != c", "the queue's end is wrong after a timeout"),
+    Mutant(CALLS, "_release_connection", "connections -= 1", "connections -= 0", "a connection is not released"),
+    Mutant(CALLS, "result", "call.detached == 1", "call.detached == 2", "results of detached calls are not ignored"),
+    Mutant(CALLS, "result", "call.station >= 0", "call.station > 0", "the first station's callers have no latency"),
+    Mutant(CALLS, "_may_retry", "call.attempt >= ", "call.attempt > ", "one retry more"),
+    Mutant(CALLS, "_may_retry", "owner.tokens < 1000", "owner.tokens <= 1000", "the budget's last token is not used"),
+    Mutant(CALLS, "_may_retry", "tokens -= 1000", "tokens -= 0", "a retry takes nothing from the budget"),
+    Mutant(CALLS, "_caller_failed", "TIMEOUT and", "TIMEOUT or", "any failure of a client's attempt is unknown"),
+    Mutant(CALLS, "_retry_later", "(attempt - 1)", "(attempt - 0)", "back-offs are doubled once too often"),
+    Mutant(CALLS, "_retry_later", "lineage * 8", "lineage * 7", "inner retries use other draws"),
+    Mutant(
+        CALLS, "detach", "call.connected = 0", "call.connected += 0", "a lost caller's connection is released later"
+    ),
+    Mutant(
+        CALLS, "timeout", "_breaker_record(g, call, 1, t)", "_breaker_record(g, call, 0, t)", "timeouts are no failures"
+    ),
+    # state: order, sharing
+    Mutant(STATE, "share_next", "left + v - 1", "left + v - 0", "work that ends on a nanosecond ends one later"),
+    Mutant(STATE, "share_add", "above.seq < seq", "above.seq > seq", "equal goals: the later call is done first"),
+    Mutant(STATE, "backoff_add", "above.seq < seq", "above.seq > seq", "equal back-offs: the later call is first"),
+    Mutant(STATE, "entry_alive", "call.deadline == ", "call.deadline <= ", "timeouts that were cancelled occur"),
+    # loop
+    Mutant(LOOP, "_start_next", "busy < station.slots", "busy <= station.slots", "one starts too many after an answer"),
+    Mutant(LOOP, "_pool_next", ").pool:", ").pool_queue:", "connections are handed over up to the queue's length"),
+    Mutant(LOOP, "_pool_next", "connections += 1", "connections += 0", "a connection handed over is not taken"),
+    Mutant(LOOP, "_own_done", "replica.ok += 1", "replica.failed += 1", "jobs passed on count as failed"),
+    Mutant(LOOP, "_own_done", "t - call.accepted", "t - call.issued", "own latency includes the wait for a connection"),
+    Mutant(
+        LOOP, "_present", "<= database_at", "< database_at", "the last row before a fork is not in the new timeline"
+    ),
+    Mutant(LOOP, "_present", "0 < _position", "0 <= _position", "what was never written is in the new timeline"),
+    Mutant(LOOP, "_commit", "database.wal += 1", "database.wal += 2", "positions of the log skip one"),
+    Mutant(LOOP, "_commit", "g.joined += 1", "g.joined -= 1", "waiting commits: last in, first out"),
+    Mutant(LOOP, "_resolve", "t >= cache.expiry", "t > cache.expiry", "an answer of DNS is used at its expiry"),
+    Mutant(
+        LOOP, "_arrive", "request.timed_out = 0", "request.timed_out += 0", "timeouts of an earlier request are kept"
+    ),
+    Mutant(LOOP, "_arrive", "range(g.database_count)", "range(g.trading)", "positions of an earlier request are kept"),
+    Mutant(LOOP, "_retry", "held.attempt, t, -1", "held.lineage, t, -1", "the lineage is taken for the attempt"),
+    Mutant(LOOP, "_ring_occurs", "layout.QUEUE_PATIENCE", "layout.POOL_PATIENCE", "kinds of patience are mixed up"),
+    Mutant(LOOP, "_probe_arrives", "then < probe.end", "then <= probe.end", "a probe at the end"),
+    Mutant(LOOP, "_play", "key >= limit", "key > limit", "what is due at the horizon is before the command"),
+    # record
+    Mutant(RECORD, "bin_of", "shift << 7", "shift << 6", "64 bins an octave"),
+    Mutant(RECORD, "_write_histogram", "n > 0", "n > 1", "bins of one are left out"),
+    Mutant(RECORD, "flush_second", "last.ok = ok", "last.ok += ok", "a second's answers are taken from the sum"),
+    Mutant(RECORD, "write_finished", "g.failed += 1", "g.unknown += 1", "failed is unknown"),
+    Mutant(RECORD, "write_finished", "outcome != 2", "outcome != 3", "unknown has no path latency, failed has"),
+    Mutant(RECORD, "_watch", "probe.run >= ", "probe.run > ", "a watch fires one failure late"),
+    # commands
+    Mutant(COMMANDS, "_jobs_at", "COMMITTING)", "HOLDING)", "waiting commits outlive their replica"),
+    Mutant(COMMANDS, "_lose", "replica.connections = 0", "replica.connections += 0", "a new pod's pool is half taken"),
+    Mutant(COMMANDS, "_lose", "replica.busy = 0", "replica.busy += 0", "a new pod's slots are taken"),
+    Mutant(COMMANDS, "_fresh_owner", "owner.failures = 0", "owner.failures += 0", "a new pod's breaker remembers"),
+    Mutant(COMMANDS, "_fresh_owner", "* 1000", "* 1", "a new pod's budget is in tokens, not in thousandths"),
+    Mutant(COMMANDS, "_open_gate", "= call.next", "= call.seq", "waiting commits answer in order of issue"),
+    Mutant(COMMANDS, "_set_slots", "station.places", "station.listed", "pods out of the endpoints get no slots"),
+    Mutant(COMMANDS, "_set_pool", "edge == e", "edge != e", "a larger pool is not handed out"),
+)
