@@ -101,7 +101,7 @@ class World:
         self._progress = progress
         self._flush_ns = flush_ns or FLUSH_NS[fidelity]
         self._queues = fidelity == "request"
-        thinned = LEDGER_PER_S / resolved.scenario.workload.rate_per_s
+        thinned = min(1.0, LEDGER_PER_S / resolved.scenario.workload.rate_per_s)
         sent = offered.scaled(thinned) if fidelity == "control" else offered
         self._arrivals = Arrivals(sent.points_ns, sent.rates_per_s, stream_key(seed, trial, "client", "arrivals"))
         self._sending = True

@@ -44,7 +44,10 @@ class Deployment:
 
     def free(self, count: int) -> list[Pod]:
         """So many places without a pod, those that were never used or are longest empty first."""
-        empty = sorted((p for p in self.pods if not p.exists), key=lambda p: (-1 if p.deleted_ns is None else p.deleted_ns, p.index))
+        empty = sorted(
+            (p for p in self.pods if not p.exists),
+            key=lambda p: (-1 if p.deleted_ns is None else p.deleted_ns, p.index),
+        )
         assert len(empty) >= count, f"{self.service} has {len(empty)} free places and needs {count}"
         return empty[: max(0, count)]
 
@@ -191,11 +194,7 @@ class Cluster:
         if context.apis.up(f"kubernetes:{self.region}"):
             gone_ns = context.now_ns - context.ns("monitoring.discovery_delay")
             every = (p for d in self.deployments.values() for p in d.pods)
-            self._discovered = [
-                p
-                for p in every
-                if (p.exists and p.node is not None) or (p.deleted_ns is not None and p.deleted_ns > gone_ns)
-            ]
+            self._discovered = [p for p in every if (p.exists and p.node is not None) or p.deleted_ns > gone_ns]
         return self._discovered
 
     # --- what faults aim at
@@ -209,9 +208,9 @@ class Cluster:
         wanted = self.deployments[service].wanted
         return wanted[: math.ceil(share * len(wanted))]
 
-    def node_of(self, service: str) -> Node:
-        """Node of the service's first ready pod."""
-        return next(p.node for p in self.ready_pods(service) if p.node is not None)
+    def node_of(self, service: str) -> Node | None:
+        """Node of the service's first ready pod, None if there is none."""
+        return next((p.node for p in self.ready_pods(service) if p.node is not None), None)
 
     def pods_on(self, node: Node) -> list[Pod]:
         """Pods on a node."""

@@ -43,6 +43,11 @@ def _always() -> bool:
     return True
 
 
+def _never() -> bool:
+    """There was nothing to hit."""
+    return False
+
+
 class Injections:
     """Makes the injection of a timeline's entry, at the time of its injection."""
 
@@ -87,6 +92,10 @@ class Injections:
             return True
 
         return look
+
+    def _silent(self, pods: list[Pod]) -> bool:
+        """None of these pods answers; there are some."""
+        return bool(pods) and not any(map(self._observed.answers, pods))
 
     def _whole(self, cluster: Cluster) -> bool:
         """The region's API answers, its nodes are there, and every pod that is wanted is ready."""
@@ -139,8 +148,13 @@ class Injections:
         cluster, service = self._service(entry)
         pods = cluster.ready_pods(service)[: int(entry.options.get("count", 1))]
         lives = [p.life for p in pods]
-        gone = lambda: all(p.life != life for p, life in zip(pods, lives, strict=True))  # noqa: E731
-        return Injection(_names(pods), lambda: cluster.kill(pods), _nothing, gone, _always)
+        return Injection(
+            _names(pods),
+            lambda: cluster.kill(pods),
+            _nothing,
+            lambda: bool(pods) and all(p.life != life for p, life in zip(pods, lives, strict=True)),
+            _always,
+        )
 
     def _pod_hang(self, entry: Entry) -> Injection:
         cluster, service = self._service(entry)
@@ -150,7 +164,7 @@ class Injections:
             _names(pods),
             lambda: cluster.hang(pods),
             lambda: cluster.unhang(pods, lives),
-            lambda: not any(map(self._observed.answers, pods)),
+            lambda: self._silent(pods),
             lambda: cluster.settled(service),
         )
 
@@ -161,19 +175,21 @@ class Injections:
             [f"{cluster.region}/{service}", *_names(pods)],
             lambda: cluster.crash_loop(service, pods),
             lambda: cluster.mend(service),
-            lambda: not any(map(self._observed.answers, pods)) and all(p.restarts > 0 for p in pods),
+            lambda: self._silent(pods) and all(p.restarts > 0 for p in pods),
             lambda: cluster.settled(service),
         )
 
     def _node_loss(self, entry: Entry) -> Injection:
         cluster, service = self._service(entry)
         node = cluster.node_of(service)
+        if node is None:
+            return Injection([], _nothing, _nothing, _never, _always)
         pods = cluster.pods_on(node)
         return Injection(
             [node.name, *_names(pods)],
             lambda: cluster.lose_node(node),
             lambda: cluster.regain_node(node),
-            lambda: not any(map(self._observed.answers, pods)),
+            lambda: self._silent(pods),
             lambda: node.alive and all(map(cluster.settled, {p.service for p in pods})),
         )
 
@@ -191,7 +207,7 @@ class Injections:
             answers = (now.replica_ok + now.replica_failed - before.replica_ok - before.replica_failed)[places]
             work_ns = (now.work_ns - before.work_ns)[places]
             enough = answers >= ENOUGH_ANSWERS
-            return bool(enough.all() and (work_ns >= (1 + factor) / 2 * usual_ns * answers).all())
+            return bool(pods) and bool(enough.all() and (work_ns >= (1 + factor) / 2 * usual_ns * answers).all())
 
         return Injection(
             _names(pods),

@@ -55,8 +55,8 @@ class Observations:
     def unwatch(self, probe_class: str) -> None:
         """Watch a class no more."""
         number = self._context.names.class_number(probe_class)
-        del self._watches[number]
-        self._context.plane.watch(number, 0, 0)
+        if self._watches.pop(number, None) is not None:
+            self._context.plane.watch(number, 0, 0)
 
     def answers(self, pod: Pod) -> bool:
         """Whether a pod itself answers when it is asked, as a scrape does."""

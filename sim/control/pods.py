@@ -10,6 +10,8 @@ from sim.control.context import Context, S, Wait
 from sim.control.nodes import Node, Nodes
 from sim.data.commands import Command, ReplicaState
 
+NEVER_NS = -(1 << 61)
+
 
 @dataclass(eq=False)
 class Template:
@@ -43,7 +45,7 @@ class Pod:
     restarts: int = 0
     moves: int = 0  # in and out of the endpoints, so far
     started_ns: int = 0
-    deleted_ns: int | None = None
+    deleted_ns: int = NEVER_NS
     base_ok: int = 0  # counters of its place when its process started
     base_failed: int = 0
 

@@ -156,6 +156,17 @@ def test_a_slow_pod_without_load_is_not_seen() -> None:
     assert not stage.until(4).minutes("effect_seen")
 
 
+@pytest.mark.parametrize("kind", ["pod-kill", "pod-hang", "slow-pod", "crash-loop", "node-loss"])
+def test_what_finds_no_pod_hits_nothing_and_is_not_seen(kind: str) -> None:
+    """The region has just come back, and its pods are still starting."""
+    lost = f"{{at: 1 min, fault: region-loss, target: {REGION}, until: 30 s}}"
+    stage = Stage(scenario(f"[{lost}, {{at: 91 s, fault: {kind}, target: {RISK}}}]"), state=True)
+    stage.until(4)
+    assert stage.minutes("injection_begun", f"{kind}:1")
+    assert kind == "crash-loop" or not stage.minutes("effect_seen", f"{kind}:1")
+    assert stage.faults.pending == 0
+
+
 def test_a_lost_pilot_light_lands_too() -> None:
     stage = play("region-loss", target=f"{{region: {OTHER}}}")
     assert stage.until(3).minutes("effect_seen")

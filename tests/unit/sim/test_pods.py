@@ -201,7 +201,7 @@ def test_a_deleted_pod_refuses_at_once_is_unlisted_soon_and_killed_after_its_gra
     pod = pods(stage)[-1]
     stage.clusters[HOME].scale("risk", 7)
     assert pod in stage.clusters[HOME].deployments["risk"].pods
-    gone = next(p for p in stage.clusters[HOME].deployments["risk"].pods if p.deleted_ns is not None)
+    gone = next(p for p in stage.clusters[HOME].deployments["risk"].pods if p.deleted_ns >= 0)
     stage.until(1)
     assert commands(stage, Command.STATE, gone.place) == [(0, ReplicaState.REFUSING)]
     assert commands(stage, Command.LIST, gone.place) == [(1, 0)]
