@@ -4,22 +4,22 @@ The battery must find nothing, and a kernel that leaves one of its tables must b
 """
 
 import sys
-import tempfile
-from pathlib import Path
 
 from tests.deep.mutants import CALLS, Mutant
-from tests.deep.workshop import battery, reference_facts, say
+from tests.deep.workshop import Original, battery, original, say
 
 CHECKED = {"NUMBA_BOUNDSCHECK": "1"}
-OUTSIDE = Mutant(CALLS, "issue", "inside(region", "inside(t", "a place far outside a table")
-EXPECTED = "the kernel left one of its tables"
+OUTSIDE = Mutant(
+    CALLS, "issue_from_client", "_entry_station(g, region)", "_entry_station(g, t)", "a place far outside a table"
+)
+EXPECTED = "the kernel left its table"
 
 
-def check_bounds(facts: Path) -> bool:
+def check_bounds(kept: Original) -> bool:
     """Play the battery on the checked kernel, and on one that is wrong; say so and return whether all is well."""
-    itself = battery(None, facts, CHECKED)
+    itself = battery(None, kept, CHECKED)
     say(f"bounds-checked: {itself.kind}, {itself.text} ({itself.seconds:.0f} s)")
-    outside = battery(OUTSIDE, facts, CHECKED)
+    outside = battery(OUTSIDE, kept, CHECKED)
     seen = outside.kind == "error" and EXPECTED in outside.text
     say(f"bounds-checked, {OUTSIDE.meaning}: {outside.kind}, {outside.text} ({outside.seconds:.0f} s)")
     return itself.kind == "same" and seen
@@ -27,10 +27,8 @@ def check_bounds(facts: Path) -> bool:
 
 def main() -> int:
     """Run it alone."""
-    with tempfile.TemporaryDirectory() as folder:
-        facts = Path(folder) / "facts.pickle"
-        reference_facts(facts)
-        return 0 if check_bounds(facts) else 1
+    with original() as kept:
+        return 0 if check_bounds(kept) else 1
 
 
 if __name__ == "__main__":

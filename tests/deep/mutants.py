@@ -67,36 +67,33 @@ def _changed(source: str, mutated: str, mutant: Mutant) -> tuple[int, tuple[str,
     return differing[0]
 
 
-CALLS, STATE, LOOP, RECORD, COMMANDS = (
-    f"kernel_{part}.py" for part in ("calls", "state", "loop", "record", "commands")
-)
+CALLS, STATE, LOOP, RECORD = "kernel_calls.py", "kernel_state.py", "kernel_loop.py", "kernel_record.py"
+COMMANDS, DRAWS = "kernel_commands.py", "kernel_draws.py"
 
 MUTANTS = (
-    # calls: issue, breaker, budget, pool
-    Mutant(CALLS, "issue", "g.attempts += 1", "g.sent += 1", "attempts are counted as requests sent"),
+    Mutant(CALLS, "issue_from_client", "g.attempts += 1", "g.sent += 1", "attempts are counted as requests sent"),
     Mutant(CALLS, "_admitted", "attempt == 0", "attempt >= 0", "retries add to the budget"),
     Mutant(CALLS, "_admitted", "tokens < full", "tokens > full", "min for max: the budget has no upper end"),
     Mutant(CALLS, "_admitted", "t >= owner.until", "t > owner.until", "an open breaker lets no trial pass at its end"),
     Mutant(CALLS, "_admitted", "breaker = HALF_OPEN", "breaker = CLOSED", "the trial closes the breaker at once"),
-    Mutant(CALLS, "_take_connection", "connections < edge.pool", "connections <= edge.pool", "a connection too many"),
-    Mutant(CALLS, "_take_connection", "< edge.pool_queue", "<= edge.pool_queue", "one waits too many in the pool"),
-    Mutant(CALLS, "_take_connection", "pool_patience > 0", "pool_patience >= 0", "patience 0 is not for ever"),
-    # calls: balancers
-    Mutant(CALLS, "_least_connected", "n < least", "n <= least", "the highest number among equals"),
-    Mutant(CALLS, "_pick", "_outstanding(g, e, b) < ", "_outstanding(g, e, b) <= ", "power of two: b among equals"),
-    Mutant(CALLS, "_pick", "request.index + 1", "request.index + 3", "power of two: the next request's draw"),
-    Mutant(CALLS, "_pick", "g.station_count + s", "g.station_count + e", "the counter of turns is shared by targets"),
-    Mutant(CALLS, "deliver", "layout.REFUSING", "layout.BLACK_HOLE", "a black hole refuses, what refuses is silent"),
-    # calls: accept, work
-    Mutant(CALLS, "_accept", "busy < station.slots", "busy <= station.slots", "a job more than slots"),
-    Mutant(CALLS, "_accept", "< station.queue_capacity", "<= station.queue_capacity", "the queue is one longer"),
+    Mutant(CALLS, "_connected", "connections < edge.pool", "connections <= edge.pool", "a connection too many"),
+    Mutant(CALLS, "_wait_for_connection", ">= edge.pool_queue", "> edge.pool_queue", "one waits too many in the pool"),
+    Mutant(CALLS, "_wait_for_connection", "pool_patience > 0", "pool_patience >= 0", "patience 0 is not for ever"),
     Mutant(
-        CALLS, "_accept", "replica.tail).next = c", "replica.head).next = c", "the queue is not first in, first out"
+        CALLS, "_least_connected", "ONE_CONNECTION - 1", "ONE_CONNECTION - 2", "fewest calls: an even number is taken"
     ),
-    Mutant(CALLS, "_work_of", "replica.slow // 1000", "replica.slow // 1024", "a slowdown in 1/1024"),
-    Mutant(CALLS, "_work_of", "1000 + extra", "1000 - extra", "cold pods are fast"),
-    Mutant(CALLS, "start", "w * 65536", "w * 65535", "the goal of a job is one part in 65536 short"),
-    # calls: results
+    Mutant(CALLS, "_pick", "32 < connections", "32 <= connections", "power of two: b among equals"),
+    Mutant(CALLS, "_pick", "edge, 1, station", "edge, 0, station", "power of two: both from the first draw"),
+    Mutant(
+        CALLS, "_pick", "station_count + s, turn", "station_count + e, turn", "turns are counted for another target"
+    ),
+    Mutant(CALLS, "deliver", "layout.REFUSING", "layout.BLACK_HOLE", "a black hole refuses, what refuses is silent"),
+    Mutant(CALLS, "_accept", "busy < station.slots", "busy <= station.slots", "a job more than slots"),
+    Mutant(CALLS, "_queue", ">= station.queue_capacity", "> station.queue_capacity", "the queue is one longer"),
+    Mutant(CALLS, "_queue", "replica.tail).next = c", "replica.head).next = c", "the queue is not first in, first out"),
+    Mutant(CALLS, "start", "replica.slow // 1000", "replica.slow // 1024", "a slowdown in 1/1024"),
+    Mutant(CALLS, "start", "1000 + extra", "1000 - extra", "cold pods are fast"),
+    Mutant(CALLS, "start", "w << 16", "w << 15", "the goal of a job is half its work"),
     Mutant(CALLS, "_breaker_count", "1 < edge.window", "1 <= edge.window", "the breaker's window is one longer"),
     Mutant(CALLS, "_breaker_count", "1000 >= edge", "1000 > edge", "the breaker does not open at its threshold"),
     Mutant(CALLS, "_breaker_count", "call.trial == 1 and", "call.trial == 1 or", "calls from before decide the trial"),
@@ -115,17 +112,64 @@ MUTANTS = (
     Mutant(
         CALLS, "detach", "call.connected = 0", "call.connected += 0", "a lost caller's connection is released later"
     ),
+    Mutant(CALLS, "timeout", "edge, 1, t", "edge, 0, t", "timeouts are no failures"),
     Mutant(
-        CALLS, "timeout", "_breaker_record(g, call, 1, t)", "_breaker_record(g, call, 0, t)", "timeouts are no failures"
+        DRAWS,
+        "draw_ahead",
+        "column.step + column.which",
+        "column.step - column.which",
+        "second picks take the last request's draw",
     ),
-    # state: order, sharing
+    Mutant(DRAWS, "_kept", ">= g.first_kept", "< g.first_kept", "draws of requests long past are read"),
+    Mutant(
+        DRAWS,
+        "_quantiles_of_uniforms",
+        "<= 0.425",
+        "<= 0.475",
+        "the middle formula of the normal quantile for the tails",
+    ),
+    Mutant(
+        DRAWS,
+        "pick_of",
+        "2 * call.index + which",
+        "2 * call.index - which",
+        "second picks of retries take another draw",
+    ),
     Mutant(STATE, "share_next", "left + v - 1", "left + v - 0", "work that ends on a nanosecond ends one later"),
-    Mutant(STATE, "share_add", "above.seq < seq", "above.seq > seq", "equal goals: the later call is done first"),
+    Mutant(STATE, "_first_of_equals", ".seq < ", ".seq > ", "equal goals: the later call is done first"),
     Mutant(STATE, "backoff_add", "above.seq < seq", "above.seq > seq", "equal back-offs: the later call is first"),
-    Mutant(STATE, "entry_alive", "call.deadline == ", "call.deadline <= ", "timeouts that were cancelled occur"),
-    # loop
+    Mutant(STATE, "_alive", "call.deadline == ", "call.deadline <= ", "timeouts that were cancelled occur"),
+    Mutant(
+        STATE,
+        "share_add",
+        "first = seq < call_at",
+        "first = seq > call_at",
+        "equal goals at the start: the later call is first",
+    ),
+    Mutant(STATE, "share_add", "goal < replica.least", "goal > replica.least", "the job that is done last is taken"),
+    Mutant(STATE, "share_take", "found == last", "found != last", "the job that moved is lost from view"),
+    Mutant(
+        STATE,
+        "_next_top_of_many",
+        "other < least",
+        "other > least",
+        "with many jobs the one that is done last is taken",
+    ),
+    Mutant(
+        STATE,
+        "_next_top_of_many",
+        "found >= 0 or",
+        "found >= 0 and",
+        "with many jobs the first of equal goals, not of seq",
+    ),
+    Mutant(STATE, "_place_by_seq", "before.seq < seq", "before.seq > seq", "equal deadlines: the later call is first"),
+    Mutant(STATE, "_place_by_seq", "place -= 1", "place -= 2", "a deadline is written over another"),
+    Mutant(STATE, "_ring_begins", ") > deadline", ") < deadline", "the tree does not learn of a ring's first deadline"),
+    Mutant(STATE, "backoff_add", "t < backoff_at", "t > backoff_at", "the tree does not learn of an earlier back-off"),
     Mutant(LOOP, "_start_next", "busy < station.slots", "busy <= station.slots", "one starts too many after an answer"),
-    Mutant(LOOP, "_pool_next", ").pool:", ").pool_queue:", "connections are handed over up to the queue's length"),
+    Mutant(
+        LOOP, "_pool_next", "edge.pool:", "edge.pool_queue:", "connections are handed over up to the queue's length"
+    ),
     Mutant(LOOP, "_pool_next", "connections += 1", "connections += 0", "a connection handed over is not taken"),
     Mutant(LOOP, "_own_done", "replica.ok += 1", "replica.failed += 1", "jobs passed on count as failed"),
     Mutant(LOOP, "_own_done", "t - call.accepted", "t - call.issued", "own latency includes the wait for a connection"),
@@ -133,25 +177,46 @@ MUTANTS = (
         LOOP, "_present", "<= database_at", "< database_at", "the last row before a fork is not in the new timeline"
     ),
     Mutant(LOOP, "_present", "0 < _position", "0 <= _position", "what was never written is in the new timeline"),
-    Mutant(LOOP, "_commit", "database.wal += 1", "database.wal += 2", "positions of the log skip one"),
+    Mutant(LOOP, "_commit", "database.wal + 1", "database.wal + 2", "positions of the log skip one"),
     Mutant(LOOP, "_commit", "g.joined += 1", "g.joined -= 1", "waiting commits: last in, first out"),
     Mutant(LOOP, "_resolve", "t >= cache.expiry", "t > cache.expiry", "an answer of DNS is used at its expiry"),
     Mutant(
-        LOOP, "_arrive", "request.timed_out = 0", "request.timed_out += 0", "timeouts of an earlier request are kept"
+        LOOP,
+        "_begin_request",
+        "request.timed_out = 0",
+        "request.timed_out += 0",
+        "timeouts of an earlier request are kept",
     ),
-    Mutant(LOOP, "_arrive", "range(g.database_count)", "range(g.trading)", "positions of an earlier request are kept"),
-    Mutant(LOOP, "_retry", "held.attempt, t, -1", "held.lineage, t, -1", "the lineage is taken for the attempt"),
-    Mutant(LOOP, "_ring_occurs", "layout.QUEUE_PATIENCE", "layout.POOL_PATIENCE", "kinds of patience are mixed up"),
+    Mutant(
+        LOOP,
+        "_begin_request",
+        "range(g.database_count)",
+        "range(g.trading)",
+        "positions of an earlier request are kept",
+    ),
+    Mutant(
+        LOOP,
+        "_retry",
+        "held.lineage, held.attempt",
+        "held.lineage, held.lineage",
+        "the lineage is taken for the attempt",
+    ),
+    Mutant(LOOP, "_deadline_ends", "layout.QUEUE_PATIENCE", "layout.POOL_PATIENCE", "kinds of patience are mixed up"),
     Mutant(LOOP, "_probe_arrives", "then < probe.end", "then <= probe.end", "a probe at the end"),
     Mutant(LOOP, "_play", "key >= limit", "key > limit", "what is due at the horizon is before the command"),
-    # record
+    Mutant(LOOP, "_due_ring", "seq < least", "seq > least", "no deadline is ever due"),
     Mutant(RECORD, "bin_of", "shift << 7", "shift << 6", "64 bins an octave"),
     Mutant(RECORD, "_write_histogram", "n > 0", "n > 1", "bins of one are left out"),
     Mutant(RECORD, "flush_second", "last.ok = ok", "last.ok += ok", "a second's answers are taken from the sum"),
     Mutant(RECORD, "write_finished", "g.failed += 1", "g.unknown += 1", "failed is unknown"),
-    Mutant(RECORD, "write_finished", "outcome != 2", "outcome != 3", "unknown has no path latency, failed has"),
+    Mutant(
+        RECORD,
+        "write_finished",
+        "!= layout.DONE_FAILED",
+        "!= layout.DONE_UNKNOWN",
+        "unknown has no path latency, failed has",
+    ),
     Mutant(RECORD, "_watch", "probe.run >= ", "probe.run > ", "a watch fires one failure late"),
-    # commands
     Mutant(COMMANDS, "_jobs_at", "COMMITTING)", "HOLDING)", "waiting commits outlive their replica"),
     Mutant(COMMANDS, "_lose", "replica.connections = 0", "replica.connections += 0", "a new pod's pool is half taken"),
     Mutant(COMMANDS, "_lose", "replica.busy = 0", "replica.busy += 0", "a new pod's slots are taken"),
@@ -160,4 +225,6 @@ MUTANTS = (
     Mutant(COMMANDS, "_open_gate", "= call.next", "= call.seq", "waiting commits answer in order of issue"),
     Mutant(COMMANDS, "_set_slots", "station.places", "station.listed", "pods out of the endpoints get no slots"),
     Mutant(COMMANDS, "_set_pool", "edge == e", "edge != e", "a larger pool is not handed out"),
+    Mutant(COMMANDS, "_list", "packed | UNLISTED", "packed & UNLISTED", "calls at a pod off the list are forgotten"),
+    Mutant(COMMANDS, "_set_cpu", "milli // 1000", "milli // 1024", "a core has 1024 milli"),
 )

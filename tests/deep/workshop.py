@@ -41,30 +41,56 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
+@dataclass(frozen=True)
+class Original:
+    """The sources as they were when the run began, and what the reference said."""
+
+    folder: Path
+
+    @property
+    def facts(self) -> Path:
+        """File of `tests.deep.battery write`."""
+        return self.folder / "facts.pickle"
+
+    def source(self, mutant: Mutant) -> str:
+        """Text of the file that a mutant changes."""
+        return (self.folder / DATA / mutant.file).read_text()
+
+
 @contextmanager
-def workshop(mutant: Mutant | None) -> Iterator[Path]:
-    """A folder in which `sim` is a copy, with the mutant applied, and other packages are links."""
+def original() -> Iterator[Original]:
+    """Copy the sources, so that work on them meanwhile does no harm, and play the reference."""
+    with tempfile.TemporaryDirectory(prefix="gameday-kernel-") as name:
+        folder = Path(name)
+        _furnish(folder, ROOT)
+        kept = Original(folder)
+        command = [sys.executable, "-m", "tests.deep.battery", "write", str(kept.facts)]
+        subprocess.run(command, cwd=folder, env={**os.environ, "PYTHONPATH": name}, check=True)
+        yield kept
+
+
+def _furnish(folder: Path, source: Path) -> None:
+    """A copy of `sim`; other packages are links."""
+    shutil.copytree(source / "sim", folder / "sim", ignore=shutil.ignore_patterns("__pycache__"))
+    for other in OTHERS:
+        (folder / other).symlink_to(ROOT / other)
+
+
+@contextmanager
+def _workshop(mutant: Mutant | None, kept: Original) -> Iterator[Path]:
+    """A folder with a copy of `sim` with the mutant applied."""
     with tempfile.TemporaryDirectory(prefix="gameday-mutant-") as name:
         folder = Path(name)
-        shutil.copytree(ROOT / "sim", folder / "sim", ignore=shutil.ignore_patterns("__pycache__"))
-        for other in OTHERS:
-            (folder / other).symlink_to(ROOT / other)
+        _furnish(folder, kept.folder)
         if mutant:
-            path = folder / DATA / mutant.file
-            path.write_text(mutant.applied(path.read_text())[0])
+            (folder / DATA / mutant.file).write_text(mutant.applied(kept.source(mutant))[0])
         yield folder
 
 
-def reference_facts(path: Path) -> None:
-    """Play the reference and keep what it said in a file."""
-    command = [sys.executable, "-m", "tests.deep.battery", "write", str(path)]
-    subprocess.run(command, cwd=ROOT, check=True)
-
-
-def battery(mutant: Mutant | None, facts: Path, settings: Mapping[str, str]) -> Verdict:
+def battery(mutant: Mutant | None, kept: Original, settings: Mapping[str, str]) -> Verdict:
     """Play the battery on a copy of the kernel; `settings` are variables of Numba."""
     began = time.monotonic()
-    with workshop(mutant) as folder:
+    with _workshop(mutant, kept) as folder:
         environment = {
             **os.environ,
             **settings,
@@ -72,7 +98,7 @@ def battery(mutant: Mutant | None, facts: Path, settings: Mapping[str, str]) -> 
             "NUMBA_CACHE_DIR": str(folder / "cache"),
             "PYTHONWARNINGS": "ignore",
         }
-        command = [sys.executable, "-m", "tests.deep.battery", "compare", str(facts)]
+        command = [sys.executable, "-m", "tests.deep.battery", "compare", str(kept.facts)]
         try:
             done = subprocess.run(
                 command, cwd=folder, env=environment, capture_output=True, text=True, timeout=WALL_LIMIT_S, check=False
