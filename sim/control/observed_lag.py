@@ -39,10 +39,11 @@ class ObservedLag:
         return np.array([self._published_s(int(t)) for t in published])[which]
 
     def _published_s(self, at_ns: int) -> float:
+        """Value published at an instant. Before the run the source was as busy as in it."""
         if at_ns not in self._known:
             replayed = int(self._replayed_us(np.array([at_ns // 1_000]))[0]) * 1_000
             if replayed not in self._commits:
-                self._commits = {replayed: min(replayed, self._last_commit(replayed))}
+                self._commits = {replayed: min(replayed, self._last_commit(replayed)) if replayed > 0 else replayed}
             self._known[at_ns] = (at_ns - self._commits[replayed]) / S
         return self._known[at_ns]
 

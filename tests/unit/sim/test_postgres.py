@@ -93,6 +93,12 @@ def test_the_observed_lag_is_published_once_a_minute_and_is_high_on_an_idle_sour
     assert max(stage.sampled(f"{OTHER}/database", name, *range(700, 1_200))) <= 300 + 2  # the log is switched
 
 
+def test_the_observed_lag_of_the_first_minute_is_that_of_a_busy_source(stage: Stage) -> None:
+    stage.until(1)
+    observed = stage.sampled("us-west-2/database", "replication_lag_observed_s", 30)
+    assert observed[0] < 60
+
+
 def test_the_observed_lag_grows_a_second_each_second_in_a_partition(stage: Stage) -> None:
     stage.until(1)
     database(stage).lose(HOME)
