@@ -23,11 +23,10 @@ class Ended:
 
 def play_and_judge(resolved: Resolved, head: Mapping[str, Any], seed: int, trial: int, fidelity: str) -> Ended:
     """Play one trial in memory and judge it. Runs in a worker."""
-    from validators.ensemble import trial_of
-
     from gameday.play import closed
     from scenarios.record.writer import MemoryRecorder
     from sim.world import run
+    from validators.ensemble import trial_of
     from validators.judge import judge
     from validators.observe import observe
 

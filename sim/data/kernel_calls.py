@@ -1,19 +1,15 @@
-"""What happens to a call: issue, deliver, accept, start, answer, result, timeout (data-plane page, section 3).
+"""How a call gets to work: issue, pool, balancer, deliver, accept, start (data-plane page, section 3).
 
 `g` is the record of globals, `c` and `call` a call, `q` and `request` its request, `r` a replica, `t` the clock.
 """
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.kernel_draws import back_off_of, pick_of, row_of, work_of
-from sim.data.kernel_record import record_latency, write_finished, write_probed
+from sim.data.kernel_draws import pick_of, row_of, work_of
 from sim.data.kernel_state import (
     agenda_add,
-    backoff_add,
     call_at,
     edge_at,
-    free_call,
-    let_go,
     new_call,
     owner_at,
     probe_at,
@@ -26,28 +22,20 @@ from sim.data.kernel_state import (
     station_at,
 )
 from sim.data.layout import (
-    BACKING_OFF,
     BREAKER,
-    CALLEE_FAILED,
-    CALLER,
     CLOSED,
-    FORWARDED,
     HALF_OPEN,
     HANGING,
     IN_POOL,
     NO_ADDRESS,
     NO_ENDPOINT,
-    OK,
     ONE_CONNECTION,
     OPEN,
     POOL_FULL,
-    POOL_NEXT,
     QUEUE_FULL,
     QUEUED,
     REFUSED,
     RESULT,
-    START_NEXT,
-    TIMEOUT,
     WORKING,
 )
 from sim.data.pointers import apart, numbers
@@ -61,7 +49,7 @@ _window, _set_window = numbers("windows", "u1")
 
 
 @forced
-def _new_attempt(g, e, owner, parent, q, kind, index, lineage, attempt, t):
+def new_attempt(g, e, owner, parent, q, kind, index, lineage, attempt, t):
     """Take a place for an attempt and fill it in."""
     c = new_call(g)
     call = call_at(g, c)
@@ -94,7 +82,7 @@ def _new_attempt(g, e, owner, parent, q, kind, index, lineage, attempt, t):
 def issue_from_job(g, e, owner, parent, lineage, attempt, t):
     """Issue an attempt on behalf of a job, the parent."""
     caller = call_at(g, parent)
-    c = _new_attempt(g, e, owner, parent, caller.request, caller.kind, caller.index, lineage, attempt, t)
+    c = new_attempt(g, e, owner, parent, caller.request, caller.kind, caller.index, lineage, attempt, t)
     caller.child = c
     call = call_at(g, c)
     edge = edge_at(g, e)
@@ -113,7 +101,7 @@ def issue_from_client(g, owner, q, attempt, t, region):
     """Issue an attempt of a client or prober; `region` is the address it resolved, -1: none."""
     request = request_at(g, q)
     p = request.kind
-    c = _new_attempt(g, 0, owner, -1, q, p, request.index, attempt, attempt, t)
+    c = new_attempt(g, 0, owner, -1, q, p, request.index, attempt, attempt, t)
     call = call_at(g, c)
     edge = edge_at(g, 0)
     request.attempts += 1
@@ -190,7 +178,7 @@ def _wait_for_connection(g, c, call, edge, replica, t):
 
 
 @forced
-def _count_connection(g, e, r, change):
+def count_connection(g, e, r, change):
     at = e * g.replica_count + r
     set_connections(g, at, connections_at(g, at) + change)
 
@@ -239,7 +227,7 @@ def deliver(g, c, call, edge, t):
     call.replica = r
     if edge.counted == 1:
         call.connection = r
-        _count_connection(g, call.edge, r, ONE_CONNECTION)
+        count_connection(g, call.edge, r, ONE_CONNECTION)
     replica = replica_at(g, r)
     if replica.state == layout.SERVING:
         _accept(g, c, call, r, replica, station, t)
@@ -300,242 +288,3 @@ def start(g, c, call, r, replica, station, t):
     share_advance(replica, t)
     share_add(g, replica, replica.virtual + (w << 16), call.seq, c)
     share_next(g, r, replica)
-
-
-@forced
-def _before(g, head, c):
-    """Call before c in a queue, -1 at its head."""
-    before = -1
-    at = head
-    while at != c:
-        before = at
-        at = call_at(g, at).next
-    return before
-
-
-@compiled
-def leave_pool(g, c):
-    """Take a call out of its replica's queue of calls that wait for a connection."""
-    call = call_at(g, c)
-    replica = replica_at(g, call.owner - g.clients)
-    before = _before(g, replica.pool_head, c)
-    if before < 0:
-        replica.pool_head = call.next
-    else:
-        call_at(g, before).next = call.next
-    if replica.pool_tail == c:
-        replica.pool_tail = before
-    replica.pool_waiting -= 1
-
-
-@compiled
-def leave_queue(g, c):
-    """Take a job out of its replica's queue."""
-    call = call_at(g, c)
-    replica = replica_at(g, call.replica)
-    before = _before(g, replica.head, c)
-    if before < 0:
-        replica.head = call.next
-    else:
-        call_at(g, before).next = call.next
-    if replica.tail == c:
-        replica.tail = before
-    replica.waiting -= 1
-
-
-@forced
-def end_connection(g, call):
-    """The call is no longer outstanding for the balancer."""
-    if call.connection >= 0:
-        _count_connection(g, call.edge, call.connection, -ONE_CONNECTION)
-        call.connection = -1
-
-
-@forced
-def _release_connection(g, call):
-    """Give a connection back to the pool; the next call that waits for it gets it."""
-    if call.connected == 1:
-        call.connected = 0
-        r = call.owner - g.clients
-        replica = replica_at(g, r)
-        replica.connections -= 1
-        if replica.pool_waiting > 0:
-            agenda_add(g, POOL_NEXT, r, call.edge)
-
-
-@forced
-def _breaker_record(g, call, edge, failed, t):
-    if edge.window > 0 and call.owner >= 0:
-        _breaker_count(g, call, edge, failed, t)
-
-
-@compiled
-def _breaker_count(g, call, edge, failed, t):
-    owner = owner_at(g, call.owner)
-    if owner.breaker != CLOSED:
-        if call.trial == 1 and owner.breaker == HALF_OPEN:
-            owner.breaker = OPEN if failed == 1 else CLOSED
-            owner.until = t + edge.open_time
-        return
-    at = call.owner * g.window_each + owner.place
-    if owner.results == edge.window:
-        owner.failures -= _window(g, at)
-    else:
-        owner.results += 1
-    _set_window(g, at, failed)
-    owner.failures += failed
-    owner.place = owner.place + 1 if owner.place + 1 < edge.window else 0
-    if owner.results == edge.window and owner.failures * 1000 >= edge.threshold * edge.window:
-        owner.breaker = OPEN
-        owner.until = t + edge.open_time
-        owner.results = 0
-        owner.failures = 0
-        owner.place = 0
-
-
-@forced
-def answer(g, c, call, status):
-    """A job answers: its slot is freed, the next may start, the result goes to the caller."""
-    r = call.replica
-    replica = replica_at(g, r)
-    replica.busy -= 1
-    call.place = layout.OVER
-    call.child = -1
-    if status == OK:
-        replica.ok += 1
-    else:
-        replica.failed += 1
-    if replica.waiting > 0:
-        agenda_add(g, START_NEXT, r, 0)
-    agenda_add(g, RESULT, c, status)
-
-
-@forced
-def result(g, c, status, t):
-    """RESULT(c, status) of the agenda."""
-    call = call_at(g, c)
-    q = call.request
-    if call.detached == 1:
-        _release_connection(g, call)
-        free_call(g, c, q)
-        return
-    edge = edge_at(g, call.edge)
-    call.deadline = 0
-    end_connection(g, call)
-    _release_connection(g, call)
-    if status != BREAKER:
-        _breaker_record(g, call, edge, 0 if status == OK else 1, t)
-        if call.station >= 0:
-            record_latency(g, call.station, CALLER, t - call.issued)
-    parent = call.parent
-    if status != OK:
-        _caller_failed(g, call, edge, status, call.replica, t)
-    elif parent < 0:
-        finish(g, q, call.station, call.replica, layout.DONE_OK, OK, t)
-    else:
-        caller = call_at(g, parent)
-        if caller.place == FORWARDED:
-            agenda_add(g, RESULT, parent, OK)
-        else:
-            answer(g, parent, caller, OK)
-    free_call(g, c, q)
-
-
-@forced
-def _may_retry(g, call, edge, status):
-    """Whether policy and budget allow another attempt; takes the budget's tokens."""
-    if call.owner < 0 or status == BREAKER or call.attempt >= edge.retries:
-        return False
-    if edge.budget < 0:
-        return True
-    owner = owner_at(g, call.owner)
-    if owner.tokens < 1000:
-        return False
-    owner.tokens -= 1000
-    return True
-
-
-@compiled
-def _caller_failed(g, call, edge, status, replica, t):
-    """A failed attempt: try again if policy and budget allow, else tell the caller."""
-    apart()
-    parent = call.parent
-    request = request_at(g, call.request)
-    if status == TIMEOUT and parent < 0:
-        request.timed_out = 1
-    if _may_retry(g, call, edge, status):
-        _retry_later(g, call, edge, t)
-    elif parent < 0:
-        outcome = layout.DONE_UNKNOWN if request.timed_out == 1 else layout.DONE_FAILED
-        finish(g, call.request, call.station, replica, outcome, status, t)
-    else:
-        caller = call_at(g, parent)
-        if caller.place == FORWARDED:
-            agenda_add(g, RESULT, parent, status)
-        else:
-            answer(g, parent, caller, CALLEE_FAILED)
-
-
-@forced
-def _retry_later(g, call, edge, t):
-    """Hold the place of the next attempt until its back-off ends."""
-    attempt = call.attempt + 1
-    parent = call.parent
-    lineage = attempt if parent < 0 else call_at(g, parent).lineage * 8 + attempt
-    seq = g.seq
-    h = _new_attempt(g, call.edge, call.owner, parent, call.request, call.kind, call.index, lineage, attempt, t)
-    g.seq = seq
-    held = call_at(g, h)
-    held.seq = call.seq
-    held.place = BACKING_OFF
-    if parent >= 0:
-        call_at(g, parent).child = h
-    wait = back_off_of(g, call, lineage, edge.backoff << (attempt - 1))
-    backoff_add(g, t + wait, call.seq, h)
-
-
-@compiled
-def finish(g, q, station, replica, outcome, status, t):
-    """A request ends as its sender sees it; its last call was for that station and delivered to that replica."""
-    request = request_at(g, q)
-    request.done = 1
-    if request.kind == 0:
-        write_finished(g, request, outcome, status, t)
-    else:
-        write_probed(g, request, station, replica, outcome, status, t)
-
-
-@compiled
-def detach(g, c):
-    """The caller is lost: the job goes on for nothing; what has not reached a job is over."""
-    call = call_at(g, c)
-    call.detached = 1
-    call.deadline = 0
-    end_connection(g, call)
-    call.connected = 0
-    if call.place == IN_POOL or call.place == HANGING or call.place == BACKING_OFF:
-        free_call(g, c, call.request)
-
-
-@compiled
-def timeout(g, c, t):
-    """The caller's patience ends: it stops listening, the job goes on for nothing."""
-    call = call_at(g, c)
-    q = call.request
-    edge = edge_at(g, call.edge)
-    request = request_at(g, q)
-    if call.station >= 0:
-        record_latency(g, call.station, CALLER, t - call.issued)
-    _breaker_record(g, call, edge, 1, t)
-    call.deadline = 0
-    request.live += 1  # it must outlive its last call while the caller's side is settled
-    end_connection(g, call)
-    waited = call.place == IN_POOL
-    if waited:
-        leave_pool(g, c)
-    _release_connection(g, call)
-    _caller_failed(g, call, edge, TIMEOUT, -1, t)
-    call.detached = 1
-    if waited or call.place == HANGING:
-        free_call(g, c, q)
-    let_go(g, q)

@@ -6,11 +6,13 @@ from sim.data import layout
 from sim.data.commands import Command
 from sim.data.compiled import allocating, compiled
 from sim.data.kernel_calls import (
-    answer,
     connections_at,
-    detach,
     set_connections,
     set_listed,
+)
+from sim.data.kernel_ends import (
+    answer,
+    detach,
 )
 from sim.data.kernel_loop import run_agenda, set_arrival
 from sim.data.kernel_record import flush_second

@@ -7,19 +7,21 @@ class. The tree holds the next (time, source) of each but class 0, whose arrival
 from sim.data import layout
 from sim.data.compiled import compiled, forced
 from sim.data.kernel_calls import (
-    answer,
     deliver,
-    end_connection,
-    finish,
     issue_from_client,
     issue_from_job,
+    start,
+)
+from sim.data.kernel_draws import client_of, draw_ahead
+from sim.data.kernel_ends import (
+    answer,
+    end_connection,
+    finish,
     leave_pool,
     leave_queue,
     result,
-    start,
     timeout,
 )
-from sim.data.kernel_draws import client_of, draw_ahead
 from sim.data.kernel_record import flush_second, record_latency, second_has_room, write_commit
 from sim.data.kernel_state import (
     agenda_add,

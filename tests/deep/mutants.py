@@ -67,7 +67,13 @@ def _changed(source: str, mutated: str, mutant: Mutant) -> tuple[int, tuple[str,
     return differing[0]
 
 
-CALLS, STATE, LOOP, RECORD = "kernel_calls.py", "kernel_state.py", "kernel_loop.py", "kernel_record.py"
+CALLS, ENDS, STATE, LOOP, RECORD = (
+    "kernel_calls.py",
+    "kernel_ends.py",
+    "kernel_state.py",
+    "kernel_loop.py",
+    "kernel_record.py",
+)
 COMMANDS, DRAWS = "kernel_commands.py", "kernel_draws.py"
 
 MUTANTS = (
@@ -87,32 +93,30 @@ MUTANTS = (
     Mutant(
         CALLS, "_pick", "station_count + s, turn", "station_count + e, turn", "turns are counted for another target"
     ),
-    Mutant(CALLS, "deliver", "layout.REFUSING", "layout.BLACK_HOLE", "a black hole refuses, what refuses is silent"),
+    Mutant(CALLS, "deliver", "layout.REFUSING", "layout.SERVING", "a pod that refuses is silent"),
     Mutant(CALLS, "_accept", "busy < station.slots", "busy <= station.slots", "a job more than slots"),
     Mutant(CALLS, "_queue", ">= station.queue_capacity", "> station.queue_capacity", "the queue is one longer"),
     Mutant(CALLS, "_queue", "replica.tail).next = c", "replica.head).next = c", "the queue is not first in, first out"),
     Mutant(CALLS, "start", "replica.slow // 1000", "replica.slow // 1024", "a slowdown in 1/1024"),
     Mutant(CALLS, "start", "1000 + extra", "1000 - extra", "cold pods are fast"),
     Mutant(CALLS, "start", "w << 16", "w << 15", "the goal of a job is half its work"),
-    Mutant(CALLS, "_breaker_count", "1 < edge.window", "1 <= edge.window", "the breaker's window is one longer"),
-    Mutant(CALLS, "_breaker_count", "1000 >= edge", "1000 > edge", "the breaker does not open at its threshold"),
-    Mutant(CALLS, "_breaker_count", "call.trial == 1 and", "call.trial == 1 or", "calls from before decide the trial"),
-    Mutant(CALLS, "_breaker_count", "owner.failures = 0", "owner.failures += 0", "failures outlive the window"),
-    Mutant(CALLS, "_breaker_count", "owner.failures -= ", "owner.failures += ", "failures never leave the window"),
-    Mutant(CALLS, "leave_queue", "replica.tail == c", "replica.tail != c", "the queue's end is wrong after a timeout"),
-    Mutant(CALLS, "_release_connection", "connections -= 1", "connections -= 0", "a connection is not released"),
-    Mutant(CALLS, "result", "call.detached == 1", "call.detached == 2", "results of detached calls are not ignored"),
-    Mutant(CALLS, "result", "call.station >= 0", "call.station > 0", "the first station's callers have no latency"),
-    Mutant(CALLS, "_may_retry", "call.attempt >= ", "call.attempt > ", "one retry more"),
-    Mutant(CALLS, "_may_retry", "owner.tokens < 1000", "owner.tokens <= 1000", "the budget's last token is not used"),
-    Mutant(CALLS, "_may_retry", "tokens -= 1000", "tokens -= 0", "a retry takes nothing from the budget"),
-    Mutant(CALLS, "_caller_failed", "TIMEOUT and", "TIMEOUT or", "any failure of a client's attempt is unknown"),
-    Mutant(CALLS, "_retry_later", "(attempt - 1)", "(attempt - 0)", "back-offs are doubled once too often"),
-    Mutant(CALLS, "_retry_later", "lineage * 8", "lineage * 7", "inner retries use other draws"),
-    Mutant(
-        CALLS, "detach", "call.connected = 0", "call.connected += 0", "a lost caller's connection is released later"
-    ),
-    Mutant(CALLS, "timeout", "edge, 1, t", "edge, 0, t", "timeouts are no failures"),
+    Mutant(ENDS, "_breaker_count", "1 < edge.window", "1 <= edge.window", "the breaker's window is one longer"),
+    Mutant(ENDS, "_breaker_count", "1000 >= edge", "1000 > edge", "the breaker does not open at its threshold"),
+    Mutant(ENDS, "_breaker_count", "call.trial == 1 and", "call.trial == 1 or", "calls from before decide the trial"),
+    Mutant(ENDS, "_breaker_count", "owner.failures = 0", "owner.failures += 0", "failures outlive the window"),
+    Mutant(ENDS, "_breaker_count", "owner.failures -= ", "owner.failures += ", "failures never leave the window"),
+    Mutant(ENDS, "leave_queue", "replica.tail == c", "replica.tail != c", "the queue's end is wrong after a timeout"),
+    Mutant(ENDS, "_release_connection", "connections -= 1", "connections -= 0", "a connection is not released"),
+    Mutant(ENDS, "result", "call.detached == 1", "call.detached == 2", "results of detached calls are not ignored"),
+    Mutant(ENDS, "result", "call.station >= 0", "call.station > 0", "the first station's callers have no latency"),
+    Mutant(ENDS, "_may_retry", "call.attempt >= ", "call.attempt > ", "one retry more"),
+    Mutant(ENDS, "_may_retry", "owner.tokens < 1000", "owner.tokens <= 1000", "the budget's last token is not used"),
+    Mutant(ENDS, "_may_retry", "tokens -= 1000", "tokens -= 0", "a retry takes nothing from the budget"),
+    Mutant(ENDS, "_caller_failed", "TIMEOUT and", "TIMEOUT or", "any failure of a client's attempt is unknown"),
+    Mutant(ENDS, "_retry_later", "(attempt - 1)", "(attempt - 0)", "back-offs are doubled once too often"),
+    Mutant(ENDS, "_retry_later", "lineage * 8", "lineage * 7", "inner retries use other draws"),
+    Mutant(ENDS, "detach", "call.connected = 0", "call.connected += 0", "a lost caller's connection is released later"),
+    Mutant(ENDS, "timeout", "edge, 1, t", "edge, 0, t", "timeouts are no failures"),
     Mutant(
         DRAWS,
         "draw_ahead",
@@ -226,5 +230,5 @@ MUTANTS = (
     Mutant(COMMANDS, "_set_slots", "station.places", "station.listed", "pods out of the endpoints get no slots"),
     Mutant(COMMANDS, "_set_pool", "edge == e", "edge != e", "a larger pool is not handed out"),
     Mutant(COMMANDS, "_list", "packed | UNLISTED", "packed & UNLISTED", "calls at a pod off the list are forgotten"),
-    Mutant(COMMANDS, "_set_cpu", "milli // 1000", "milli // 1024", "a core has 1024 milli"),
+    Mutant(COMMANDS, "_set_cpu", "milli // 1000", "milli // 100", "ten jobs on a core at full speed"),
 )
