@@ -35,7 +35,7 @@ PAIRS = (
     ("pod lost", "database failover"),
     ("sync call", "breaker"),
 )
-PLAY_CPU_S = 40  # the battery needs about 2 s; what is far from its end then will not end
+PLAY_CPU_S = 15  # the battery needs about 3 s; what is far from its end then will not end
 MEMORY_BYTES = 6 << 30
 
 
