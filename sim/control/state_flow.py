@@ -4,7 +4,7 @@ While nothing changes, the chance of each end is constant. It follows from which
 answer, refuse or hang, and how the offered load compares with the capacity of those that answer. No queues, no latency.
 Approximations, each on the side that keeps an outage an outage:
 
-* A station whose load exceeds its capacity answers the share capacity / load.
+* A pod whose load exceeds its capacity answers the share capacity / load; least connections keeps all pods as busy.
 * Where more calls fail than a breaker bears for the time it stays open, breakers open and close in waves: the load
   comes until each client has seen a window of failures, then it stays away while the breakers are open. In between a
   path that only has too much to do carries about a half of what it can, and any other nothing.
@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.control.state_deliveries import Deliveries, Pick, State, Station
-from sim.data.commands import Status
+from sim.data.commands import Balancer, Status
 from sim.data.system import System
 
 I64 = NDArray[np.int64]
@@ -56,14 +56,16 @@ class Flow:
 
 @dataclass(frozen=True)
 class _Now:
-    """What the stations can do at an instant, by station."""
+    """What the stations can do at an instant and what they keep of what reaches them, by station."""
 
     state: State
     stations: list[Station]
+    pods: list[list[tuple[float, float]]]  # of each that serves: most jobs a second when none waits, own work in s
     work_s: list[float]  # mean own work of a job
     each_s: F64  # R, the same by replica
-    capacity: list[float]  # most jobs a second, when no slot is held for a callee
-    slots: list[float]  # of all that serve
+    kept: list[float]  # share of what reaches the station
+    first: list[float]  # of what reaches its first pod
+    crowded: list[float]  # share of what reaches it that comes to a pod with too much to do
 
 
 @dataclass(frozen=True)
@@ -98,6 +100,7 @@ class Flows:
         self._database: list[int] = system.database_of.tolist()
         self._edge: list[int] = system.station_edge.tolist()
         self._entry: list[int] = system.entry_station.tolist()
+        self._least = bool(system.edge_balancer[0] == Balancer.LEAST_CONNECTIONS)
         self._sync: list[bool] = system.edge_sync.tolist()
         timeouts = [own or int(system.edge_timeout[0]) for own in system.edge_timeout.tolist()]
         self._deadline_s: list[float] = [t / 1e9 if t else NEVER_S for t in timeouts]
@@ -119,16 +122,16 @@ class Flows:
         """
         at = self._now(state, at_ns)
         stations = at.stations
-        kept = [1.0] * self._stations
         counted = [[0.0] * self._stations for _ in range(3)]  # ok, failed, own work done
         through = _Through(carried is None, carried or 0.0)
         chains, databases = [], []
         picks = [self._deliveries.edge_pick(state, stations, s, 0.0, 0.0) for s in range(self._stations)]
         for region, load in enumerate(loads if state.trading else [0.0] * self._regions):
             path = self._path(state, self._entry[region])
-            chains.append(self._walk(at, path, load, kept, counted, picks, through))
+            chains.append(self._walk(at, path, load, counted, picks, through))
             databases.append(self._database[path[-1][1]])
-        own = [_ends(picks[s], kept[s], _Inside(1.0, 0.0, 0.0), Status.OK) for s in range(self._stations)]
+        asked = [at.kept[s] if s in self._entry else at.first[s] for s in range(self._stations)]
+        own = [_ends(picks[s], asked[s], _Inside(1.0, 0.0, 0.0), Status.OK) for s in range(self._stations)]
         write = [self._written(state, s, row) for s, row in enumerate(own)]
         rows = np.array([*own, *write, *chains])
         sure = np.where(rows.max(axis=1) > CERTAIN, rows.argmax(axis=1), -1)
@@ -159,8 +162,7 @@ class Flows:
     # --- an order's way
 
     def _walk(
-        self, at: _Now, path: Path, load: float, kept: list[float], counted: list[list[float]], own: list[Pick],
-        through: _Through,
+        self, at: _Now, path: Path, load: float, counted: list[list[float]], own: list[Pick], through: _Through,
     ) -> list[float]:  # fmt: skip
         """Ends of an order along the path; notes the share of its load each station keeps, and what it counts."""
         entry = path[0][1]
@@ -168,15 +170,15 @@ class Flows:
         inside: list[_Inside] = []
 
         def good(offered: float) -> float:
-            """Share of an offered load that ends well; leaves `inside`, `kept` and `picks` as they are at it."""
+            """Share of an offered load that ends well; leaves `inside`, `at` and `picks` as they are at it."""
             nonlocal inside
             stays_s = sum(at.work_s[s] for _, s in path)
             picks[0] = self._deliveries.edge_pick(at.state, at.stations, entry, offered, stays_s)
             if offered > 0.0 and (at.stations[entry].hanging or at.stations[entry].refusing):
-                stays_s = self._capacities(at, path, picks, kept)[1]
+                stays_s = self._capacities(at, path, picks)[1]
                 picks[0] = self._deliveries.edge_pick(at.state, at.stations, entry, offered, stays_s)
-            inside = self._inside(at, path, picks, offered, kept)
-            return picks[0].accepted * kept[entry] * inside[0].ok
+            inside = self._inside(at, path, picks, offered)
+            return picks[0].accepted * at.kept[entry] * inside[0].ok
 
         offered = self._let_through(good, load, through)
         good(offered)
@@ -185,13 +187,13 @@ class Flows:
         arriving = offered
         for pick, (_, station), end in zip(picks, path, inside, strict=True):
             arriving *= pick.accepted
-            answered = arriving * kept[station] * end.ok
+            answered = arriving * at.kept[station] * end.ok
             ok[station] += answered
             failed[station] += arriving - answered
-            arriving *= kept[station]
+            arriving *= at.kept[station]
             worked[station] += arriving
         bad = Status.CALLEE_FAILED if len(path) > 1 else Status.READ_ONLY
-        return _ends(picks[0], kept[entry], inside[0], bad)
+        return _ends(picks[0], at.kept[entry], inside[0], bad)
 
     def _let_through(self, good: Callable[[float], float], load: float, through: _Through) -> float:
         """Load that the clients' breakers let through and retries add to; notes the waves in which it comes."""
@@ -223,49 +225,57 @@ class Flows:
             for k in range(self._breaker_at, self._window + 1)
         )
 
-    def _inside(self, at: _Now, path: Path, picks: list[Pick], offered: float, kept: list[float]) -> list[_Inside]:
-        """For each station, the ends of a job that it has accepted; fills `kept`, what it keeps of what reaches it."""
-        for _, station in path:
-            kept[station] = 1.0
+    def _inside(self, at: _Now, path: Path, picks: list[Pick], offered: float) -> list[_Inside]:
+        """For each station, the ends of a job that it has accepted; fills in what each keeps."""
+        alone = [[most for most, _ in at.pods[station]] for _, station in path]  # as if nobody waited for a callee
+        self._shed(at, path, picks, offered, alone)
         if offered > 0.0:
-            busiest = [at.capacity[station] for _, station in path]  # as if nobody waited for a callee
-            self._shed(path, picks, offered, busiest, kept)
-            self._shed(path, picks, offered, self._capacities(at, path, picks, kept)[0], kept)
+            self._shed(at, path, picks, offered, self._capacities(at, path, picks)[0])
         found = [self._commit(at.state, path[-1][1])]
         for i in reversed(range(len(path) - 1)):
             pick, end = picks[i + 1], found[-1]
-            accepted = pick.accepted * kept[path[i + 1][1]]
+            accepted = pick.accepted * at.kept[path[i + 1][1]]
             hangs = pick.hangs + accepted * end.hangs
             found.append(_Inside(accepted * end.ok, hangs, max(0.0, 1.0 - accepted * end.ok - hangs)))
         return found[::-1]
 
-    def _shed(self, path: Path, picks: list[Pick], offered: float, capacity: list[float], kept: list[float]) -> None:
-        """What a station sheds does not reach the next one."""
+    def _shed(self, at: _Now, path: Path, picks: list[Pick], offered: float, capacity: list[list[float]]) -> None:
+        """What a station sheds does not reach the next one. Only least connections spares a pod that does less."""
         arriving = offered
-        for (_, station), pick, most in zip(path, picks, capacity, strict=True):
+        for (edge, station), pick, pods in zip(path, picks, capacity, strict=True):
             reach = arriving * pick.accepted
-            kept[station] = min(1.0, most / reach) if reach > 0.0 else 1.0
-            arriving = reach * kept[station]
+            each = reach / len(pods) if pods else 0.0
+            if each <= 0.0:
+                at.kept[station], at.first[station], at.crowded[station] = 1.0, 1.0, 0.0
+            elif edge == 0 and self._least:
+                at.kept[station] = at.first[station] = min(1.0, sum(pods) / reach)
+                at.crowded[station] = float(sum(pods) < reach)
+            else:
+                at.kept[station] = sum(min(each, most) for most in pods) / reach
+                at.first[station] = min(1.0, pods[0] / each)
+                at.crowded[station] = sum(most < each for most in pods) / len(pods)
+            arriving = reach * at.kept[station]
 
-    def _capacities(self, at: _Now, path: Path, picks: list[Pick], kept: list[float]) -> tuple[list[float], float]:
-        """Most jobs a second of each station, whose slots are held while a job waits for its callee.
+    def _capacities(self, at: _Now, path: Path, picks: list[Pick]) -> tuple[list[list[float]], float]:
+        """Most jobs a second of each pod along a path, whose slots are held while a job waits for its callee.
 
-        With a callee that sheds, a call waits as long as the queue or the pool before it lets it. Returned with the
-        time that a call stays in the first station.
+        At a pod with too much to do a call waits as long as the queue, or the pool before it, lets it. Returned with
+        the time that a call stays in the first station.
         """
         last = self._commit(at.state, path[-1][1])
         hold_s = self._deadline_s[path[-1][0]] if last.hangs else 0.0
-        found: list[float] = []
+        found: list[list[float]] = []
         inside_s = 0.0
         for i in reversed(range(len(path))):
             edge, station = path[i]
-            work_s = at.work_s[station]
-            most = min(at.capacity[station], at.slots[station] / (work_s + hold_s) if work_s + hold_s else math.inf)
-            waits_s = self._wait_s[edge] or self._patience_s[station] if kept[station] < 1.0 else 0.0
-            if i and self._pool[edge]:
+            slots, work_s = float(at.state.slots[station]), at.work_s[station]
+            pods = [min(most, slots / (each_s + hold_s)) for most, each_s in at.pods[station]]
+            if i and self._pool[edge] and pods:
                 connections = self._pool[edge] * len(at.stations[path[i - 1][1]].serving)
-                most = min(most, connections / (work_s + hold_s) if work_s + hold_s else math.inf)
-            found.append(most)
+                narrow = min(1.0, connections / (work_s + hold_s) / sum(pods))
+                pods = [most * narrow for most in pods]
+            found.append(pods)
+            waits_s = at.crowded[station] * (self._wait_s[edge] or self._patience_s[station])
             inside_s = min(waits_s + work_s + hold_s, self._deadline_s[edge])
             held = picks[i].accepted * inside_s + picks[i].hangs * self._deadline_s[edge]
             hold_s = held if self._sync[edge] else 0.0
@@ -292,16 +302,17 @@ class Flows:
     def _now(self, state: State, at_ns: int) -> _Now:
         """Work and capacity of each station at an instant."""
         stations = self._deliveries.stations(state)
-        work_s, capacity, slots = ([0.0] * self._stations for _ in range(3))
         by_replica = np.zeros(self._replicas)
+        pods: list[list[tuple[float, float]]] = []
         for s, known in enumerate(stations):
+            pods.append([])
             for r, factor in zip(known.serving, self._factors(state, known, s, at_ns), strict=True):
                 each_s = by_replica[r] = self._mean_s[s] * factor
                 cores = state.cpu_milli[r] / 1000.0 if state.cpu_milli[r] else math.inf
-                capacity[s] += min(cores, float(state.slots[s])) / each_s
-                work_s[s] += each_s / len(known.serving)
-            slots[s] = float(state.slots[s] * len(known.serving))
-        return _Now(state, stations, work_s, by_replica, capacity, slots)
+                pods[s].append((min(cores, float(state.slots[s])) / each_s, each_s))
+        work_s = [sum(each_s for _, each_s in of) / len(of) if of else 0.0 for of in pods]
+        some, none = [1.0] * self._stations, [0.0] * self._stations
+        return _Now(state, stations, pods, work_s, by_replica, list(some), list(some), none)
 
     def _factors(self, state: State, known: Station, station: int, at_ns: int) -> list[float]:
         """How much longer than the mean each serving replica works."""
