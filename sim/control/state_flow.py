@@ -15,6 +15,7 @@ Approximations, each on the side that keeps an outage an outage:
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,9 +50,7 @@ class Flow:
     failed_per_s: F64  # R
     work_per_s: F64  # R, own work in ns
     stopped: bool  # orders of the load are refused before they are sent; probes are not
-    wave_s: float  # how long the first wave of load lasts until the breakers open; 0: they stay closed
-    again_s: float  # how long the next one lasts, when they let a trial through
-    carried: float  # share of the load that comes between waves
+    waves: "Waves"
 
 
 @dataclass(frozen=True)
@@ -77,14 +76,23 @@ class _Inside:
     bad: float
 
 
-@dataclass
-class _Through:
-    """What the clients' breakers do."""
+class Breakers(Enum):
+    """How the clients' breakers stand: closed; open; let a trial through, and what follows if it succeeds."""
 
-    wave: bool  # they are closed just now
-    carried: float = 0.0  # between waves
-    wave_s: float = 0.0
-    again_s: float = 0.0
+    CLOSED = 0
+    OPEN = 1
+    TRIAL = 2
+
+
+@dataclass
+class Waves:
+    """What the clients' breakers let waves."""
+
+    breakers: Breakers
+    carried: float  # share of the load that comes between waves
+    first_s: float = 0.0  # how long the first wave of load lasts until breakers open; 0: they stay closed
+    again_s: float = 0.0  # how long the next one lasts, when they let a trial through
+    opens_s: float = 0.0  # from its begin until a breaker opens again, on average
 
 
 class Flows:
@@ -115,20 +123,20 @@ class Flows:
         self._budget = float(system.budget_milli[0]) / 1000.0 if system.budget_milli[0] >= 0 else self._retries
         self._deliveries = Deliveries(system, self._mean_s, self._deadline_s)
 
-    def flow(self, state: State, loads: list[float], at_ns: int, *, carried: float | None = None) -> Flow:
+    def flow(self, state: State, loads: list[float], at_ns: int, breakers: Breakers, carried: float = 0.0) -> Flow:
         """Flow at an instant; `loads` is the offered load by region of the address, new orders a second.
 
-        `carried`: the clients' breakers are open just now, and so much of the load came at last; None: they are closed.
+        `carried`: the share of the load that came between the waves so far.
         """
         at = self._now(state, at_ns)
         stations = at.stations
         counted = [[0.0] * self._stations for _ in range(3)]  # ok, failed, own work done
-        through = _Through(carried is None, carried or 0.0)
+        waves = Waves(breakers, carried)
         chains, databases = [], []
         picks = [self._deliveries.edge_pick(state, stations, s, 0.0, 0.0) for s in range(self._stations)]
         for region, load in enumerate(loads if state.trading else [0.0] * self._regions):
             path = self._path(state, self._entry[region])
-            chains.append(self._walk(at, path, load, counted, picks, through))
+            chains.append(self._walk(at, path, load, counted, picks, waves))
             databases.append(self._database[path[-1][1]])
         asked = [at.kept[s] if s in self._entry else at.first[s] for s in range(self._stations)]
         own = [_ends(picks[s], asked[s], _Inside(1.0, 0.0, 0.0), Status.OK) for s in range(self._stations)]
@@ -139,10 +147,7 @@ class Flows:
         ok, failed, worked = (self._spread(stations, c) for c in counted)
         work = worked * at.each_s * 1e9
         chances = np.cumsum(rows, axis=1)
-        stopped = not state.trading
-        return Flow(
-            sure, chances, first, databases, ok, failed, work, stopped, through.wave_s, through.again_s, through.carried
-        )
+        return Flow(sure, chances, first, databases, ok, failed, work, not state.trading, waves)
 
     def _spread(self, stations: list[Station], totals: list[float]) -> F64:
         """What stations count, on their replicas."""
@@ -162,7 +167,7 @@ class Flows:
     # --- an order's way
 
     def _walk(
-        self, at: _Now, path: Path, load: float, counted: list[list[float]], own: list[Pick], through: _Through,
+        self, at: _Now, path: Path, load: float, counted: list[list[float]], own: list[Pick], waves: Waves,
     ) -> list[float]:  # fmt: skip
         """Ends of an order along the path; notes the share of its load each station keeps, and what it counts."""
         entry = path[0][1]
@@ -180,7 +185,7 @@ class Flows:
             inside = self._inside(at, path, picks, offered)
             return picks[0].accepted * at.kept[entry] * inside[0].ok
 
-        offered = self._let_through(good, load, through)
+        offered = self._let_through(good, load, waves)
         good(offered)
         own[entry] = picks[0]
         ok, failed, worked = counted
@@ -195,26 +200,29 @@ class Flows:
         bad = Status.CALLEE_FAILED if len(path) > 1 else Status.READ_ONLY
         return _ends(picks[0], at.kept[entry], inside[0], bad)
 
-    def _let_through(self, good: Callable[[float], float], load: float, through: _Through) -> float:
+    def _let_through(self, good: Callable[[float], float], load: float, waves: Waves) -> float:
         """Load that the clients' breakers let through and retries add to; notes the waves in which it comes."""
+        is_open = waves.breakers == Breakers.OPEN
         share = good(load) if load > 0.0 else 1.0
         if share > ENOUGH:
-            return load if through.wave else load * through.carried
+            return load * waves.carried if is_open else load
         opens = self._opens(1.0 - share)
         per_client = load / self._clients
         if opens * per_client * self._breaker_s <= 1.0:  # seldom
-            if not through.wave:
-                return load * through.carried
+            if is_open:
+                return load * waves.carried
             return load * (1.0 + min(self._budget, (1.0 - share) * self._retries))
         idle = good(0.0)
         wave_s = (self._window + 1.0 / opens - 1.0) / per_client
-        through.wave_s = max(through.wave_s, wave_s)
-        through.again_s = max(through.again_s, wave_s if idle > 0.0 else 1.0 / per_client)
-        if through.wave:
-            return load
+        waves.first_s = max(waves.first_s, wave_s)
+        slowest = max(1.0, math.log(self._clients))  # of the clients' next calls, each at its own rate
+        waves.again_s = max(waves.again_s, wave_s if idle > 0.0 else slowest / per_client)
+        waves.opens_s = max(waves.opens_s, wave_s if idle > 0.0 else 1.0 / per_client)
+        if not is_open:
+            return load / slowest if waves.breakers == Breakers.TRIAL and not idle else load
         overload = self._opens(1.0 - idle) * per_client * self._breaker_s <= 1.0
-        through.carried = CARRIED * share if overload else 0.0
-        return load * through.carried
+        waves.carried = CARRIED * share if overload else 0.0
+        return load * waves.carried
 
     def _opens(self, failing: float) -> float:
         """Chance that a result opens the breaker of a client that sees so many of its calls fail."""

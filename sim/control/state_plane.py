@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from sim.control.caches import Caches
 from sim.control.state_classes import Classes
 from sim.control.state_deliveries import State
-from sim.control.state_flow import OK, STATUSES, Flow, Flows
+from sim.control.state_flow import OK, STATUSES, Breakers, Flow, Flows
 from sim.control.state_ledger import StateLedger
 from sim.control.state_watches import Watches
 from sim.control.streams import uniforms
@@ -73,6 +73,7 @@ class _Wave:
 
     ends_ns: int
     next_ns: int
+    breakers: Breakers  # while it lasts
 
     def next_turn(self, at_ns: int) -> int:
         """The next instant at which the flow is another one."""
@@ -95,7 +96,7 @@ class StatePlane:
         self._valid_ns = 0  # pieces exist up to here
         self._dns_moves_until = 0  # clients' caches
         self._cold_until = [0] * len(system.region_names)
-        self._made: tuple[tuple[int, float, tuple[float, ...], bool], Flow] | None = None
+        self._made: tuple[tuple[int, float, tuple[float, ...], Breakers], Flow] | None = None
         self._wave: _Wave | None = None
         self._carried = 0.0  # share of the load that comes between waves
         replicas = len(system.replica_station)
@@ -178,20 +179,27 @@ class StatePlane:
 
     def _flow_at(self, at_ns: int, rate: float, shares: tuple[float, ...], *, cold: bool) -> Flow:
         """The flow from an instant on; keeps up with the waves in which breakers let load through."""
-        begins = self._wave is None or at_ns >= self._wave.next_ns
-        inside = begins or (self._wave is not None and at_ns < self._wave.ends_ns)
-        key = (self._state.version, rate, shares, inside)
-        if cold or self._made is None or self._made[0] != key:
-            loads, carried = [rate * share for share in shares], None if inside else self._carried
-            self._made = (key, self._flows.flow(self._state, loads, at_ns, carried=carried))
-        flow = self._made[1]
-        self._carried = flow.carried
-        if not flow.wave_s:
-            self._wave = None if inside else self._wave  # open breakers stay open until their time has come
+        wave = self._wave
+        begins = wave is None or at_ns >= wave.next_ns
+        if wave is None:
+            breakers = Breakers.CLOSED
         elif begins:
-            lasts_s = flow.wave_s if self._wave is None else flow.again_s
-            ends_ns = at_ns + max(1, int(lasts_s * SECOND))
-            self._wave = _Wave(ends_ns, ends_ns + int(self._system.breaker_open[0]))
+            breakers = Breakers.TRIAL
+        else:
+            breakers = wave.breakers if at_ns < wave.ends_ns else Breakers.OPEN
+        key = (self._state.version, rate, shares, breakers)
+        if cold or self._made is None or self._made[0] != key:
+            loads = [rate * share for share in shares]
+            self._made = (key, self._flows.flow(self._state, loads, at_ns, breakers, self._carried))
+        flow = self._made[1]
+        waves = flow.waves
+        self._carried = waves.carried
+        if not waves.first_s:
+            self._wave = wave if breakers == Breakers.OPEN else None  # what is open stays so until its time has come
+        elif begins:
+            lasts_s, opens_s = (waves.first_s,) * 2 if wave is None else (waves.again_s, waves.opens_s)
+            next_ns = at_ns + int(opens_s * SECOND) + int(self._system.breaker_open[0])
+            self._wave = _Wave(min(at_ns + max(1, int(lasts_s * SECOND)), next_ns), next_ns, breakers)
         return flow
 
     def _count(self, until_ns: int) -> None:
