@@ -44,12 +44,18 @@ class Row:
     spread: str = ""
     detail: str = ""
     differing: int | None = None  # facts that the two sides do not have in common; None: nothing to compare
+    held: bool = True  # whether a missed gate stops a change; False: the gate has not been reached yet, a miss is shown
 
     def meets(self, limit: float | None) -> bool | None:
         """Whether the row is within a limit; None: no limit, or nothing measured."""
         if limit is None or self.measured is None:
             return None
         return self.measured >= limit if self.more_is_better else self.measured <= limit
+
+    @property
+    def stops(self) -> bool:
+        """Whether a change must not go on: sides that differ, or a missed gate that is held."""
+        return bool(self.differing) or (self.held and not self.passes)
 
     @property
     def passes(self) -> bool:
@@ -85,6 +91,7 @@ class Against:
     gate: float
     goal_ns: float | None = None  # an occurrence, draws included
     alone: bool = False  # also the draws alone, and C
+    held: bool = True
 
 
 def rows(plan: Plan, say: Say, only: str = "") -> Iterator[Row]:
@@ -115,7 +122,8 @@ def _groups(plan: Plan, say: Say) -> dict[str, Callable[[], Iterable[Row]]]:
 
 def _simple(name: str, overrides: Mapping[str, str], goal: float, gate: float, plan: Plan, say: Say) -> Iterator[Row]:
     case = simple(name, plan.simple_s, overrides)
-    yield from _against(Against(case, Simple, SimpleCallbacks, goal, gate, alone=not overrides), plan, say)
+    against = Against(case, Simple, SimpleCallbacks, goal, gate, alone=not overrides, held=False)
+    yield from _against(against, plan, say)
 
 
 # --- the kernel against SimPy
@@ -172,6 +180,7 @@ def _speed(this: Against, times: Times, events: int, requests: int, unlike: int)
         spread=f"median {found.median:.0f}, {found.low:.0f} to {found.high:.0f}",
         detail="; ".join(words),
         differing=unlike,
+        held=this.held,
     )
 
 
@@ -205,6 +214,7 @@ def _beside(times: Times, requests: int) -> Iterator[Row]:
         gate=6.0,
         spread=f"median {found.median:.2f}, {found.low:.2f} to {found.high:.2f}",
         detail=f"drawing {min(times['draws']) / requests * 1e9:.0f} ns a request",
+        held=False,
     )
     if "native" in times:
         found = ratio(times["kernel"], times["native"])

@@ -1,6 +1,7 @@
 """The baselines and the C program find what the kernel finds, bit for bit; the table says when a gate is missed."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import pytest
 
@@ -72,3 +73,12 @@ def test_differences_are_seen() -> None:
 def test_a_missed_gate_is_told(row: Row, passes: bool) -> None:
     assert row.passes == passes
     assert gate_line(row).startswith("ok" if passes else "MISSED")
+
+
+def test_what_stops_a_change() -> None:
+    """A missed gate does, unless it is not held yet; sides that differ always do."""
+    missed = Row("slow", "x", 99.0, gate=100, more_is_better=True, differing=0)
+    assert missed.stops
+    assert not replace(missed, held=False).stops
+    assert replace(missed, held=False, differing=1).stops
+    assert "not held yet" in gate_line(replace(missed, held=False))
