@@ -15,6 +15,9 @@ from sim.names import Names, ProbeClass
 
 NS = 1_000  # nanoseconds in a microsecond
 FOREVER_NS = 1 << 61
+# A timer fires a little late. Without it a call that hangs ends at the very instant of its prober's next probe, which
+# takes its place at the pod that hangs, and so on: of several probers always the same one would see it.
+TIMER_NS = 1_000_000
 SIDE_ROUTES = 4  # routes that only inform, stale and direct ones, are probed so many times slower
 
 
@@ -254,7 +257,7 @@ def _probes(resolved: Resolved, known: Names, key: Any) -> dict[str, Any]:
                 "probe_phase": int(uniform(key(c.name, "phase"), 0) * c.spacing_ns),
                 "probe_spacing": c.spacing_ns or 1,
                 "probe_end": FOREVER_NS if i else 0,
-                "probe_timeout": (health_us if c.route == "health" else probe.timeout_us) * NS,
+                "probe_timeout": (health_us if c.route == "health" else probe.timeout_us) * NS + TIMER_NS,
                 "probe_region": region_of[c.route] if c.route in region_of else known.regions.index(c.region or ""),
                 "probe_expiry": int(uniform(key(c.name, "dns expiry"), 0) * ttl_ns),
                 "probe_chain": c.service == "order" and i > 0,
