@@ -1,7 +1,6 @@
 """Fidelity control against fidelity request, on the same draws: what users saw, and when it was over.
 
-The bounds are what a study may lean on when it plays most trials at fidelity control. Measured on the library's
-scenarios they are in docs/explanation/fidelity.md.
+The bounds are what a study may lean on when it plays most trials at fidelity control.
 """
 
 import numpy as np
