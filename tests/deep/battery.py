@@ -57,6 +57,7 @@ def made_cases() -> Iterator[tuple[str, Case]]:
     yield "ties", _ties()
     yield "breaker on a grid", _breaker_on_a_grid()
     yield "equal deadlines", _equal_deadlines()
+    yield "lost callers", _lost_callers()
     yield "many jobs", _many_jobs()
     yield "a long queue", _long_queue()
     for number, pair in enumerate(PAIRS):
@@ -159,6 +160,16 @@ def _breaker_on_a_grid() -> Case:
         breaker_open=1 * MS,
     )
     return Case(builder.build(), [], bursty_arrivals(6_000, 900), 2 * S, Feeding())
+
+
+def _lost_callers() -> Case:
+    """Pods are lost while their breakers have seen failures, nearly enough of them to open."""
+    builder = SystemBuilder(clients=3)
+    entry = builder.station("entry", replicas=2, slots=50, work_scale=0.2 * MS)
+    inner = builder.station("inner", slots=2, queue_capacity=0, work_scale=0.5 * MS)
+    builder.edge(entry, inner, breaker_window=20, breaker_threshold_milli=650, breaker_open=5 * MS)
+    script = [Timed(t, Command.LOSE, t // (7 * MS) % 2, 1) for t in range(7 * MS, 200 * MS, 7 * MS)]
+    return Case(builder.build(), script, poisson_arrivals(4_000, 800), 1 * S, Feeding())
 
 
 def _many_jobs() -> Case:
