@@ -53,9 +53,13 @@ docs: .venv/test ## write the generated pages anew
 	@$(BIN)/python -m scenarios.files.reference
 	@$(BIN)/python -m scenarios.record.document > docs/reference/record.md
 
+COMPILE := uv pip compile --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url -q
+SYSTEM := experiments/testbed/system/requirements
+
 lock: ## pin every dependency with hashes (needs uv)
-	@for part in "requirements.txt" "requirements-test.txt --extra test"; do \
-	uv pip compile pyproject.toml --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url -q -o $$part; done
+	@$(COMPILE) pyproject.toml -o requirements.txt
+	@$(COMPILE) pyproject.toml --extra test -c requirements.txt -o requirements-test.txt
+	@$(COMPILE) $(SYSTEM).in -c requirements.txt -o $(SYSTEM).txt
 
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis

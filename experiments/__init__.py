@@ -1,0 +1,1 @@
+"""Game days: the same scenario on a real cluster, measured from outside, undone whatever happens."""

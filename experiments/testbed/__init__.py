@@ -1,0 +1,1 @@
+"""The testbed: a small real trading system in two kind clusters."""
