@@ -12,12 +12,12 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from scenarios.model.goodness import Goodness
 from sim.columns import histograms, name_column, nullable
 from sim.control.context import Context, PageProbe
 from sim.control.roles import Timeline
 from sim.data.commands import Outcome, Status
 from sim.data.plane import Chunk, Counters, LoadRows
-from sim.goodness import Goodness
 from sim.ledger import Ledger
 from sim.names import ProbeClass
 from sim.readback import read_back

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from scenarios.errors import InvalidFileError
+from scenarios.errors import InvalidFileError, Problem, UsageError
 from scenarios.files import parameters as catalogue
 from scenarios.files.checks.objective import check_objectives
 from scenarios.files.checks.scenario import crosscheck
@@ -16,19 +16,34 @@ from scenarios.files.yaml import Document, read
 from scenarios.model.objective import Objective, Objectives
 from scenarios.model.parameters import Parameter, Parameters
 from scenarios.model.procedure import Procedure
-from scenarios.model.scenario import Scenario
+from scenarios.model.scenario import Scenario, Worlds
 from scenarios.model.topology import Topology
 
 __all__ = ["LIBRARY", "defaults", "find", "load", "objectives"]
 
 
-def load(name_or_path: str, *, paths: Sequence[Path] = (), overrides: Mapping[str, Any] | None = None) -> Resolved:
-    """Load and check a scenario. `overrides` are dotted paths or parameter names to values, as `--set`.
+# Keys of a cluster's section under `worlds`, and what each replaces in the scenario.
+_REPLACED = {"topology": "topology", "rate": "workload.rate", "at most": "workload.at most"}
 
-    Raises InvalidFileError (a file is wrong) or UsageError (a name or an override is wrong).
+
+def load(
+    name_or_path: str,
+    *,
+    paths: Sequence[Path] = (),
+    overrides: Mapping[str, Any] | None = None,
+    world: str = "twin",
+) -> Resolved:
+    """Load and check a scenario as a world plays it. `overrides` are dotted paths or parameter names, as `--set`.
+
+    A cluster's section under `worlds` may bring a topology, a rate and a limit of its own.
+
+    Raises InvalidFileError (a file is wrong) or UsageError (a name, an override or the world is wrong).
     """
     document = read(find(name_or_path, "scenarios", paths))
     scenario = parse(Scenario, document)
+    if world != "twin":
+        _as_played_in(world, scenario, document)
+        scenario = parse(Scenario, document)
     paths = [*paths, *neighbours(document.path)]
     topology_document = read(
         find(scenario.topology, "topologies", paths, where=document.where("topology")), sourced=True
@@ -48,6 +63,25 @@ def load(name_or_path: str, *, paths: Sequence[Path] = (), overrides: Mapping[st
         raise InvalidFileError(*problems)
     _other_topologies(scenario, document, paths)
     return resolved
+
+
+def _as_played_in(world: str, scenario: Scenario, document: Document) -> None:
+    """Put what the world's section brings where the scenario has it. Raises UsageError without such a section."""
+    if getattr(scenario.worlds, world, None) is None:
+        played = [name for name in Worlds.model_fields if getattr(scenario.worlds, name) is not None]
+        where, found = document.where("worlds"), f"no `{world}`"
+        raise UsageError(
+            Problem(where, found, f"a scenario that {world} may play", f"It can be played in: {', '.join(played)}.")
+        )
+    section = document.values["worlds"][world]
+    for key, place in _REPLACED.items():
+        if key in section:
+            *parents, last = place.split(".")
+            node = document.values
+            for parent in parents:
+                node = node[parent]
+            node[last] = section[key]
+            document.origins[place] = document.where(f"worlds.{world}.{key}")
 
 
 def _other_topologies(scenario: Scenario, document: Document, paths: Sequence[Path]) -> None:

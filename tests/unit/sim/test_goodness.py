@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from sim.goodness import Goodness
+from scenarios.model.goodness import Goodness
 
 S = 1_000_000_000
 FAST, SLOW = S // 20, S // 2
