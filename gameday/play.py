@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,9 @@ from scenarios.record.writer import RunWriter
 Progress = Callable[[int, int, str], None]
 
 NOT_AT_CONTROL = "fidelity control has no queues and counts no requests: judged on the full trial"
+SMALL = "a small system on one machine, at a scaled load: shown against its own baseline"
+SCRIPTED_ON_CLUSTER = "operators were scripted: their answer times were declared, not measured"
+EVIDENCE_CLASS = {"kind": "lab", "eks": "DR environment"}
 SCRIPTED = "people are drawn from distributions: a simulated answer says nothing about your team"
 
 
@@ -28,8 +32,7 @@ class Played:
 
 
 def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[str, Any]:
-    """What run.json says from the start."""
-    packages = ("grandmodel-gameday", "simpy", "numba", "numpy", "pyarrow")
+    """What run.json of a simulation says from the start."""
     document = resolved.document()
     identity = json.dumps([document["scenario_digest"], document["topology_digest"], fidelity, seed, trial])
     return {
@@ -39,11 +42,37 @@ def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[st
         "fidelity": fidelity,
         "seed": seed,
         "trial": trial,
-        "versions": {"python": sys.version.split()[0], **{p: version(p) for p in packages}},
-        "git_commit": _commit(),
+        **_made_with("simpy", "numba", "numpy", "pyarrow"),
         "not_judged": not_judged(resolved, fidelity),
         **document,
     }
+
+
+def cluster_head(resolved: Resolved, world: str, started: datetime) -> dict[str, Any]:
+    """What run.json of a game day says from the start. `started` names the run: a cluster is never played twice."""
+    return {
+        "run_id": f"{resolved.scenario.scenario}-{world}-{started:%Y%m%d-%H%M%S}",
+        "source": world,
+        "evidence_class": EVIDENCE_CLASS[world],
+        "started_at": started.isoformat(timespec="seconds"),
+        **_made_with("chaostoolkit", "chaostoolkit-lib", "kubernetes", "locust", "psycopg", "pyarrow"),
+        "not_judged": _not_judged_on_cluster(resolved, world),
+        **resolved.document(),
+    }
+
+
+def _made_with(*packages: str) -> dict[str, Any]:
+    versions = {p: version(p) for p in ("grandmodel-gameday", *packages)}
+    return {"versions": {"python": sys.version.split()[0], **versions}, "git_commit": _commit()}
+
+
+def _not_judged_on_cluster(resolved: Resolved, world: str) -> dict[str, str]:
+    """A laptop is measured as itself: the runbook's latencies and throughput are shown there, and not judged."""
+    reasons = {o.objective: SCRIPTED_ON_CLUSTER for o in resolved.objectives if o.kind == "response"}
+    if world == "kind":
+        sized = (o for o in resolved.objectives if o.kind in ("latency", "throughput", "load_test"))
+        reasons |= {o.objective: SMALL for o in sized}
+    return reasons | dict(resolved.scenario.not_judged)
 
 
 def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:

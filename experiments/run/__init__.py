@@ -1,0 +1,1 @@
+"""One game day under way: processes, the record, when it has settled, what is read back."""

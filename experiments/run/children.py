@@ -1,0 +1,87 @@
+"""The processes of a run: each sends facts and rows up a pipe, and ends when this process is gone."""
+
+import json
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Any
+
+ENDS_WITHIN_S = 15.0
+
+
+@dataclass(frozen=True)
+class Message:
+    """One line from a child: a fact, or rows of a table. `ended`: its pipe is closed, and this was its return code."""
+
+    child: str
+    body: Mapping[str, Any]
+    ended: int | None = None
+
+
+class Child:
+    """A Python module that runs as a process of its own. Its configuration goes down stdin, one JSON document."""
+
+    def __init__(self, name: str, arguments: Sequence[str], configuration: Mapping[str, Any]) -> None:
+        self.name = name
+        self._arguments = list(arguments)
+        self._configuration = configuration
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, messages: "queue.Queue[Message]") -> None:
+        """Start it; its messages come into the queue, the last one says that it ended."""
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", *self._arguments],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,  # Ctrl-C goes to the parent, which ends its children in order
+        )
+        assert self._process.stdin is not None
+        self._process.stdin.write((json.dumps(self._configuration) + "\n").encode())
+        self._process.stdin.flush()
+        threading.Thread(target=self._read, args=(self._process, messages), daemon=True, name=self.name).start()
+
+    def _read(self, process: subprocess.Popen[bytes], messages: "queue.Queue[Message]") -> None:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.endswith(b"\n"):  # a torn last line is a child that was killed while it wrote
+                messages.put(Message(self.name, json.loads(line)))
+        messages.put(Message(self.name, {}, ended=process.wait()))
+
+    @property
+    def pid(self) -> int:
+        """Its process id, 0 before it was started."""
+        return self._process.pid if self._process else 0
+
+    @property
+    def alive(self) -> bool:
+        """Whether it runs."""
+        return self._process is not None and self._process.poll() is None
+
+    def tell(self, line: Mapping[str, Any]) -> None:
+        """Send a line down its stdin; nothing happens when it has gone."""
+        stdin: IO[bytes] | None = self._process.stdin if self._process else None
+        if stdin is None:
+            return
+        try:
+            stdin.write((json.dumps(line) + "\n").encode())
+            stdin.flush()
+        except (BrokenPipeError, ValueError):
+            return
+
+    def stop(self, *, within_s: float = ENDS_WITHIN_S, by: int = signal.SIGTERM) -> None:
+        """Ask it to end, and end it when it does not."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        process.send_signal(by)
+        deadline = time.monotonic() + within_s
+        while process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.05)
+        if process.poll() is None:
+            process.kill()
+            process.wait()

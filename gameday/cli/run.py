@@ -1,0 +1,91 @@
+"""`gameday run`: break a real cluster, measure it from outside, judge it, undo it."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gameday.cli.arguments import AsJson, ScenarioName, Sets, overrides
+from gameday.cli.talk import progress, say, then
+from gameday.config import settings
+from gameday.exit_codes import ExitCode, worst
+from scenarios.errors import AbortedError, Problem, UsageError
+
+EXAMPLE = "Example: `gameday run region-loss-automatic --world kind --yes`"
+WORLDS = ("kind", "eks")
+OPERATORS = ("scripted", "live")
+
+World = Annotated[
+    str,
+    typer.Option("--world", help="kind: the testbed on this machine; eks: AWS", autocompletion=lambda: list(WORLDS)),
+]
+Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first fault")]
+Operator = Annotated[
+    str,
+    typer.Option(
+        "--operator",
+        help="scripted: people's steps happen after declared delays; live: you are asked, and your time is measured",
+        autocompletion=lambda: list(OPERATORS),
+    ),
+]
+Observe = Annotated[bool, typer.Option("--observe", help="break nothing: measure, and show what would be lost now")]
+
+
+def run(
+    scenario: ScenarioName,
+    world: World = "kind",
+    yes: Yes = False,
+    operator: Operator = "scripted",
+    observe: Observe = False,
+    sets: Sets = None,
+    as_json: AsJson = False,
+) -> int:
+    """Play a scenario on a real cluster, judge it against the runbook's objectives, undo what it did.
+
+    What will break is shown before, and asked for unless --yes. Ctrl-C lifts every fault. The record is kept whatever
+    happens. A failback that is still to be done is said at the end; `gameday undo` does it.
+    """
+    _one_of("--world", world, WORLDS)
+    _one_of("--operator", operator, OPERATORS)
+    with progress(1.0, "reading the scenario"):
+        from scenarios.files.load import load
+
+        resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets), world=world)
+    from gameday.game_day import play_on_cluster
+
+    played = play_on_cluster(
+        resolved, settings().runs_folder, world=world, confirm=None if yes else _confirm, operator=operator,
+        observe=observe,
+    )  # fmt: skip
+    code = _show(played.folder, as_json=as_json)
+    if played.left_behind:
+        say(f"left behind: {', '.join(played.left_behind)}")
+        then("gameday undo")
+    elif played.pending:
+        say(f"pending: {played.pending}")
+        then("gameday undo --home")
+    codes = [code, ExitCode.LEFT_BEHIND if played.left_behind else ExitCode.MET]
+    return worst([*codes, ExitCode.ABORTED if played.aborted else ExitCode.MET])
+
+
+def _one_of(flag: str, found: str, allowed: tuple[str, ...]) -> None:
+    if found not in allowed:
+        raise UsageError(Problem(flag, f"`{found}`", f"one of {', '.join(allowed)}", "Choose one."))
+
+
+def _confirm(radius: str) -> None:
+    """Show what will break, and ask. Raises AbortedError when the answer is no, UsageError when nobody can answer."""
+    say(radius)
+    if not os.isatty(0):
+        found, expected = "no terminal to answer on", "a yes before anything is broken"
+        raise UsageError(Problem("gameday run", found, expected, "Add --yes when you mean it."))
+    if not typer.confirm("Break this now?", err=True):
+        raise AbortedError(Problem("gameday run", "the answer no", "yes", "Nothing was broken."))
+
+
+def _show(folder: Path, *, as_json: bool) -> ExitCode:
+    from gameday.judging import present
+
+    return present(folder, as_json=as_json, say=say)
+
