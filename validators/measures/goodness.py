@@ -100,15 +100,20 @@ class Series:
         place = int(np.searchsorted(right, t_us, side="left"))
         return int(right[place - 1]) if place else None
 
-    def good_before(self, t_us: int) -> bool | None:
-        """Whether it was good for one window before an instant; None: not enough probes to say."""
+    def good_before(self, t_us: int, since_us: int) -> bool | None:
+        """Whether it was good at every instant of [since, t); None: not enough probes before t to say.
+
+        What was not probed that early does not count: a run may begin later, if not less than 5 s before t.
+        """
         i = int(np.searchsorted(self.intended_us, t_us, side="left"))
+        first = int(np.searchsorted(self.intended_us, since_us, side="left"))
         if not self.fast:
-            return bool(self.right[i - 1]) if i and t_us - self.intended_us[i - 1] <= 2 * self.spacing_us else None
+            seen = bool(i) and t_us - self.intended_us[i - 1] <= 2 * self.spacing_us
+            return bool(self.right[min(first, i - 1) : i].all()) if seen else None
         j = int(np.searchsorted(self.intended_us, t_us - WINDOW_US, side="left"))
         if i - j < SHARE_RIGHT * WINDOW_US / self.spacing_us - 1:
             return None
-        return bool(self.right[j:i].mean() >= SHARE_RIGHT)
+        return bool(self.right[j:i].mean() >= SHARE_RIGHT and self.good[first:j].all())
 
 
 def _joined(outages: Iterable[Outage]) -> list[Outage]:

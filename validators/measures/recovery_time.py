@@ -3,7 +3,9 @@
 The fault is an interval [injection begun, effect first seen]; the effect is the landed-probe's or the first wrong
 probe, whichever is earlier. Lower bound = last wrong - effect seen; upper = first right - injection begun. Probed
 without gap and never bad: [0, 0]. Good must last from there to the end and at least for the sustain window,
-max(60 s, 2 x DNS TTL).
+max(60 s, 2 x DNS TTL); it must also have been good for one such window before the fault (or since the run began), else
+nothing is decided. What ended inside the window is not decided either, however late it is; what is not recovered at the
+end has missed its limit once that has passed.
 Faults on one service of which each was recovered from before the next began are episodes of their own; the one with the
 worst verdict decides. An outage without a fault is timed from the last right probe before it. Source: DESIGN, What is
 measured, exactly.
@@ -45,6 +47,16 @@ class Recovery:
     doubts: tuple[str, ...] = ()
     faults: tuple[str, ...] = ()
 
+    @property
+    def down(self) -> bool:
+        """Whether it was not good at the end."""
+        return self.back_us is None
+
+    @property
+    def unsettled(self) -> bool:
+        """Whether it was good at the end, and not long enough to know that it lasts."""
+        return self.high_us is None and not self.down
+
 
 @dataclass(frozen=True)
 class Episode:
@@ -74,7 +86,7 @@ def recover(observations: Observations, probes: Series, episode: Episode) -> Rec
         relapses=max(0, len(outages) - 1),
         samples=len(probes.intended_us),
         note=note or worst_note,
-        doubts=_doubts(probes, episode, outages),
+        doubts=_doubts(probes, episode, outages, sustain),
         faults=(
             *integrity.unseen(observations, probes, begun - WINDOW_US, end, outages),
             *integrity.clock_steps(observations, begun - WINDOW_US, end),
@@ -115,16 +127,16 @@ def _cut(outage: Outage, end_us: int) -> Outage:
     return replace(outage, last_wrong_us=min(outage.last_wrong_us, end_us), back_us=back)
 
 
-def _doubts(probes: Series, episode: Episode, outages: Sequence[Outage]) -> tuple[str, ...]:
+def _doubts(probes: Series, episode: Episode, outages: Sequence[Outage], sustain: int) -> tuple[str, ...]:
     doubts = []
-    good = probes.good_before(episode.begun_us)
+    good = probes.good_before(episode.begun_us, episode.begun_us - sustain)
     what = "the fault" if episode.faults else "it went bad"
     if not episode.faults and not outages:
         return ()
     if good is None:
         doubts.append(f"{probes.service} was not probed for a whole window before {what}")
     elif not good:
-        doubts.append(f"{probes.service} was already bad before {what}")
+        doubts.append(f"{probes.service} was bad in the {seconds(sustain / 1e6)} before {what}")
     if episode.faults and episode.seen_us is None and not outages:
         doubts.append("the fault was never seen to land")
     back = outages[-1].back_us if outages else None
@@ -211,13 +223,21 @@ def _badness(recoveries: Sequence[Recovery], limit_us: float | None) -> tuple[in
     """Order of episodes: what the verdict of each alone would be, then how long it took."""
     limit = float("inf") if limit_us is None else limit_us
     low, open_ended = max(r.low_us for r in recoveries), any(r.high_us is None for r in recoveries)
-    if any(r.doubts or r.faults for r in recoveries):
+    if _together(recoveries) or any(r.faults for r in recoveries):
         rank = _UNDECIDED
     elif low > limit:
         rank = _MISSED
     else:
         rank = _UNDECIDED if open_ended or any((r.high_us or 0) > limit for r in recoveries) else _MET
     return rank, open_ended, low
+
+
+def _together(recoveries: Sequence[Recovery]) -> tuple[str, ...]:
+    """What keeps services together from a verdict. That one is good for too short matters unless another is down."""
+    doubts = [w for r in recoveries for w in r.doubts]
+    if not any(r.down for r in recoveries):
+        doubts += [r.note for r in recoveries if r.unsettled]
+    return tuple(dict.fromkeys(doubts))
 
 
 def _never_injected(observations: Observations, parts: Sequence[str]) -> tuple[str, ...]:
@@ -268,11 +288,10 @@ def _measurement(
     }
     problems = list(dict.fromkeys(w for r in recoveries for w in r.faults))
     problems += [w for s in found for w in _too_coarse(s, objective.get("limit_us"))]
-    doubts = dict.fromkeys(w for r in recoveries for w in r.doubts)
     return Measurement(
         name, high, low, high, "s", sum(r.samples for r in recoveries), METHOD,
         _where(found, episode.begun_us, end, last.service), {k: v for k, v in detail.items() if v is not None},
-        tuple(problems), tuple(doubts), says=_says(subject, last, bad, low, high, planned=bool(episode.faults)),
+        tuple(problems), _together(recoveries), says=_says(subject, last, bad, low, high, planned=bool(episode.faults)),
     )  # fmt: skip
 
 
@@ -329,7 +348,7 @@ def _rows(
             rows.append(
                 Measurement(
                     f"{main.name}.{suffix}", high, one.low_us / 1e6, high, "s", one.samples,
-                    f"the same over route {route}", detail={"label": label}, faults=one.faults, doubts=one.doubts,
+                    f"the same over route {route}", detail={"label": label}, faults=one.faults, doubts=_together([one]),
                     says=one.note,
                 )
             )  # fmt: skip
