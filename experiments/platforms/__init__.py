@@ -1,0 +1,1 @@
+"""The programs and interfaces that a real system is reached by: Docker, kind, Kubernetes."""
