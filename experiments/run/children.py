@@ -1,15 +1,17 @@
 """The processes of a run: each sends facts and rows up a pipe, and ends when this process is gone."""
 
+import contextlib
 import json
+import os
 import queue
-import signal
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import IO, Any
+from typing import Any
+
+from experiments.observe.wire import Reader
 
 ENDS_WITHIN_S = 15.0
 
@@ -47,9 +49,10 @@ class Child:
 
     def _read(self, process: subprocess.Popen[bytes], messages: "queue.Queue[Message]") -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            if line.endswith(b"\n"):  # a torn last line is a child that was killed while it wrote
-                messages.put(Message(self.name, json.loads(line)))
+        reader = Reader()
+        while data := os.read(process.stdout.fileno(), 1 << 16):
+            for body in reader.feed(data):
+                messages.put(Message(self.name, body))
         messages.put(Message(self.name, {}, ended=process.wait()))
 
     @property
@@ -62,26 +65,21 @@ class Child:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
-    def tell(self, line: Mapping[str, Any]) -> None:
-        """Send a line down its stdin; nothing happens when it has gone."""
-        stdin: IO[bytes] | None = self._process.stdin if self._process else None
-        if stdin is None:
-            return
-        try:
-            stdin.write((json.dumps(line) + "\n").encode())
-            stdin.flush()
-        except (BrokenPipeError, ValueError):
-            return
+    def finish(self) -> None:
+        """Close its stdin: it finishes what it has begun, and ends."""
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.close()
 
-    def stop(self, *, within_s: float = ENDS_WITHIN_S, by: int = signal.SIGTERM) -> None:
+    def stop(self, *, within_s: float = ENDS_WITHIN_S) -> None:
         """Ask it to end, and end it when it does not."""
         process = self._process
         if process is None or process.poll() is not None:
             return
-        process.send_signal(by)
-        deadline = time.monotonic() + within_s
-        while process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(within_s)
+        except subprocess.TimeoutExpired:
             process.kill()
             process.wait()

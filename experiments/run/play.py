@@ -1,0 +1,245 @@
+"""The parent of a game day: owns the record and the clock, starts the others, sees that the run has settled.
+
+What breaks is the executor's; what is measured comes from the observers up their pipes. Whatever happens, every fault
+is lifted, and what was recorded is kept.
+"""
+
+import queue
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.observe import wire
+from experiments.observe.clock import Clock, Origin
+from experiments.run.children import Child, Message
+from experiments.run.settling import Settling
+from scenarios.files.resolved import Resolved
+from scenarios.record.writer import Recorder
+
+Progress = Callable[[int, int, str], None]
+Restart = Callable[[int], Child]  # makes a child again; takes the number of the next order
+
+SECOND_US = 1_000_000
+LOOK_S = 0.2
+PAGES_END_WITHIN_S = 62.0
+SENDER_ENDS_WITHIN_S = 15.0
+LIFTED_WITHIN_S = 300.0
+MOST_RESTARTS = 5
+EXECUTOR = "executor"
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How the judged interval ended: settled, at most, or why it was stopped."""
+
+    reason: str
+    end_us: int
+    stopped: str | None = None  # a person or a safety condition
+    failed: str | None = None  # the executor ended before its time
+
+
+class Stop:
+    """Set by Ctrl-C, SIGTERM or an abort condition; the first reason counts."""
+
+    def __init__(self) -> None:
+        self.reason: str | None = None
+
+    def __call__(self, reason: str) -> None:
+        """Stop for this reason, unless there is one already."""
+        self.reason = self.reason or reason
+
+
+@contextmanager
+def stopping(stop: Stop) -> Iterator[None]:
+    """Within it Ctrl-C and SIGTERM stop the run in order; they end nothing by themselves."""
+    names = {signal.SIGINT: "stopped by hand", signal.SIGTERM: "asked to end", signal.SIGHUP: "its terminal is gone"}
+    before = {number: signal.signal(number, lambda n, _: stop(names[signal.Signals(n)])) for number in names}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+class GameDay:
+    """One run under way.
+
+    `executor` plays the experiment and tells what it does; None: nothing is broken, and the run ends at its time.
+    `watch` is told every message and may stop the run.
+    """
+
+    def __init__(
+        self,
+        resolved: Resolved,
+        recorder: Recorder,
+        origin: Origin,
+        observers: Mapping[str, Restart],
+        executor: Child | None,
+        progress: Progress,
+        watch: Callable[[Mapping[str, Any], Stop], None],
+    ) -> None:
+        self._resolved = resolved
+        self._recorder = recorder
+        self.clock = Clock(origin)
+        self._factories = dict(observers)
+        self._observers: dict[str, Child] = {}
+        self._executor = executor
+        self._progress = progress
+        self._watch = watch
+        self._messages: queue.Queue[Message] = queue.Queue()
+        self._settling = Settling(resolved)
+        self._stop = Stop()
+        self._restarts: dict[str, int] = {}
+        self._next_order = 0
+        self._finishing: set[str] = set()
+        self._executor_ended: int | None = None
+        self._last_fact = "starting"
+        self._flows: dict[str, int] = {}  # observer: when it was last heard
+
+    # --- playing
+
+    def play(self) -> Ended:
+        """Play until the run has settled, its time is over, or something stops it; then lift, and see it gone."""
+        with stopping(self._stop):
+            try:
+                self._start()
+                ended = self._until_the_end()
+                self._wind_down(ended)
+            finally:
+                for child in self.children:
+                    child.stop()
+        return ended
+
+    @property
+    def children(self) -> list[Child]:
+        """All processes that were started; the executor first, because it lifts."""
+        return [*([self._executor] if self._executor else []), *self._observers.values()]
+
+    def _start(self) -> None:
+        for name in self._factories:
+            self._begin(name)
+        self.mark("load_started", "client")
+        if self._executor is not None:
+            self._executor.start(self._messages)
+
+    def _begin(self, name: str) -> None:
+        self._observers[name] = self._factories[name](self._next_order)
+        self._observers[name].start(self._messages)
+        self._flows[name] = self.clock.now_us()
+
+    def _until_the_end(self) -> Ended:
+        workload = self._resolved.scenario.workload
+        fixed = workload.duration if isinstance(workload.duration, int) else None
+        last_us = workload.at_most_us if fixed is None else min(fixed, workload.at_most_us)
+        while True:
+            self._take(LOOK_S)
+            now_us = self.clock.now_us()
+            self._progress(now_us, last_us, self._words())
+            if self._stop.reason is not None:
+                return self._ended("interrupted", now_us, stopped=self._stop.reason)
+            if self._executor_ended is not None:
+                why = f"the executor ended with {self._executor_ended} before it was told to"
+                return self._ended("interrupted", now_us, failed=why)
+            if fixed is None and self._executor is not None and self._settling.has_settled(now_us):
+                self.mark("settled", "run")
+                return self._ended("settled", now_us)
+            if now_us >= last_us:
+                return self._ended("at most", now_us)
+
+    def _words(self) -> str:
+        waiting = self._settling.waiting_for
+        return f"{self._last_fact}; waiting for {waiting}" if waiting else self._last_fact
+
+    def _ended(self, reason: str, end_us: int, *, stopped: str | None = None, failed: str | None = None) -> Ended:
+        self.mark("run_ended", "run", reason=reason)
+        return Ended(reason, end_us, stopped, failed)
+
+    def _wind_down(self, ended: Ended) -> None:
+        """Lift first when the run was stopped; else let the last orders and pages end, then lift."""
+        if ended.stopped or ended.failed:
+            self._lift()
+        self._finish("sender", SENDER_ENDS_WITHIN_S)
+        self.mark("load_stopped", "client")
+        self._finish("probers", PAGES_END_WITHIN_S)
+        if not (ended.stopped or ended.failed):
+            self._lift()
+        self._finish("watchers", SENDER_ENDS_WITHIN_S)
+
+    def _lift(self) -> None:
+        if self._executor is None:
+            return
+        self._progress(0, 1, "lifting what was injected")
+        self._executor.finish()
+        self._drain_until(lambda: self._executor_ended is not None, LIFTED_WITHIN_S)
+
+    def _finish(self, name: str, within_s: float) -> None:
+        """Let an observer finish what it has begun, and take what it still says."""
+        child = self._observers.get(name)
+        if child is None:
+            return
+        self._finishing.add(name)
+        child.finish()
+        self._drain_until(lambda: not child.alive, within_s)
+        child.stop()
+        self._drain_until(self._messages.empty, 5.0)
+
+    def _drain_until(self, done: Callable[[], bool], within_s: float) -> None:
+        deadline = time.monotonic() + within_s
+        while time.monotonic() < deadline:
+            self._take(LOOK_S)
+            if done() and self._messages.empty():
+                return
+
+    # --- messages
+
+    def mark(self, kind: str, subject: str, **detail: Any) -> None:
+        """Record a fact of the run itself, now."""
+        self._recorder.mark(self.clock.now_us(), kind, subject, **detail)
+
+    def _take(self, wait_s: float) -> None:
+        """Take all messages that are there; wait a little when there is none."""
+        try:
+            self._one(self._messages.get(timeout=wait_s))
+            while True:
+                self._one(self._messages.get_nowait())
+        except queue.Empty:
+            return
+
+    def _one(self, message: Message) -> None:
+        if message.ended is not None:
+            self._gone(message.child, message.ended)
+            return
+        body = message.body
+        self._flows[message.child] = self.clock.now_us()
+        wire.record(body, self._recorder)
+        if "mark" in body:
+            mark = body["mark"]
+            self._settling.mark(mark["t_us"], mark["kind"], mark["subject"])
+            self._last_fact = f"{mark['kind'].replace('_', ' ')} ({mark['subject']})"
+        elif body["table"] == "probes":
+            self._settling.probes(body["columns"])
+        elif body["table"] == "writes_sent":
+            self._note_orders(body["columns"])
+        self._watch(body, self._stop)
+
+    def _note_orders(self, columns: Mapping[str, Any]) -> None:
+        numbers = [s for c, s in zip(columns["data_class"], columns["seq"], strict=True) if c == "transactions"]
+        self._next_order = max([self._next_order, *(s + 1 for s in numbers)])
+
+    def _gone(self, name: str, code: int) -> None:
+        """A child has ended: as it should, or it is started again and the gap is a fact."""
+        if name == EXECUTOR:
+            self._executor_ended = code
+            return
+        if name in self._finishing or self._stop.reason is not None:
+            return
+        from_us = self._flows[name]
+        self._restarts[name] = self._restarts.get(name, 0) + 1
+        if self._restarts[name] > MOST_RESTARTS:
+            self._stop(f"{name} ended {MOST_RESTARTS} times (the last time with {code}): nothing can be measured")
+            return
+        self._begin(name)
+        self.mark("observer_gap", name, what=name, from_us=from_us, to_us=self.clock.now_us())
