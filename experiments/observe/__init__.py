@@ -1,0 +1,1 @@
+"""Measuring a real system from outside: probers, watchers, samples, and reading back after the run."""

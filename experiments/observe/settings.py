@@ -1,0 +1,125 @@
+"""Settings of the measuring processes: JSON documents that the parent makes from a scenario and the testbed's layout.
+
+A document holds addresses and ports as they are, so that a process needs to know nothing else, and a test can have it
+ask a server of its own.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from experiments.observe.clock import Origin
+from experiments.testbed import layout
+from scenarios.files.resolved import Resolved
+from scenarios.model.topology import Database, Service
+
+SIDE_ROUTES = 4  # direct and stale probes only inform: they come so many times slower
+PAGE_SPACING_US = 10_000_000
+PAGE_TIMEOUT_US = 60_000_000  # a test page that has not come by then does not come
+ORDER_TIMEOUT_US = 10_000_000
+
+
+@dataclass(frozen=True)
+class Where:
+    """Where everything is."""
+
+    places: Mapping[str, str]  # region: address of its edge
+    ports: Mapping[str, int]
+    dns: tuple[str, int]
+    name: str  # that users go to
+    outside: tuple[str, int]
+
+    @staticmethod
+    def of(document: Mapping[str, Any]) -> "Where":
+        """Read it back from a process's settings."""
+        (dns, dns_port), (outside, outside_port) = document["dns"], document["outside"]
+        return Where(document["places"], document["ports"], (dns, dns_port), document["name"], (outside, outside_port))
+
+    def region(self, address: str | None) -> str | None:
+        """Region at an address; None: none of ours."""
+        return next((r for r, a in self.places.items() if a == address), None)
+
+
+def where() -> dict[str, Any]:
+    """The testbed's addresses as a document."""
+    return {
+        "places": {region: place.address for region, place in layout.PLACES.items()},
+        "ports": dict(layout.PORTS),
+        "dns": [layout.HOST, layout.DNS_PORT],
+        "name": layout.TRADE_NAME,
+        "outside": [layout.HOST, layout.OUTSIDE_PORT],
+    }
+
+
+def _begin(role: str, origin: Origin) -> dict[str, Any]:
+    return {"role": role, "origin_ns": origin.monotonic_ns, "origin_epoch_us": origin.epoch_us, **where()}
+
+
+def probers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
+    """Settings of the probers: the probes that the topology declares.
+
+    They stand in the order in which they are started; their phases are spread over the spacing.
+    """
+    topology = resolved.topology
+    parts: dict[str, Service | Database] = {**topology.services, "database": topology.database}
+    users = [_probe("user", "dns", s, p, p.probe.spacing_us) for s, p in parts.items()]
+    order_us = resolved.parameters.duration_us("client.order_probe_spacing")
+    users.append(
+        {"client": "user", "route": "dns", "service": "order", "spacing_us": order_us, "timeout_us": ORDER_TIMEOUT_US}
+    )
+    users.append(
+        {"client": "pager", "route": "dns", "service": "page", "spacing_us": PAGE_SPACING_US,
+         "timeout_us": PAGE_TIMEOUT_US}
+    )  # fmt: skip
+    side = []
+    for service, part in parts.items():
+        slower = SIDE_ROUTES * part.probe.spacing_us
+        side.append(_probe("stale-user", "stale", service, part, slower))
+        side += [{**_probe(f"direct-{r}", "direct", service, part, slower), "to": r} for r in topology.regions]
+    return {**_begin("probers", origin), "probes": [*users, *side]}
+
+
+def _probe(client: str, route: str, service: str, part: Service | Database, spacing_us: int) -> dict[str, Any]:
+    probe = part.probe
+    return {
+        "client": client, "route": route, "service": service, "spacing_us": spacing_us,
+        "timeout_us": probe.timeout_us, "greatest_age_us": probe.greatest_age_us,
+    }  # fmt: skip
+
+
+def watchers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
+    """Settings of the watchers: what is looked at, and how it is meant to be."""
+    topology = resolved.topology
+    return {
+        **_begin("watchers", origin),
+        "home": topology.database.home,
+        "services": {name: service.deployment for name, service in topology.services.items()},
+        "entry": next(c.callee for c in topology.calls if c.caller == "client"),
+        "copies": sorted(topology.database.copies),
+        "monitoring": list(topology.monitoring.regions),
+    }
+
+
+def sender(resolved: Resolved, origin: Origin, *, seed: int = 0, first_seq: int = 0) -> dict[str, Any]:
+    """Settings of the sender of orders. `first_seq`: number of the next order, when it is started again."""
+    topology, workload = resolved.topology, resolved.scenario.workload
+    entry = next(c for c in topology.calls if c.caller == "client")
+    names = ("opening_first_minute", "opening_first_five_minutes", "diurnal_edges", "diurnal_trough")
+    return {
+        **_begin("sender", origin),
+        "seed": seed,
+        "profile": workload.profile,
+        "rate_per_s": workload.rate_per_s,
+        "factors": {name: resolved.parameters.number(f"client.{name}") for name in names},
+        "first_seq": first_seq,
+        "first_key": origin.epoch_us,
+        "entry": entry.callee,
+        "clients": topology.client.count,
+        "ignore_ttl": topology.client.ignore_ttl,
+        "timeout_us": entry.timeout_us,
+        "retries": entry.retries,
+        "back_off_us": entry.back_off_us,
+        "budget": entry.budget,
+        "budget_burst": entry.budget_burst,
+        "breaker": entry.breaker.model_dump() if entry.breaker else None,
+    }
