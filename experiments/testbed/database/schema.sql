@@ -109,7 +109,7 @@ END $$;
 CREATE OR REPLACE FUNCTION gameday_order_read(a_key bigint)
 RETURNS TABLE (region text, now_timeline int, timeline int, "position" bigint, copies int) LANGUAGE sql STABLE AS $$
     SELECT gameday_region(), gameday_timeline(), min(o.timeline), min(o.position), count(*)::int
-    FROM orders o WHERE o.key = a_key HAVING count(*) > 0
+    FROM orders o WHERE o.key = a_key
 $$;
 
 -- Positions and the instant they are true for: now on a primary, the last replayed commit on a standby.

@@ -1,0 +1,1 @@
+"""What runs inside the testbed's containers: one image, `python -m system ROLE`; imports nothing of the project."""
