@@ -10,7 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Self
 
 from experiments.faults.verbs import Lift
 from experiments.safety.journal import Held, Journal
@@ -25,15 +25,6 @@ LOST_AFTER_S = 10.0  # without an answer of the reverter: the run must stop
 _ATTEMPTS = 5  # at a plan, when parent and child store one at the same moment
 
 
-class Injection(Protocol):
-    """What is about to be done, as far as it must be undone."""
-
-    @property
-    def lifts(self) -> Sequence[Lift]:
-        """What undoes it, in order; doing so twice does no harm."""
-        ...
-
-
 @dataclass(frozen=True)
 class Arms:
     """The armed faults of a run, in the ledger and in the reverter; every process of the run may hold one."""
@@ -42,22 +33,22 @@ class Arms:
     reverter: Reverter = field(default_factory=Reverter)
     journal: Journal = field(default_factory=Journal)
 
-    def arm(self, fault: str, injection: Injection) -> None:
+    def arm(self, fault: str, lifts: Sequence[Lift]) -> None:
         """Store how a fault is lifted, in the ledger and in the reverter, which echoes it. Then it may be injected.
 
         Args:
             fault: its name in the timeline, "region-loss:0"; armed again, it gets the lifts given last.
-            injection: holds its lifts.
+            lifts: what undoes it, in order; doing so twice does no harm.
 
         Raises:
             AbortedError: the reverter did not echo it. It must not be injected.
             JournalError: the ledger has no room. It must not be injected.
         """
         before = [lift for held in reversed(self.held()) if held.fault != fault for lift in held.lifts]
-        self.journal.append("armed", self.run, fault, injection.lifts)
+        self.journal.append("armed", self.run, fault, lifts)
         try:
-            stored = self._store([*injection.lifts, *before])
-            if missing := [str(lift) for lift in injection.lifts if lift.to_json() not in stored["lifts"]]:
+            stored = self._store([*lifts, *before])
+            if missing := [str(lift) for lift in lifts if lift.to_json() not in stored["lifts"]]:
                 found, remedy = f"an echo without {', '.join(missing)}", "Run `gameday testbed status`."
                 raise ReverterError(Problem(layout.REVERTER, found, "every lift echoed", remedy))
         except ReverterError as error:
@@ -67,6 +58,11 @@ class Arms:
     def held(self) -> list[Held]:
         """Faults of this run that may still be there, in the order in which they were armed."""
         return [held for held in self.journal.held() if held.run == self.run]
+
+    def lift(self, fault: str, by: str = "clean-up") -> list[Result]:
+        """Lift one fault; nothing happens when it is not armed. What is not ok stays armed."""
+        lifts = [lift for held in self.held() if held.fault == fault for lift in held.lifts]
+        return perform(lifts, by, reverter=self.reverter, journal=self.journal) if lifts else []
 
     def lift_all(self, by: str = "clean-up") -> list[Result]:
         """Lift every fault of the run that is armed, the last one first. What is not ok stays armed."""
@@ -108,9 +104,9 @@ class Guard:
         self._answered_s = time.monotonic()
         self._refused = ""
 
-    def arm(self, fault: str, injection: Injection) -> None:
+    def arm(self, fault: str, lifts: Sequence[Lift]) -> None:
         """See `Arms.arm`."""
-        self.arms.arm(fault, injection)
+        self.arms.arm(fault, lifts)
 
     def lift_all(self, by: str = "clean-up") -> list[Result]:
         """See `Arms.lift_all`."""

@@ -93,9 +93,10 @@ class Engine:
         frames = bytearray()
         try:
             connection.request("POST", path, json.dumps({"Detach": False}), {"Content-Type": "application/json"})
+            stream = connection.sock  # the connection lets go of it, for Docker ends it with the command
             answer = connection.getresponse()
             while (left := deadline - time.monotonic()) > 0:
-                connection.sock.settimeout(left)
+                stream.settimeout(left)
                 if not (chunk := answer.read1(65536)):
                     break
                 frames += chunk

@@ -1,0 +1,265 @@
+"""One game day at a time: a lock on this machine, and a Lease object in each target.
+
+The lock on the machine decides between runs of one machine, so that a lost region cannot hide it. The Leases decide
+between machines that reach the same targets. Either dies with the run: the lock with its process, a Lease when it was
+not renewed for a minute. What is left of a dead run is taken over.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import platform
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from experiments.testbed import layout
+from experiments.testbed.system.apiserver import ApiServer, ApiServerError, ApiServers
+from scenarios.errors import GamedayError, Problem, UsageError
+
+LEASE = "gameday"
+LEASE_S = 60
+RENEW_S = 10.0
+CALL_S = 5.0  # of one call to an API server: a lost one never answers
+
+
+class LockedError(UsageError):
+    """Another game day is on (exit code 2). It says who holds the lock, and since when."""
+
+
+class LockError(GamedayError, OSError):
+    """A lock can be neither taken nor looked at."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who holds a lock."""
+
+    run: str
+    pid: int
+    machine: str
+    since: str  # RFC 3339, UTC
+
+    def __str__(self) -> str:
+        """Return it in words."""
+        return f"run {self.run} (process {self.pid} on {self.machine}), since {self.since}"
+
+
+def this_process(run: str) -> Holder:
+    """Return this process as a holder."""
+    return Holder(run, os.getpid(), platform.node(), _now())
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+class HostLock:
+    """The lock of this machine.
+
+    A record lock of POSIX: the kernel gives it back when the process that took it has ended, however it ended, and
+    also when a child of it lives on (which would keep a lock of flock).
+    """
+
+    _here: "HostLock | None" = None  # a process may take its own record lock twice, so this is asked first
+
+    def __init__(self, path: Path | None = None) -> None:
+        self.path = path or layout.state_folder() / "lock"
+        self._file = -1
+
+    def take(self, holder: Holder) -> None:
+        """Take it. Raises LockedError when another holds it, LockError when it cannot be looked at."""
+        if HostLock._here is not None and HostLock._here.path == self.path:
+            raise self._held()
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            error = self._held()
+            os.close(self._file)
+            raise error from None
+        except OSError as error:
+            problem = Problem(str(self.path), str(error.strerror), "a file that can be locked", "Make it writable.")
+            raise LockError(problem) from error
+        HostLock._here = self
+        os.truncate(self._file, 0)
+        os.pwrite(self._file, (json.dumps(asdict(holder)) + "\n").encode(), 0)
+
+    def give_back(self) -> None:
+        """Give it back."""
+        if HostLock._here is self:
+            HostLock._here = None
+            os.truncate(self._file, 0)
+            os.close(self._file)
+
+    def _held(self) -> LockedError:
+        file = self._file if self._file >= 0 or HostLock._here is None else HostLock._here._file
+        try:
+            holder = str(Holder(**json.loads(os.pread(file, 4096, 0))))
+        except (ValueError, TypeError, OSError):
+            holder = "a run that is just starting"
+        return _locked("this machine", holder)
+
+
+def _locked(where: str, holder: str) -> LockedError:
+    remedy = "Wait until it has ended; when its process is dead, the lock is taken over by itself."
+    return LockedError(Problem(f"game day on {where}", holder, "no other one", remedy))
+
+
+@dataclass
+class TargetLease:
+    """A Lease object in one target."""
+
+    region: str
+    server: ApiServer
+    namespace: str = layout.NAMESPACE
+
+    @property
+    def path(self) -> str:
+        """Its path on the API server."""
+        return f"/apis/coordination.k8s.io/v1/namespaces/{self.namespace}/leases"
+
+    def take(self, holder: Holder) -> None:
+        """Take it, also from a holder that is dead. Raises LockedError, LockError, ApiServerError (no answer)."""
+        found = self._read()
+        if found is None:
+            status, text = self.server.call("POST", self.path, self._document(holder, {}), timeout_s=CALL_S)
+        else:
+            spec = found["spec"]
+            if _alive(spec, holder):
+                raise _locked(f"the target {self.region}", _words(spec))
+            status, text = self._replace(holder, found)
+        if status == 409:  # somebody took it in this very moment
+            raise _locked(f"the target {self.region}", _words((self._read() or {"spec": {}})["spec"]))
+        if status not in (200, 201):
+            raise self._refused(status, text)
+
+    def renew(self, holder: Holder) -> None:
+        """Say that the run goes on. Raises LockedError when another has it, ApiServerError when nobody answers."""
+        found = self._read()
+        if found is not None and found["spec"].get("holderIdentity") not in ("", _identity(holder)):
+            raise _locked(f"the target {self.region}", _words(found["spec"]))
+        if found is None:
+            self.take(holder)
+        else:
+            self._replace(holder, found)
+
+    def give_back(self, holder: Holder) -> None:
+        """Give it back when it is ours. Raises ApiServerError."""
+        found = self._read()
+        if found is not None and found["spec"].get("holderIdentity") == _identity(holder):
+            self.server.delete(f"{self.path}/{LEASE}", timeout_s=CALL_S)
+
+    def _read(self) -> dict[str, Any] | None:
+        status, text = self.server.call("GET", f"{self.path}/{LEASE}", timeout_s=CALL_S)
+        if status == 404:
+            return None
+        if status != 200:
+            raise self._refused(status, text)
+        return dict(json.loads(text))
+
+    def _refused(self, status: int, text: str) -> LockError:
+        where, expected = f"Lease {self.namespace}/{LEASE} in {self.region}", "to be allowed to take it"
+        return LockError(Problem(where, f"{status}: {text}", expected, "Run `gameday testbed status`."))
+
+    def _replace(self, holder: Holder, found: Mapping[str, Any]) -> tuple[int, str]:
+        document = self._document(holder, found["metadata"])
+        return self.server.call("PUT", f"{self.path}/{LEASE}", document, timeout_s=CALL_S)
+
+    def _document(self, holder: Holder, metadata: Mapping[str, Any]) -> dict[str, Any]:
+        kept = {"resourceVersion": metadata["resourceVersion"]} if "resourceVersion" in metadata else {}
+        return {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": LEASE, "namespace": self.namespace, **kept},
+            "spec": {
+                "holderIdentity": _identity(holder),
+                "leaseDurationSeconds": LEASE_S,
+                "acquireTime": holder.since,
+                "renewTime": _now(),
+            },
+        }
+
+
+def _identity(holder: Holder) -> str:
+    return f"{holder.machine}/{holder.pid}/{holder.run}"
+
+
+def _alive(spec: Mapping[str, Any], holder: Holder) -> bool:
+    """Whether a Lease's holder lives: not when it is of this machine, whose lock we hold, nor when it has expired."""
+    identity = str(spec.get("holderIdentity") or "")
+    if not identity or identity.split("/")[0] == holder.machine:
+        return False
+    renewed = datetime.fromisoformat(str(spec["renewTime"]))
+    return (datetime.now(UTC) - renewed).total_seconds() < float(spec.get("leaseDurationSeconds") or LEASE_S)
+
+
+def _words(spec: Mapping[str, Any]) -> str:
+    machine, pid, run = str(spec.get("holderIdentity") or "//").split("/", 2)
+    return f"run {run} (process {pid} on {machine}), since {spec.get('acquireTime')}"
+
+
+class GameDayLock:
+    """Both locks: `with GameDayLock(run, regions):`. Raises LockedError, LockError, on entering.
+
+    A target that does not answer is left out: it cannot be broken either, and the machine's lock is held.
+    """
+
+    def __init__(self, run: str, *, kubeconfigs: Path | None = None, path: Path | None = None) -> None:
+        self._holder = this_process(run)
+        self._host = HostLock(path)
+        self._folder = kubeconfigs or layout.state_folder()
+        self._leases: list[TargetLease] = []
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._renew, daemon=True, name="leases")
+        self.stolen = ""
+
+    def __enter__(self) -> Self:
+        self._host.take(self._holder)
+        try:
+            for region, server in _servers(self._folder):
+                lease = TargetLease(region, server)
+                with contextlib.suppress(ApiServerError):
+                    lease.take(self._holder)
+                    self._leases.append(lease)
+        except BaseException:
+            self._leave()
+            raise
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join(CALL_S)
+        self._leave()
+
+    def _leave(self) -> None:
+        for lease in self._leases:
+            with contextlib.suppress(ApiServerError, LockError):  # it runs out by itself
+                lease.give_back(self._holder)
+        self._host.give_back()
+
+    def _renew(self) -> None:
+        while not self._over.wait(RENEW_S):
+            for lease in self._leases:
+                try:
+                    lease.renew(self._holder)
+                except LockedError as error:
+                    self.stolen = str(error)
+                except (ApiServerError, LockError):
+                    continue  # the region may be lost: the machine's lock is held
+
+
+def _servers(folder: Path) -> Iterator[tuple[str, ApiServer]]:
+    servers = ApiServers(folder)
+    for region in layout.PLACES:
+        with contextlib.suppress(ApiServerError):
+            yield region, servers.of(region)
