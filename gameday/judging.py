@@ -8,15 +8,17 @@ from typing import Any
 
 import pyarrow as pa
 
+from gameday.cli.arguments import run_name
 from gameday.cli.talk import progress, put, say, then
 from gameday.exit_codes import ExitCode, of_result
-from reports.model import Ensemble, Report
+from reports.model import Ensemble, Kept, Report
 from scenarios.errors import RecordError
 from scenarios.record.ensemble import EnsembleRecord, Trial, is_ensemble, read_ensemble
 from scenarios.record.marks import Mark
 from scenarios.record.reader import RunRecord
 from scenarios.record.storage import problem_of, replace_file
 from scenarios.record.tables import TABLES
+from validators.merge import merge
 from validators.model import Judgement, Result
 
 DEFAULT_MET_IN = 0.95  # share of trials that must meet an objective, when an ensemble's head does not say
@@ -48,15 +50,15 @@ def _of_ensemble(ensemble: EnsembleRecord) -> Report:
     """The ensemble decides; the trial in full illustrates it, and judges what the others' fidelity cannot."""
     from validators.ensemble import judge_ensemble
 
-    kept = ensemble.full_runs()
-    full = _of_run(RunRecord(kept[min(kept)])) if kept else None
+    asked = ensemble.full_runs().get(ensemble.kept.get("asked", -1))
+    full = _of_run(RunRecord(asked)) if asked else None
     met_in = float(ensemble.head.get("met_in", DEFAULT_MET_IN))
     trials = _without_gaps(ensemble.trials) if ensemble.interrupted else ensemble.trials
     alone = full.judgement if full else None
     judged = judge_ensemble(trials, met_in, full=alone, peeking=ensemble.interrupted)
     if ensemble.interrupted:
         judged = _cut_short(judged, len(trials), ensemble.head.get("trials_asked"))
-    many = Ensemble(trials, judged, met_in)
+    many = Ensemble(trials, judged, met_in, _kept(ensemble, full))
     own = {"ensemble": _told(ensemble)}
     if full is None:
         return Report({**ensemble.head, **own}, judged, NoRecord(), many)
@@ -64,6 +66,34 @@ def _of_ensemble(ensemble: EnsembleRecord) -> Report:
     if ensemble.interrupted:
         head["termination"] = ensemble.head["termination"]
     return Report(head, full.judgement, full.record, many)
+
+
+def _kept(ensemble: EnsembleRecord, asked: Report | None) -> tuple[Kept, ...]:
+    """Trials whose records are kept. One at the level of the trials was judged with them, any other is judged anew."""
+    from validators.ensemble import COMPLETE, trial_of
+
+    known = {t.trial: t for t in ensemble.trials}
+    roles: dict[int, list[str]] = {}
+    for role, number in ensemble.kept.items():
+        roles.setdefault(number, []).append(role)
+    found = []
+    for number, folder in ensemble.full_runs().items():
+        record = RunRecord(folder)
+        level = str(record.head.get("fidelity", ""))
+        if asked is not None and asked.head.get("trial") == number:
+            trial = trial_of(asked.judgement, number, 0)
+        elif level == ensemble.head.get("fidelity") and number in known:
+            trial = known[number]
+        else:
+            trial = trial_of(_of_run(record).judgement, number, 0)
+        result = merge(Result(r) for r in trial.results.values() if r is not None)
+        names = tuple(roles.get(number, ()))
+        found.append(
+            Kept(
+                number, names, level, f"{ensemble.folder.name}/{folder.name}", result.value, trial.values.get(COMPLETE)
+            )
+        )
+    return tuple(found)
 
 
 def _without_gaps(trials: Sequence[Trial]) -> Sequence[Trial]:
@@ -145,5 +175,5 @@ def present(folder: Path, *, as_json: bool, say: Callable[[str], None] = say) ->
         replace_file(page, render(report).encode())
     code = show(report, as_json=as_json)
     say(f"report: {page}")
-    then(f"gameday report {folder.name} --open")
+    then(f"gameday report {run_name(folder)} --open")
     return code

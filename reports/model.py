@@ -48,12 +48,25 @@ class Trial(Protocol):
 
 
 @dataclass(frozen=True)
+class Kept:
+    """A trial whose full record is kept. `roles`: asked, worst, median; `result` and recovery are of that record."""
+
+    trial: int
+    roles: tuple[str, ...]
+    fidelity: str
+    folder: str  # the ensemble's and its own, as RUN takes it
+    result: str
+    recovery_s: float | None  # of the complete system; None: it did not recover, or nothing asked for it
+
+
+@dataclass(frozen=True)
 class Ensemble:
     """Many trials of the scenario and their judgement, which decides the headline."""
 
     trials: Sequence[Trial]
     judgement: Judgement
     met_in: float = 0.95  # share of trials that must meet an objective
+    kept: Sequence[Kept] = ()
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Sentences and lists that several formats share: what was missed, what is known, what can be trusted."""
 
-from reports.model import PHASE_WORDS, phases
+from reports.model import PHASE_WORDS, Report, phases
 from reports.view import Row, View, checked, compared, measured_text
 from reports.words import count, duration, quantity, share
 
@@ -107,9 +107,30 @@ def levels(seen: View) -> list[str]:
     trials = count(len(report.ensemble.trials), "trial")
     words = f" ({_LEVELS[level]})" if level in _LEVELS else ""
     sentences = [f"{trials} at fidelity “{level}”{words} decide; the trial shown was played at {full}."]
+    sentences += kept(report)
     if alone := [r.name for r in seen.judged if not r.trials]:
         sentences.append(f"Judged on the trial shown only, not over all trials: {', '.join(alone)}.")
     return sentences
+
+
+def kept(report: Report) -> list[str]:
+    """Return which trials have a full record, in one sentence: the one asked for, the worst, the median."""
+    found = report.ensemble.kept if report.ensemble else ()
+    order = sorted(found, key=lambda k: min((_ROLES.index(r) for r in k.roles), default=len(_ROLES)))
+    if not order:
+        return []
+    told = [
+        f"trial {k.trial} ({', '.join(_ROLE_WORDS[r] for r in k.roles)}) {k.result}"
+        + (f", everything back after {duration(k.recovery_s)}" if k.recovery_s else "")
+        + f", fidelity “{k.fidelity}”"
+        for k in order
+    ]
+    where = f"One of them by itself: gameday report {order[-1].folder}"
+    return [f"Kept in full: {'; '.join(told)}.", f"{where}."]
+
+
+_ROLES = ("asked", "worst", "median")
+_ROLE_WORDS = {"asked": "asked for", "worst": "the worst", "median": "the median"}
 
 
 def trust(seen: View) -> list[str]:

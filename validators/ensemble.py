@@ -7,7 +7,7 @@ Source: DESIGN, What is measured, exactly (Merge).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -18,6 +18,7 @@ from validators.statistics import binomial, sequence
 from validators.words import quantity
 
 CONFIDENCE = 0.95
+COMPLETE = "rto.complete"
 _SHOWN = (0.5, 0.9, 0.95)
 
 
@@ -187,6 +188,22 @@ def percent(share: float, towards: int = 0) -> str:
     scaled = value * 10**places
     rounded = {-1: math.floor(scaled + 1e-9), 0: round(scaled), 1: math.ceil(scaled - 1e-9)}[towards] / 10**places
     return f"{rounded:.{places}f}".removesuffix(".0") + " %"
+
+
+def ranked[T: Judged](trials: Iterable[T]) -> list[T]:
+    """Return trials from best to worst, by how long the complete system took to recover.
+
+    One that did not recover is worse than all that did. Trials that are equal in that, or in a scenario that judges no
+    recovery, are told apart by how many objectives were missed, then by how many could not be decided; the rest stay in
+    the order given. The worst is the last; the median the one in the middle, of an even number the better of the two.
+    """
+    return sorted(trials, key=_rank)
+
+
+def _rank(trial: Judged) -> tuple[float, int, int]:
+    results = list(trial.results.values())
+    took = trial.values.get(COMPLETE) if trial.results.get(COMPLETE) is not None else 0.0
+    return math.inf if took is None else took, results.count(Result.FAIL), results.count(Result.INCONCLUSIVE)
 
 
 def trial_of(judged: Judgement, trial: int, seed: int) -> Trial:

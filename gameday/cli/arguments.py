@@ -83,10 +83,17 @@ def _head(folder: Path) -> Path | None:
     return next((folder / name for name in ("ensemble.json", "run.json") if (folder / name).is_file()), None)
 
 
+def run_name(folder: Path) -> str:
+    """What to write as RUN for a folder: below the runs folder its name there, else its path."""
+    place, whole = settings().runs_folder.resolve(), folder.resolve()
+    return str(whole.relative_to(place)) if whole.is_relative_to(place) else str(folder)
+
+
 def find_run(name: str | None) -> Path:
-    """Folder of a record. Raises UsageError."""
-    if name is not None and _head(Path(name)) is not None:
-        return Path(name)
+    """Folder of a record: a path, one below the runs folder, or the beginning of a name there. Raises UsageError."""
+    for folder in (Path(name), settings().runs_folder / name) if name is not None else ():
+        if _head(folder) is not None:
+            return folder
     found = [f for f in run_folders() if name is None or f.name.startswith(name)]
     if not found or (name is not None and len(found) > 1 and all(f.name != name for f in found)):
         what = "several records" if found else "no record"

@@ -1,6 +1,6 @@
 """`gameday judge`: judge a record again, from its facts alone."""
 
-from gameday.cli.arguments import AsJson, RunName, find_run
+from gameday.cli.arguments import AsJson, RunName, find_run, run_name
 from gameday.cli.talk import say, then
 
 EXAMPLE = "Example: `gameday judge region-loss-automatic --json`"
@@ -19,5 +19,5 @@ def judge(run: RunName = None, as_json: AsJson = False) -> int:
     code = show(report, as_json=as_json)
     if report.interrupted:
         say(f"note: the record is {report.head.get('termination')}: nothing in it can pass")
-    then(f"gameday report {folder.name} --open")
+    then(f"gameday report {run_name(folder)} --open")
     return code

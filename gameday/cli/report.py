@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gameday.cli.arguments import RunName, find_run
+from gameday.cli.arguments import RunName, find_run, run_name
 from gameday.cli.talk import progress, put, say, then
 from scenarios.errors import Problem, RecordError, UsageError
 
@@ -50,7 +50,7 @@ def report(run: RunName = None, formats: Formats = "html", opened: Open = False,
     if opened:
         open_page(written.get("html") or write(found, ["html"], output or folder)["html"])
     if "html" in written and not opened:
-        then(f"gameday report {folder.name} --open")
+        then(f"gameday report {run_name(folder)} --open")
 
 
 def parse(formats: str) -> list[str]:

@@ -13,6 +13,7 @@ from scenarios.errors import Problem, UsageError
 
 EXAMPLE = "Example: `gameday simulate region-loss-automatic --trials 200 --set people.acknowledge='3 min'`"
 LEVELS = ("request", "control")
+KEPT = ("worst", "median")
 
 Trials = Annotated[
     int,
@@ -30,6 +31,15 @@ Fidelity = Annotated[
         autocompletion=lambda: list(LEVELS),
     ),
 ]
+Keep = Annotated[
+    str | None,
+    typer.Option(
+        "--keep",
+        metavar="TRIALS",
+        help="of worst,median: keep these with every request too. Default: at the level of the trials",
+        autocompletion=lambda: [*KEPT, ",".join(KEPT)],
+    ),
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=0, help="processes for trials; 0: one for each core")]
 
 
@@ -40,17 +50,20 @@ def simulate(
     trial: Trial = 0,
     sets: Sets = None,
     fidelity: Fidelity = None,
+    keep: Keep = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> int:
     """Play a scenario in the twin and judge it against the runbook's objectives.
 
     One trial is played with every request. With --trials the others are played at fidelity control, and the share of
-    trials that meets an objective decides; what that level cannot judge is judged on the trial in full.
+    trials that meets an objective decides; what that level cannot judge is judged on the trial in full. The worst
+    and the median of them are kept as records too.
     """
     if fidelity is not None and fidelity not in LEVELS:
         found = f"`{fidelity}`"
         raise UsageError(Problem("--fidelity", found, f"one of {', '.join(LEVELS)}", "Choose one, or leave it out."))
+    more = _kept(keep)
     with progress(1.0, "reading the scenario"):
         from scenarios.files.load import load
 
@@ -75,9 +88,20 @@ def simulate(
             trial=trial,
             fidelity=fidelity or "control",
             kept=fidelity or "request",
+            more=more,
             processes=processes,
         )
     return show(folder, as_json=as_json)
+
+
+def _kept(names: str | None) -> list[str]:
+    """Trials named by --keep. Raises UsageError."""
+    found = [name.strip() for name in (names or "").split(",") if name.strip()]
+    if unknown := [name for name in found if name not in KEPT]:
+        raise UsageError(
+            Problem("--keep", f"`{unknown[0]}`", f"{' or '.join(KEPT)}, or both with a comma", "Leave it out for none.")
+        )
+    return found
 
 
 def show(folder: Path, *, as_json: bool) -> ExitCode:

@@ -1,6 +1,6 @@
 """Play a scenario in the twin: one trial in full, or many beside it; returns the folder of the record."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +8,7 @@ from gameday.cli.talk import progress, say
 from gameday.play import free_folder, head, simulate
 from gameday.studies.trials import playing, workers
 from scenarios.files.resolved import Resolved
-from scenarios.record.ensemble import EnsembleWriter, run_folder
+from scenarios.record.ensemble import EnsembleWriter, Trial, run_folder
 
 
 def single(resolved: Resolved, runs: Path, *, seed: int, trial: int, fidelity: str) -> Path:
@@ -34,9 +34,22 @@ def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
 
 
 def ensemble(
-    resolved: Resolved, runs: Path, *, seed: int, trials: int, trial: int, fidelity: str, kept: str, processes: int
+    resolved: Resolved,
+    runs: Path,
+    *,
+    seed: int,
+    trials: int,
+    trial: int,
+    fidelity: str,
+    kept: str,
+    more: Collection[str] = (),
+    processes: int,
 ) -> Path:
-    """Play many trials at a fidelity, and one of them at the fidelity `kept`, whose record is kept."""
+    """Play many trials at a fidelity, and the one asked for at the fidelity `kept`; its record is kept.
+
+    The worst and the median (`validators.ensemble.ranked`) are then played again on the same draws and kept too, at the
+    fidelity of the trials; those named in `more` ("worst", "median") at the fidelity `kept`.
+    """
     from validators.ensemble import least_trials
 
     facts = head(resolved, fidelity=fidelity, seed=seed, trial=trial)
@@ -47,7 +60,8 @@ def ensemble(
         say(f"{trials} trials cannot show PASS: at least {least} are needed for {twin.met_in:.0%} of trials")
     folder = free_folder(runs, f"{facts['run_id']}-x{trials}")
     full = run_folder(folder, trial)
-    ensemble_head = _ensemble_head(facts, seed=seed, trials=trials, met_in=twin.met_in)
+    ensemble_head = _ensemble_head(facts, seed=seed, trials=trials, met_in=twin.met_in) | {"kept": {"asked": trial}}
+    ended: list[Trial] = []
     with EnsembleWriter(folder, ensemble_head) as writer:
         with playing(
             resolved, facts, seed=seed, trials=trials, fidelity=fidelity, processes=workers(processes)
@@ -56,9 +70,27 @@ def ensemble(
             with progress(trials, f"{trials} trials at fidelity {fidelity}") as update:
                 for done, one in enumerate(under_way.ended(), 1):
                     writer.add(one.trial, one.marks)
+                    ended.append(one.trial)
                     update(done)
-        writer.close("complete")
+        chosen = {"asked": trial, **_worst_and_median(ended)}
+        for number, roles in _by_number(chosen).items():
+            if number != trial:
+                level = kept if roles & {*more} else fidelity
+                _in_full(resolved, run_folder(folder, number), seed=seed, trial=number, fidelity=level)
+        writer.close("complete", kept=chosen)
     return folder
+
+
+def _worst_and_median(trials: list[Trial]) -> dict[str, int]:
+    from validators.ensemble import ranked
+
+    order = ranked(sorted(trials, key=lambda t: t.trial))
+    return {"worst": order[-1].trial, "median": order[(len(order) - 1) // 2].trial}
+
+
+def _by_number(chosen: dict[str, int]) -> dict[int, set[str]]:
+    numbers = dict.fromkeys(chosen.values())
+    return {number: {role for role, mine in chosen.items() if mine == number} for number in numbers}
 
 
 def _ensemble_head(facts: dict[str, Any], *, seed: int, trials: int, met_in: float) -> dict[str, Any]:

@@ -82,6 +82,19 @@ class Checked(Shape):
     differing: int
 
 
+class Kept(Shape):
+    """A trial whose full record is kept beside the others."""
+
+    trial: int
+    roles: list[Literal["asked", "worst", "median"]] = Field(
+        description="asked for; worst and median by the time until the complete system recovered"
+    )
+    fidelity: str = Field(description="Level at which its record was played.")
+    folder: str = Field(description="The ensemble's folder and its own inside: what commands take as RUN.")
+    result: Word
+    recovery_s: float | None = Field(description="Of the complete system; null: it did not recover, or was not judged.")
+
+
 class Document(Shape):
     """A whole report."""
 
@@ -99,6 +112,7 @@ class Document(Shape):
     seed: int | None
     trials: int | None = Field(description="Number of trials; null: one run.")
     met_in: float | None = Field(description="Share of trials that must meet an objective.")
+    kept: list[Kept] = Field(description="Trials kept in full; none for one run.")
     duration_s: float
     summary: str
     objectives: list[Objective]

@@ -2,6 +2,7 @@
 
 import json
 import math
+from dataclasses import asdict
 from typing import Any
 
 from reports import story
@@ -37,6 +38,7 @@ def build(report: Report) -> document.Document:
         seed=head.get("seed"),
         trials=len(many.trials) if many else None,
         met_in=many.met_in if many else None,
+        kept=[document.Kept.model_validate(asdict(k) | {"roles": list(k.roles)}) for k in many.kept] if many else [],
         duration_s=report.duration_s,
         summary=seen.summary,
         objectives=[_objective(report, row) for row in seen.rows],

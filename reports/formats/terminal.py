@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reports.model import PHASES, Report, phases
-from reports.sentences import levels
+from reports.sentences import kept, levels
 from reports.view import Row, View, checked, view
 from reports.words import ASCII_SYMBOLS, SYMBOLS, ascii_only, clock, count, duration, plain
 
@@ -175,7 +175,7 @@ def _unjudged(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
 def _trust(seen: View, width: int) -> list[Text]:
     report = seen.report
     record = f"{count(len(report.record.marks), 'fact')} over {duration(report.duration_s)}"
-    lines = [checked(report), *levels(seen)[:1]]
+    lines = [checked(report), *levels(seen)[:1], *kept(report)]
     lines.append(f"Full record: {record}, seed {report.head.get('seed', '–')}, trial {report.head.get('trial', '–')}")
     if report.interrupted:
         lines.append(f"The run did not come to its own end ({report.head.get('termination', 'interrupted')}).")

@@ -100,8 +100,9 @@ def run_folder(folder: Path, trial: int) -> Path:
 class EnsembleWriter:
     """An ensemble on disk, from its first trial to its closing.
 
-    The head should say scenario, topology, parameters, objectives, their digests, seed, fidelity, met_in, versions
-    and `trials_asked`. A trial is with the operating system when `add` returns: SIGKILL loses none. `close` rewrites
+    The head should say scenario, topology, parameters, objectives, their digests, seed, fidelity, met_in, versions,
+    `trials_asked` and `kept` (which trials are kept in full, by what they are).
+    A trial is with the operating system when `add` returns: SIGKILL loses none. `close` rewrites
     the stream to Parquet and says how it ended and how many trials there are. Leaving the `with` block without it
     closes the ensemble as interrupted.
 
@@ -183,6 +184,11 @@ class EnsembleRecord:
     def interrupted(self) -> bool:
         """Whether it did not come to its own end."""
         return bool(self.head["termination"] != "complete")
+
+    @property
+    def kept(self) -> dict[str, int]:
+        """Trials kept in full by what they are: asked for, the worst, the median (the last two once it is complete)."""
+        return dict(self.head.get("kept", {}))
 
     @cached_property
     def trials(self) -> list[Trial]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from reports.model import Ensemble, Report
+from reports.model import Ensemble, Kept, Report
 from scenarios.record import histogram
 from scenarios.record.ensemble import Trial
 from scenarios.record.writer import MemoryRecorder
@@ -241,7 +241,12 @@ def ensemble(n: int = 200) -> Ensemble:
             for name, limit in RTO_S.items()
         }
         trials.append(Trial(i, 7, results, values, phases=phases))
-    return Ensemble(trials, judge_ensemble(trials, 0.95, full=judgement()))
+    kept = (
+        Kept(0, ("asked",), "request", "the-run-x200/trial-0", "FAIL", 568.0),
+        Kept(120, ("worst",), "control", "the-run-x200/trial-120", "FAIL", None),
+        Kept(44, ("median",), "control", "the-run-x200/trial-44", "FAIL", 521.5),
+    )
+    return Ensemble(trials, judge_ensemble(trials, 0.95, full=judgement()), kept=kept)
 
 
 def report(*, many: bool = False, **changes: Any) -> Report:

@@ -30,7 +30,8 @@ def put(folder: Path, run: Run, *, killed: bool = False) -> Path:
 def put_ensemble(folder: Path, run: Run, results: list[str], *, killed: bool = False) -> Path:
     """Write an ensemble whose trials are one run over again, but for the result of rto.risk."""
     like = trial_of(judge(run.observations()), 0, 7)
-    writer = EnsembleWriter(folder, {"run_id": folder.name, "met_in": 0.95, "trials_asked": len(results), "seed": 7})
+    head = {"run_id": folder.name, "met_in": 0.95, "trials_asked": len(results), "seed": 7, "kept": {"asked": 0}}
+    writer = EnsembleWriter(folder, head)
     put(run_folder(folder, 0), run)
     for number, result in enumerate(results):
         writer.add(_with(like, number, result), run.marks)

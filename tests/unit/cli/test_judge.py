@@ -12,7 +12,7 @@ from tests.unit.cli.on_disk import put, put_ensemble
 
 RUNS: dict[str, tuple[Run, int, str]] = {
     "met": (Run(), 0, "PASS"),
-    "missed": (Run().recovers("risk", 600), 1, "FAIL"),
+    "missed": (Run().recovers("risk", 590), 1, "FAIL"),
     "open": (Run().unprobed("risk"), 3, "INCONCLUSIVE"),
 }
 
@@ -153,3 +153,9 @@ def test_verdicts_that_cannot_be_kept_are_said_and_still_count(place: Path, caps
     assert out.startswith("✗ FAIL")
     assert "verdicts.json is not kept" in err
     assert not (folder / "verdicts.json").exists()
+
+
+def test_a_trial_that_was_kept_can_be_judged_by_itself(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    put_ensemble(place / "runs" / "many", Run(), ["PASS"])
+    assert main.run(["judge", "many/trial-0"]) == 0
+    assert "next: gameday report many/trial-0 --open" in capsys.readouterr().err

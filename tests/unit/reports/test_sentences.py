@@ -11,9 +11,12 @@ def row(name, many=False):
 
 def test_the_level_of_detail_is_said():
     assert levels(view(sample.report())) == ["Played once at fidelity “request” (every request is played)."]
-    deciding, alone = levels(view(sample.report(many=True)))
+    deciding, kept, where, alone = levels(view(sample.report(many=True)))
     assert deciding.startswith("200 trials at fidelity “control” (capacity against load without queues; no latency")
     assert deciding.endswith("decide; the trial shown was played at fidelity “request” (every request is played).")
+    assert kept.startswith("Kept in full: trial 0 (asked for) FAIL, everything back after 9 min 28 s")
+    assert "trial 120 (the worst) FAIL, fidelity “control”; trial 44 (the median)" in kept
+    assert where.endswith("gameday report the-run-x200/trial-44.")
     assert "kpi.strategic" in alone
     assert "rto.risk" not in alone
 
