@@ -14,7 +14,8 @@ from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
 _CONNECT_S = 1.0
 _GIVE_UP_S = 0.1  # a failed attempt is not repeated by the pool, whose back-off doubles; the next question tries again
-_WAIT_S = 0.3  # for a connection: longer, and the caller is better told that there is none
+_WAIT_AWAY_S = 0.1  # for a connection, when the one who asked before got none: the caller is better told at once
+_ANSWER_S = 0.02  # of the deadline: kept for the answer, so that the caller hears why
 _ATTEMPTS = 4
 _LEASE_EXPIRED = "LE001"
 _log = logging.getLogger(__name__)
@@ -65,6 +66,7 @@ class Database:
             "keepalives_count": 2,
             "tcp_user_timeout": 1500,
         }
+        self._away = False
         self._pool = AsyncConnectionPool(
             url,
             connection_class=_Connection,
@@ -98,29 +100,40 @@ class Database:
             DatabaseError: No answer; it says whether it surely did nothing.
         """
         loop = asyncio.get_running_loop()
-        until = loop.time() + within_s
+        until = loop.time() + within_s - _ANSWER_S
         sent = False
         for _ in range(_ATTEMPTS):
+            wait_s = until - loop.time()
             try:
-                connection = await self._pool.getconn(timeout=max(0.001, min(_WAIT_S, until - loop.time())))
+                connection = await self._pool.getconn(max(0.001, min(wait_s, _WAIT_AWAY_S) if self._away else wait_s))
             except PoolTimeout:
+                self._away = True
                 break
-            severed = asyncio.Event()
-            timer = loop.call_at(until, _sever, connection, severed)
+            self._away = False
             try:
-                return await (await connection.execute(question, values)).fetchone()
-            except psycopg.OperationalError as error:
+                # A caller who gives up must not interrupt psycopg, which would ask the server to cancel and wait.
+                return await asyncio.shield(asyncio.create_task(self._ask_on(connection, question, values, until)))
+            except psycopg.OperationalError:
                 sent = True
-                if severed.is_set():
-                    raise DatabaseError("no answer from the database", surely_not_done=False) from error
-                if error.sqlstate is not None and not connection.broken:
-                    raise DatabaseError(f"database: {error.diag.message_primary}", surely_not_done=True) from error
-            except psycopg.Error as error:
-                raise DatabaseError(_reason(error), surely_not_done=True) from error
-            finally:
-                timer.cancel()
-                await self._pool.putconn(connection)
         raise DatabaseError("database away", surely_not_done=not sent)
+
+    async def _ask_on(self, connection: _Connection, question: str, values: Sequence[Any], until: float) -> Row | None:
+        """Ask on a connection and give it back; OperationalError when the connection was lost."""
+        severed = asyncio.Event()
+        timer = asyncio.get_running_loop().call_at(until, _sever, connection, severed)
+        try:
+            return await (await connection.execute(question, values)).fetchone()
+        except psycopg.OperationalError as error:
+            if severed.is_set():
+                raise DatabaseError("no answer from the database", surely_not_done=False) from error
+            if error.sqlstate is not None and not connection.broken:
+                raise DatabaseError(_reason(error), surely_not_done=True) from error
+            raise
+        except psycopg.Error as error:
+            raise DatabaseError(_reason(error), surely_not_done=True) from error
+        finally:
+            timer.cancel()
+            await self._pool.putconn(connection)
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -158,7 +158,7 @@ def run() -> int:
         SettingError: A variable is missing or wrong.
     """
     here, switch = place("risk"), trading_switch()
-    database = Database(settings.text("DATABASE_URL"), settings.whole("POOL_SIZE", 4), here.deadline_ms)
+    database = Database(settings.text("DATABASE_URL"), settings.whole("POOL_SIZE", 6), here.deadline_ms)
     throttle = Throttle(settings.text("REDIS_URL"), settings.whole("ORDERS_PER_S", 1000))
     desk = Desk(database, throttle, settings.number("VAR_LIMIT", 1_000_000))
     every_s = settings.number("POSITIONS_S", 0.5)
