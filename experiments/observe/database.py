@@ -4,7 +4,7 @@ Every function ends: with what was found, or with a status in words. The caller'
 """
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -83,7 +83,9 @@ class Session:
         self._timeout_s = timeout_s
         self._connection: psycopg.AsyncConnection[Any] | None = None
 
-    async def rows(self, query: str, parameters: tuple[Any, ...] = ()) -> list[tuple[Any, ...]] | None:
+    async def rows(
+        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
+    ) -> list[tuple[Any, ...]] | None:
         """Rows of a query; None when the database did not answer in time."""
         try:
             async with asyncio.timeout(self._timeout_s):

@@ -87,11 +87,16 @@ def _probe(client: str, route: str, service: str, part: Service | Database, spac
     }  # fmt: skip
 
 
-def watchers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
-    """Settings of the watchers: what is looked at, and how it is meant to be."""
+def watchers(resolved: Resolved, origin: Origin, *, since_us: int = 0) -> dict[str, Any]:
+    """Settings of the watchers: what is looked at, and how it is meant to be.
+
+    `since_us`: what others reported before this instant of the run is known already, when they are started again.
+    """
     topology = resolved.topology
     return {
         **_begin("watchers", origin),
+        "since_epoch_us": origin.epoch_us + since_us,
+        "first_key": origin.epoch_us,
         "home": topology.database.home,
         "services": {name: service.deployment for name, service in topology.services.items()},
         "entry": next(c.callee for c in topology.calls if c.caller == "client"),

@@ -1,14 +1,195 @@
-"""Watchers."""
+"""Watchers: what happens in the system, seen from outside, as facts; and the samples of each second.
+
+Every look has a deadline and goes on for ever, whatever does not answer. Nothing here says what somebody intended.
+"""
 
 import asyncio
-from collections.abc import Mapping
+import itertools
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from typing import Any
 
+from experiments.observe.alert_facts import AlertFacts, page_facts, reported_fact
 from experiments.observe.clock import Clock
+from experiments.observe.cluster_facts import ClusterFacts
+from experiments.observe.database import Session
+from experiments.observe.database_facts import DatabaseFacts
+from experiments.observe.dns_cache import ask as ask_name
+from experiments.observe.facts import Fact, tell
+from experiments.observe.http import get
+from experiments.observe.kube_watch import RESOURCES, Event, Watch, trading_of
+from experiments.observe.samples import Samples
+from experiments.observe.settings import Where
 from experiments.observe.wire import Sender
+from experiments.testbed import layout
+
+LOOK_S = 0.25
+SLOW_LOOK_S = 0.5
+ANSWER_S = 1.0  # a database or a server that has not answered by then does not answer
+SECOND_S = 1.0
+
+type Job = Callable[[], Awaitable[None]]
 
 
 async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: asyncio.Event) -> None:
-    """Watch."""
-    del document, clock, wire
+    """Watch until asked to stop."""
+    watching = Watching(document, clock, wire)
+    watching.start()
+    tasks = [asyncio.create_task(every(period_s, job)) for period_s, job in watching.jobs()]
     await stop.wait()
+    watching.stop()
+    for task in tasks:
+        task.cancel()
+
+
+async def every(period_s: float, job: Job) -> None:
+    """Do a job on a grid of instants for ever; one that took longer than its period leaves instants out."""
+    loop = asyncio.get_running_loop()
+    begun = loop.time()
+    for _ in itertools.count():
+        await job()
+        passed = loop.time() - begun
+        await asyncio.sleep(period_s - passed % period_s)
+
+
+class Watching:
+    """All that is watched: databases, names, alerts, pages, reports, both clusters."""
+
+    def __init__(self, document: Mapping[str, Any], clock: Clock, wire: Sender) -> None:
+        self._where, self._clock, self._wire = Where.of(document), clock, wire
+        self._since_us, self._entry = int(document["since_epoch_us"]), str(document["entry"])
+        regions = tuple(self._where.places)
+        self._databases = DatabaseFacts(document["home"], regions)
+        self._sessions = {r: Session(a, self._where.ports["database"], ANSWER_S) for r, a in self._where.places.items()}
+        self._clusters = {r: ClusterFacts(r, document["services"]) for r in regions}
+        self._reachable = dict.fromkeys(regions, False)  # whether a region's API answers
+        self._lost_us: dict[str, int] = {}
+        self._alerts = {r: AlertFacts(r) for r in document["monitoring"]}
+        self._name_leads_to: str | None = document["home"]
+        self._page, self._report = 0, 0
+        self._trading: dict[str, bool | None] = dict.fromkeys(regions)
+        self._samples = Samples(document, clock, wire, self._databases, self._clusters, self._reachable)
+        places = [p for r, p in layout.PLACES.items() if r in regions]
+        self._watches = [
+            Watch(p, resource, partial(self._from_thread, p.region)) for p in places for resource in RESOURCES
+        ]
+        self._loop: asyncio.AbstractEventLoop | None = None
+
+    def start(self) -> None:
+        """Begin to watch both clusters."""
+        self._loop = asyncio.get_running_loop()
+        for watch in self._watches:
+            watch.start()
+
+    def stop(self) -> None:
+        """Watch no longer."""
+        for watch in self._watches:
+            watch.stop()
+
+    def jobs(self) -> list[tuple[float, Job]]:
+        """Looks, and how often each is taken."""
+        fast: list[Job] = [partial(self._look_at_database, r) for r in self._where.places]
+        slow: list[Job] = [partial(self._look_at_alerts, r) for r in self._alerts]
+        calm: list[Job] = [partial(self._look_at_trading, r) for r in self._where.places]
+        slow += [self._look_at_pages, self._look_at_reports, self._look_at_lease]
+        jobs = [(LOOK_S, job) for job in (*fast, self._look_at_name)] + [(SLOW_LOOK_S, job) for job in slow]
+        return jobs + [(SECOND_S, job) for job in (*calm, *self._samples.jobs())]
+
+    def _tell(self, facts: list[Fact]) -> None:
+        tell(facts, self._clock, self._wire)
+
+    def _epoch_us(self) -> int:
+        return self._clock.epoch_us(self._clock.now_us())
+
+    # --- the database and the name
+
+    async def _look_at_database(self, region: str) -> None:
+        state = await self._sessions[region].state()
+        self._tell(self._databases.seen(region, state, self._epoch_us()))
+
+    async def _look_at_name(self) -> None:
+        answer = await ask_name(self._where.dns, self._where.name)
+        region = self._where.region(answer[0]) if answer else None
+        if region is not None and region != self._name_leads_to:
+            self._name_leads_to = region
+            self._tell([Fact("dns_switched", "dns", {"region": region})])
+
+    async def _look_at_lease(self) -> None:
+        found = await self._outside("/lease")
+        if not isinstance(found, dict):
+            return
+        for region, expires_us in (found.get("fenced") or {}).items():
+            self._tell(self._databases.lease_over(region, int(expires_us), self._epoch_us()))
+
+    # --- alerts, pages and reports
+
+    async def _look_at_alerts(self, region: str) -> None:
+        address, port = self._where.places[region], self._where.ports["prometheus"]
+        response = await get(address, port, "/api/v1/alerts", ANSWER_S)
+        found = response.json() if response.code == 200 else None
+        if isinstance(found, dict) and found.get("status") == "success":
+            self._tell(self._alerts[region].seen(found["data"]["alerts"]))
+
+    async def _look_at_pages(self) -> None:
+        for page in await self._news(f"/pages?after={self._page}"):
+            self._page = max(self._page, int(page["n"]))
+            if int(page["received_us"]) >= self._since_us:
+                self._tell(page_facts(page))
+
+    async def _look_at_reports(self) -> None:
+        for report in await self._news(f"/facts?after={self._report}"):
+            self._report = max(self._report, int(report["n"]))
+            fact = reported_fact(report)
+            if fact is not None and int(report["t_us"]) >= self._since_us:
+                self._tell([fact])
+
+    async def _outside(self, path: str) -> Any:
+        response = await get(*self._where.outside, path, ANSWER_S)
+        return response.json() if response.code == 200 else None
+
+    async def _news(self, path: str) -> list[dict[str, Any]]:
+        found = await self._outside(path)
+        return found if isinstance(found, list) else []
+
+    # --- clusters
+
+    def _from_thread(self, region: str, resource: str, event: Event) -> None:
+        assert self._loop is not None
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._cluster_event, region, resource, event)
+
+    def _cluster_event(self, region: str, resource: str, event: Event) -> None:
+        what, found = event
+        cluster = self._clusters[region]
+        if what == "lost":
+            if self._reachable[region]:
+                self._reachable[region] = False
+                self._lost_us[region] = self._clock.now_us()
+            return
+        if what == "listed" and resource == "pods" and not self._reachable[region]:
+            self._reachable[region] = True
+            if region in self._lost_us:
+                from_us, now_us = self._lost_us.pop(region), self._clock.now_us()
+                self._wire.mark(now_us, "observer_gap", "watchers", what=f"{region}/api", from_us=from_us, to_us=now_us)
+        apply: dict[str, Callable[[str, Any], list[Fact]]] = {
+            "listed": cluster.listed,
+            "changed": cluster.changed,
+            "deleted": cluster.deleted,
+        }
+        self._tell(apply[what](resource, found))
+
+    async def _look_at_trading(self, region: str) -> None:
+        """When the ConfigMap has changed: since when all pods of the entry have read it."""
+        cluster = self._clusters[region]
+        said, known = cluster.trading, self._trading[region]
+        if said is None or said == known or not self._reachable[region]:
+            return
+        pods = cluster.pods(self._entry)
+        if known is not None:
+            place = layout.PLACES[region]
+            read = await asyncio.gather(*(asyncio.to_thread(trading_of, place, pod) for pod in pods))
+            if not pods or any(r != said for r in read):
+                return
+            kind = "trading_enabled" if said else "trading_disabled"
+            self._tell([Fact(kind, f"{region}/{self._entry}")])
+        self._trading[region] = said

@@ -1,0 +1,128 @@
+"""What is sampled each second: who writes, how far, how many pods, how old the copies are, what would be lost now."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
+from typing import Any
+
+from experiments.observe.clock import Clock
+from experiments.observe.cluster_facts import ClusterFacts
+from experiments.observe.database import Session
+from experiments.observe.database_facts import DatabaseFacts
+from experiments.observe.http import get
+from experiments.observe.names import PROBE_KEYS
+from experiments.observe.settings import Where
+from experiments.observe.wire import Sender
+
+SECOND_US = 1_000_000
+ASK_S = 1.0
+OVERLAP = 2_000  # orders under way may be committed after later ones; keys so far back are looked at again
+
+
+class Samples:
+    """Samples everything once a second, each thing with a deadline; what does not answer has no sample."""
+
+    def __init__(
+        self,
+        document: Mapping[str, Any],
+        clock: Clock,
+        wire: Sender,
+        databases: DatabaseFacts,
+        clusters: Mapping[str, ClusterFacts],
+        reachable: Mapping[str, bool],
+    ) -> None:
+        self._where = Where.of(document)
+        self._home, self._classes = document["home"], tuple(document["copies"])
+        self._clock, self._wire = clock, wire
+        self._databases, self._clusters, self._reachable = databases, clusters, reachable
+        port = self._where.ports["database"]
+        self._sessions = {r: Session(a, port, ASK_S) for r, a in self._where.places.items()}
+        self._replicated_to = int(document["first_key"]) - 1  # all orders up to this key are on the standby
+
+    def _row(self, subject: str, name: str, value: float, t_us: int | None = None) -> None:
+        at = self._clock.now_us() if t_us is None else t_us
+        self._wire.row("samples", t_us=at, subject=subject, name=name, value=float(value))
+
+    def jobs(self) -> list[Callable[[], Awaitable[None]]]:
+        """What is to be done each second, each by itself: none waits for what another asks."""
+        places = self._where.places
+        each = [partial(job, region) for region in places for job in (self._pods, self._copies)]
+        return [self._here, *each, self._at_risk]
+
+    async def _here(self) -> None:
+        """What needs no question."""
+        self._instrument()
+        self._state()
+
+    def _instrument(self) -> None:
+        step_us = self._clock.look()
+        if step_us:
+            self._wire.mark(self._clock.now_us(), "clock_step", "watchers", step_us=step_us)
+        self._row("watchers", "clock_bound_us", self._clock.bound_us)
+
+    def _state(self) -> None:
+        epoch_us = self._clock.epoch_us(self._clock.now_us())
+        for region in self._where.places:
+            subject, state = f"{region}/database", self._databases.state(region)
+            if state is None:
+                continue
+            self._row(subject, "writable", state.writable(epoch_us))
+            if not state.in_recovery:
+                self._row(subject, "wal_position", state.position)
+                continue
+            self._row(subject, "replayed_position", state.position)
+            lag_s = self._databases.lag_s(region, epoch_us)
+            if lag_s is not None:
+                self._row(subject, "replication_lag_s", lag_s)
+
+    async def _pods(self, region: str) -> None:
+        """Pods ready and planned, as the API says; without the API, none where the region's edge answers nobody."""
+        cluster = self._clusters[region]
+        known = self._reachable[region]
+        for service, planned in dict(cluster.planned).items():
+            if known:
+                self._row(f"{region}/{service}", "replicas_ready", cluster.ready(service))
+            elif not await self._answers(region, service):
+                self._row(f"{region}/{service}", "replicas_ready", 0)
+            else:
+                continue  # somebody answers, and nobody says how many
+            self._row(f"{region}/{service}", "replicas_planned", planned)
+
+    async def _answers(self, region: str, service: str) -> bool:
+        address, port = self._where.places[region], self._where.ports[service]
+        return (await get(address, port, "/health/ready", ASK_S)).code == 200
+
+    async def _copies(self, region: str) -> None:
+        """Age of the copies: the copy's recovery point, and the last write of the source in its home."""
+        response = await get(self._where.places[region], self._where.ports["copies"], "/copies", ASK_S)
+        found = response.json() if response.code == 200 else None
+        for name in self._classes if isinstance(found, dict) else ():
+            said = found.get(name) if isinstance(found, dict) else None
+            if not isinstance(said, dict):
+                continue
+            if region == self._home and said.get("source_last_us"):
+                self._row(f"source/{name}", "last_write_us", self._clock.of_epoch(int(said["source_last_us"])))
+            if region != self._home and said.get("recovery_point_us"):
+                point_us = self._clock.of_epoch(int(said["recovery_point_us"]))
+                self._row(f"{region}/{name}", "recovery_point_us", point_us)
+
+    async def _at_risk(self) -> None:
+        """Had the primary's region died now: so many orders would be lost, the oldest of them so old."""
+        primary = self._databases.primary()
+        replicas = [r for r in self._where.places if (s := self._databases.state(r)) is not None and s.in_recovery]
+        if primary is None or not replicas:
+            return
+        held = await self._sessions[replicas[0]].rows("SELECT position FROM gameday_state()")
+        if not held:
+            return
+        rows = await self._sessions[primary].rows(
+            "SELECT count(*) FILTER (WHERE position >= %(held)s), min(written_us) FILTER (WHERE position >= %(held)s),"
+            " max(key), gameday_now_us() FROM orders WHERE key > %(after)s AND key < %(probes)s",
+            {"held": held[0][0], "after": self._replicated_to, "probes": PROBE_KEYS},
+        )
+        if not rows:
+            return
+        orders, oldest_us, last_key, now_us = rows[0]
+        if not orders and last_key is not None:
+            self._replicated_to = max(self._replicated_to, int(last_key) - OVERLAP)
+        self._row(f"{primary}/database", "at_risk_orders", orders)
+        self._row(f"{primary}/database", "at_risk_s", 0.0 if oldest_us is None else (now_us - oldest_us) / 1e6)
