@@ -100,7 +100,9 @@ class Journal:
 
     def cut(self) -> dict[str, str]:
         """Nodes that were cut from the network in the last run by this machine's processes, with their addresses."""
-        last = next((entry for entry in reversed(self._all()) if entry["kind"] in ("cut", "opened")), {})
+        last: dict[str, Any] = next(
+            (entry for entry in reversed(self._all()) if entry["kind"] in ("cut", "opened")), {}
+        )
         return dict(last.get("nodes", {}))
 
     def keep_cut(self, nodes: Mapping[str, str]) -> None:

@@ -5,8 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
-from kubernetes.client import ApiClient, Configuration
-from kubernetes.client.rest import ApiException
+from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
 CONTENT_TYPES = {
@@ -32,6 +31,14 @@ class ApiServer:
         configuration.retries = False
         self._client = ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
+
+    @property
+    def authority(self) -> str:
+        """The certificate authority that it must be vouched for by, in PEM. Raises ApiServerError."""
+        path = self._client.configuration.ssl_ca_cert
+        if not path:
+            raise ApiServerError(f"{self._host}: its kubeconfig names no certificate authority")
+        return Path(path).read_text(encoding="ascii")
 
     def call(
         self, method: str, path: str, body: Any = None, *, content: str = "application/json", timeout_s: float

@@ -202,5 +202,5 @@ def _holds_one(current: Any, step: Mapping[str, Any]) -> bool:
         elif isinstance(value, dict) and key in value:
             value = value[key]
         else:
-            return step["op"] == "remove"
-    return step["op"] in ("add", "replace") and bool(value == step["value"])
+            return bool(step["op"] == "remove")
+    return bool(step["op"] in ("add", "replace") and value == step["value"])

@@ -6,6 +6,7 @@ primary connects them again. So no client, and no standby, reaches a database th
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from .engine import EngineError
@@ -13,18 +14,21 @@ from .lifting import Lifter, Result, address_of, call_url
 from .plan import Plan
 
 RETURNS = ("docker-unpause", "docker-start")  # verbs that bring a node back
-LEASE_TIMEOUT_S = 3.0
+BACK = (*RETURNS, "docker-connect")
+LEASE_TIMEOUT_S = 2.0
+ASKED = 3  # times, before a silent witness counts
 
 type Keep = Callable[[Mapping[str, str]], None]
 
 
 def writer(outside_url: str, *, timeout_s: float = LEASE_TIMEOUT_S) -> str | None:
     """Region that the writer's lease is granted to now; nothing when nobody holds it or the witness is silent."""
-    status, text = call_url(f"{outside_url}/lease", "GET", None, timeout_s=timeout_s)
-    if status != 200:
-        return None
-    lease = json.loads(text)
-    return None if lease.get("fenced") else lease.get("region")
+    for _ in range(ASKED):
+        status, text = call_url(f"{outside_url}/lease", "GET", None, timeout_s=timeout_s)
+        if status == 200:
+            lease = json.loads(text)
+            return None if lease.get("fenced") else lease.get("region")
+    return None
 
 
 def carry_out(
@@ -41,22 +45,29 @@ def carry_out(
         outside_url: where the witness answers.
         keep: stores the nodes that are cut with their addresses; called before one is cut, so that none is lost.
     """
-    promoted = bool(lifts) and bool(plan.home) and writer(outside_url) != plan.home
-    fenced = plan.nodes.get(plan.home, ()) if promoted else ()
+    if not lifts or not plan.home:
+        return [lifter.perform_one(lift).to_json() for lift in lifts]
     gone = dict(plan.cut)
+    fenced = () if writer(outside_url) == plan.home else plan.nodes.get(plan.home, ())
     results = []
     for lift in lifts:
         verb, node = str(lift["verb"]), str(lift["target"])
+        problem = ""
         if node in fenced and verb == "docker-connect":
             gone[node] = str(lift["arguments"]["ip"])
             keep(gone)
-            result = Result(verb, node, True, "stays cut: it was the primary's", 0.0)
-        elif node in fenced and verb in RETURNS and (problem := _cut(node, plan.network, gone, lifter, keep)):
-            result = Result(verb, node, False, problem, 0.0)
-        else:
-            result = lifter.perform_one(lift)
-        results.append(result.to_json())
-    return results
+            results.append(Result(verb, node, True, "stays cut: it was the primary's", 0.0))
+            continue
+        if node in fenced and verb in RETURNS:
+            problem = _cut(node, plan.network, gone, lifter, keep)
+        results.append(Result(verb, node, False, problem, 0.0) if problem else lifter.perform_one(lift))
+    if not fenced and writer(outside_url) != plan.home:  # another took over in this very moment
+        nodes = plan.nodes.get(plan.home, ())
+        for at, result in enumerate(results):
+            if result.verb in BACK and result.target in nodes:
+                problem = _cut(result.target, plan.network, gone, lifter, keep)
+                results[at] = replace(result, ok=False, detail=problem) if problem else result
+    return [result.to_json() for result in results]
 
 
 def _cut(node: str, network: str, gone: dict[str, str], lifter: Lifter, keep: Keep) -> str:

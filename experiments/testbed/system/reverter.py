@@ -4,12 +4,12 @@ It runs on the Docker host, outside every blast radius, as root: with Docker's s
 work on its network (read only), and a volume of its own that keeps the plan. Its port must be published on loopback
 only: whoever reaches it can run commands in the testbed's containers. Settings, from the environment:
 
-    PLANS        folder of the volume                            default /data
-    KUBECONFIGS  folder with kubeconfig-REGION.yaml of each      default /kubeconfigs
+    PLANS        folder of the volume                            default /var/lib/gameday
+    KUBECONFIGS  folder with kubeconfig-REGION.yaml of each      default /etc/gameday
     OUTSIDE_URL  where gameday-outside answers
-    ADDRESSES    "host:port" of lifts: where it is from here     e.g. 127.0.0.1:30501=gameday-link:8080
+    ADDRESSES    JSON, "host:port" of a lift's URL: where it is reached from here    default {}
+    LISTEN       address and port                                default 0.0.0.0:30502
     SILENT_S     seconds without a heartbeat until it lifts      default 20
-    PORT         where it listens                                default 8080
 """
 
 import json
@@ -18,6 +18,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import uvicorn
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import Request
@@ -27,7 +28,6 @@ from starlette.routing import Route
 from . import settings
 from .lifting import Lifter
 from .plan import PlanError, Store
-from .serving import serve
 from .watch import SILENT_S, RefusedError, Watch
 
 _log = logging.getLogger(__name__)
@@ -90,9 +90,12 @@ async def _answer(does: Any, *arguments: Any) -> JSONResponse:
 
 def run() -> int:
     """Watch and listen until the container is stopped; return the exit code."""
-    lifter = Lifter(Path(settings.text("KUBECONFIGS", "/kubeconfigs")), addresses=settings.pairs("ADDRESSES"))
-    store = Store(Path(settings.text("PLANS", "/data")))
+    addresses = json.loads(settings.text("ADDRESSES", "{}"))
+    lifter = Lifter(Path(settings.text("KUBECONFIGS", "/etc/gameday")), addresses=addresses)
+    store = Store(Path(settings.text("PLANS", "/var/lib/gameday")))
     silent_s = settings.number("SILENT_S", SILENT_S)
     watch = Watch(store, lifter, settings.text("OUTSIDE_URL"), silent_s=silent_s)
+    host, port = settings.address("LISTEN", settings.text("LISTEN", "0.0.0.0:30502"))
     threading.Thread(target=watch.run, daemon=True, name="watch").start()
-    return serve(application(watch))
+    uvicorn.run(application(watch), host=host, port=port, log_level="warning")
+    return 0

@@ -1,0 +1,104 @@
+"""Approvals: somebody other than the executor signs what is to be broken, where and when (`ssh-keygen -Y`).
+
+What is signed is a canonical JSON document (RFC 8785) of the scenario's digest, the targets' identities and the
+window. So an approval cannot be used for another scenario, another target, or another day.
+"""
+
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import rfc8785
+
+from experiments.platforms.shell import attempt
+from experiments.safety.window import Window
+from scenarios.errors import Problem, UsageError
+
+NAMESPACE = "gameday-approval"  # ssh-keygen's -n: a signature for another purpose is no approval
+
+
+class NotApprovedError(UsageError):
+    """The run is not approved (exit code 2)."""
+
+
+@dataclass(frozen=True)
+class Request:
+    """What is to be approved."""
+
+    scenario: str
+    scenario_digest: str
+    targets: Mapping[str, str]  # region: identity
+    window: Window
+
+    def document(self) -> bytes:
+        """Return the bytes that are signed."""
+        window = {"begin": self.window.begin.isoformat(), "end": self.window.end.isoformat()}
+        return rfc8785.dumps(
+            {
+                "approve": "gameday run",
+                "scenario": self.scenario,
+                "scenario_digest": self.scenario_digest,
+                "targets": dict(self.targets),
+                "window": window,
+            }
+        )
+
+
+def write(request: Request, file: Path) -> str:
+    """Write what is to be signed; return the command that signs it."""
+    file.write_bytes(request.document())
+    return f"ssh-keygen -Y sign -n {NAMESPACE} -f YOUR_KEY {file}"
+
+
+def sign(file: Path, key: Path) -> Path:
+    """Sign a request with a private key; return the signature's path. Raises NotApprovedError."""
+    result = attempt("ssh-keygen", "-Y", "sign", "-n", NAMESPACE, "-f", str(key), str(file))
+    if not result.ok:
+        raise NotApprovedError(Problem(str(key), result.stderr.strip(), "a key that can sign", "Use your SSH key."))
+    return Path(f"{file}.sig")
+
+
+def verify(request: Request, signature: Path, signers: Path, executor: str) -> str:
+    """Verify an approval; return who gave it.
+
+    Args:
+        request: what is about to be run, made anew from what it is, not from what was signed.
+        signature: by `ssh-keygen -Y sign`.
+        signers: allowed signers, as ssh-keygen reads them (`man ssh-keygen`, ALLOWED SIGNERS).
+        executor: who runs it, as in that file.
+
+    Raises:
+        NotApprovedError: no signature, a wrong one, by somebody unknown, for something else, or by the executor.
+    """
+    for path, what in ((signature, "the approval's signature"), (signers, "the list of allowed signers")):
+        if not path.is_file():
+            raise NotApprovedError(Problem(str(path), "no such file", what, f"Have it approved: {_how(signature)}"))
+    found = attempt("ssh-keygen", "-Y", "find-principals", "-s", str(signature), "-f", str(signers))
+    if not found.ok or not found.lines:
+        remedy = f"Have it signed by one of {signers.name}."
+        raise NotApprovedError(Problem(str(signature), "signed by nobody who may approve", "a known signer", remedy))
+    names = {name.strip() for name in found.lines[0].split(",")}
+    with tempfile.TemporaryDirectory() as folder:
+        document = Path(folder) / "request"
+        document.write_bytes(request.document())
+        good = [name for name in sorted(names) if _verifies(document, signature, signers, name)]
+    if not good:
+        expected = f"{request.scenario} ({request.scenario_digest[:12]}), these targets, {request.window}"
+        remedy = "It was given for something else, or was changed. Have it approved again."
+        raise NotApprovedError(Problem(str(signature), "a signature of something else", expected, remedy))
+    if executor in names:
+        remedy = "Ask somebody else to approve."
+        raise NotApprovedError(Problem(str(signature), f"signed by {executor}, who runs it", "somebody else", remedy))
+    return good[0]
+
+
+def _verifies(document: Path, signature: Path, signers: Path, name: str) -> bool:
+    command = ["ssh-keygen", "-Y", "verify", "-n", NAMESPACE, "-f", str(signers), "-I", name, "-s", str(signature)]
+    with document.open("rb") as file:
+        return subprocess.run(command, stdin=file, capture_output=True, timeout=30, check=False).returncode == 0
+
+
+def _how(signature: Path) -> str:
+    return f"`ssh-keygen -Y sign -n {NAMESPACE} -f KEY {signature.with_suffix('')}` by somebody else."

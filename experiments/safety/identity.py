@@ -1,0 +1,93 @@
+"""Targets are known by what they are, never by a context's name or by which one is current.
+
+A cluster is known by the UID of its namespace kube-system and by the fingerprint of its API's certificate authority.
+A run copies the kubeconfigs at its start, and asks each what it reaches: a kubeconfig that was changed in the
+meantime, or points elsewhere, stops the run before anything is broken.
+"""
+
+import binascii
+import hashlib
+import shutil
+import ssl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from experiments.testbed import layout, state
+from experiments.testbed.system.apiserver import ApiServer, ApiServerError
+from scenarios.errors import Problem, UsageError
+
+CALL_S = 5.0
+
+
+class WrongTargetError(UsageError):
+    """What is reached is not what was meant (exit code 2)."""
+
+
+@dataclass(frozen=True)
+class Reached:
+    """What a kubeconfig reaches."""
+
+    uid: str  # of the namespace kube-system
+    ca_sha256: str  # of the API's certificate authority, DER
+
+
+def reached(kubeconfig: Path) -> Reached:
+    """Ask a kubeconfig what it reaches. Raises WrongTargetError when nothing answers that its authority vouches for."""
+    try:
+        server = ApiServer(kubeconfig)
+        namespace = server.get("/api/v1/namespaces/kube-system", timeout_s=CALL_S)
+        return Reached(str(namespace["metadata"]["uid"]), fingerprint(server.authority))
+    except (ApiServerError, ValueError, KeyError, binascii.Error) as error:
+        remedy = "Run `gameday testbed status`, then `gameday testbed up`."
+        raise WrongTargetError(Problem(str(kubeconfig.name), str(error), "its own cluster", remedy)) from error
+
+
+def fingerprint(certificate: str) -> str:
+    """SHA-256 of a certificate in PEM, over its DER."""
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(certificate)).hexdigest()
+
+
+def copied(folder: Path, expected: Mapping[str, state.Identity] | None = None) -> Path:
+    """Copy each region's kubeconfig into a run's folder and make sure that it reaches what was made.
+
+    Args:
+        folder: where the copies go; readable by nobody else.
+        expected: identities by region; nothing: those in testbed.json.
+
+    Returns:
+        The folder.
+
+    Raises:
+        WrongTargetError: a region has no identity or kubeconfig, or something else answers.
+    """
+    known = state.read().identities if expected is None else expected
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    problems = []
+    for region, place in layout.PLACES.items():
+        copy = folder / f"kubeconfig-{region}.yaml"
+        try:
+            shutil.copyfile(place.kubeconfig, copy)
+            copy.chmod(0o600)
+        except OSError as error:
+            remedy = "Run `gameday testbed up`."
+            problems.append(Problem(str(place.kubeconfig), str(error.strerror), "the region's kubeconfig", remedy))
+            continue
+        problems += _different(region, copy, known)
+    if problems:
+        raise WrongTargetError(*problems)
+    return folder
+
+
+def _different(region: str, kubeconfig: Path, known: Mapping[str, state.Identity]) -> list[Problem]:
+    if region not in known:
+        return [Problem("testbed.json", f"nothing about {region}", "its identity", "Run `gameday testbed up`.")]
+    try:
+        found = reached(kubeconfig)
+    except WrongTargetError as error:
+        return list(error.problems)
+    want, where = known[region], f"target {region}"
+    remedy = "This is not the cluster that `gameday testbed up` made: nothing was touched. Make the testbed anew."
+    pairs = (("kube-system", found.uid, want.uid), ("certificate authority", found.ca_sha256, want.ca_sha256))
+    return [Problem(where, f"{what} {has}", f"{what} {wanted}", remedy) for what, has, wanted in pairs if has != wanted]

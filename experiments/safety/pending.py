@@ -1,0 +1,67 @@
+"""A pending failback: a promotion has happened, and the old primary is still to be demoted or brought home.
+
+It is kept in the state folder, said at the end of the run, and blocks the next one (exit code 2).
+"""
+
+import json
+import os
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from experiments.testbed.layout import state_folder
+from scenarios.errors import Problem, UsageError
+
+
+@dataclass(frozen=True)
+class Pending:
+    """What is still to be done."""
+
+    old: str  # region of the primary when the run began; fenced since
+    new: str  # region of the primary now
+    run: str
+    record: str  # folder of the run's record; empty: none is known
+    since_us: int  # epoch
+
+    def __str__(self) -> str:
+        """Return it in a sentence."""
+        return f"{self.new} was promoted in run {self.run}; {self.old} is fenced until it is made its standby"
+
+
+def _file() -> Path:
+    return state_folder() / "pending.json"
+
+
+def keep(old: str, new: str, run: str, record: Path | None) -> Pending:
+    """Keep a pending failback; the file is replaced at once or not at all."""
+    pending = Pending(old, new, run, str(record.absolute()) if record else "", time.time_ns() // 1000)
+    file = _file()
+    file.parent.mkdir(parents=True, exist_ok=True)
+    fresh = file.with_suffix(".new")
+    with fresh.open("w", encoding="utf-8") as stream:
+        json.dump(asdict(pending), stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(file)
+    return pending
+
+
+def read() -> Pending | None:
+    """Return what is pending, if anything is."""
+    try:
+        return Pending(**json.loads(_file().read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def clear() -> None:
+    """It was done."""
+    _file().unlink(missing_ok=True)
+
+
+def refuse() -> None:
+    """Refuse a run while something is pending. Raises UsageError."""
+    pending = read()
+    if pending is not None:
+        remedy = f"Run `gameday undo` ({pending.old} becomes the standby) or `gameday undo --home`."
+        raise UsageError(Problem("a pending failback", str(pending), "one primary, at home or failed back", remedy))
