@@ -2,8 +2,7 @@
 
 import sys
 
-from experiments.observe import probers, watchers
 from experiments.observe.child import main
 
 if __name__ == "__main__":
-    sys.exit(main({"probers": probers.work, "watchers": watchers.work}))
+    sys.exit(main({"probers": "experiments.observe.probers", "watchers": "experiments.observe.watchers"}))

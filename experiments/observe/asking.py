@@ -36,6 +36,7 @@ class Asker:
     def __init__(self, where: Where, clock: Clock) -> None:
         self._where = where
         self._clock = clock
+        self._newest_page = 0
 
     def address_of(self, region: str | None) -> str | None:
         """Address of a region's edge."""
@@ -77,15 +78,16 @@ class Asker:
         """Have a test page sent, and wait until it has arrived."""
         host, port = self._where.outside
         body = json.dumps({"key": key}).encode()
+        after = self._newest_page  # it comes after all that have come
         sent = await ask(host, port, request("POST", "/test-page", f"{host}:{port}", body), timeout_us / 1e6)
         if not 200 <= sent.code < 300:
             return Answer(sent.status)
-        after = 0
         while True:
             response = await ask(host, port, request("GET", f"/pages?after={after}", f"{host}:{port}"), 5.0)
             pages = response.json() if response.code == 200 else None
             for page in pages if isinstance(pages, list) else []:
                 after = max(after, int(page.get("n", 0)))
+                self._newest_page = max(self._newest_page, after)
                 if page.get("alert") == TEST_ALERT and str(page.get("key")) == str(key):
                     return Answer("2xx", region=page.get("region") or None, right=True)
             await asyncio.sleep(PAGE_LOOK_S)

@@ -9,7 +9,11 @@ import threading
 from collections.abc import Callable, Iterator
 from typing import Any
 
+from kubernetes.client import ApiException, AppsV1Api, CoreV1Api, DiscoveryV1Api
+from urllib3.exceptions import HTTPError
+
 from experiments.observe.cluster_facts import CONFIG
+from experiments.platforms.kube import NoClusterError, client_of
 from experiments.testbed import layout
 
 RESOURCES = ("pods", "nodes", "endpoints", "deployments", "configuration")
@@ -36,11 +40,6 @@ class Watch:
         self._stopped.set()
 
     def _run(self) -> None:
-        from kubernetes.client import ApiException
-        from urllib3.exceptions import HTTPError
-
-        from experiments.platforms.kube import NoClusterError
-
         while not self._stopped.is_set():
             try:
                 for event in self._events():
@@ -53,8 +52,6 @@ class Watch:
 
     def _events(self) -> Iterator[Event]:
         """List, then watch for as long as the server keeps what comes after."""
-        from experiments.platforms.kube import client_of
-
         ask = _questions(client_of(self._place))[self._resource]
         response = ask(_preload_content=False, _request_timeout=TIMEOUT_S)
         listed = json.loads(_whole(response))
@@ -92,8 +89,6 @@ def _whole(response: Any) -> bytes:
 
 def _questions(client: Any) -> dict[str, Callable[..., Any]]:
     """How each resource is listed and watched."""
-    from kubernetes.client import AppsV1Api, CoreV1Api, DiscoveryV1Api
-
     core, space = CoreV1Api(client), layout.NAMESPACE
     apps, discovery = AppsV1Api(client), DiscoveryV1Api(client)
     return {
@@ -109,11 +104,6 @@ def _questions(client: Any) -> dict[str, Callable[..., Any]]:
 
 def trading_of(place: layout.Place, pod: str) -> bool | None:
     """Whether a pod takes orders, by its own metric, asked through the API; None: it does not say."""
-    from kubernetes.client import ApiException, CoreV1Api
-    from urllib3.exceptions import HTTPError
-
-    from experiments.platforms.kube import NoClusterError, client_of
-
     try:
         response = CoreV1Api(client_of(place)).connect_get_namespaced_pod_proxy_with_path(
             f"{pod}:8080", layout.NAMESPACE, "metrics", _preload_content=False, _request_timeout=(2.0, 2.0)

@@ -67,6 +67,7 @@ class Watching:
         self._alerts = {r: AlertFacts(r) for r in document["monitoring"]}
         self._name_leads_to: str | None = document["home"]
         self._page, self._report = 0, 0
+        self._fencing: dict[str, int] = {}  # region: when its last lease ends, by the wall clock
         self._trading: dict[str, bool | None] = dict.fromkeys(regions)
         self._samples = Samples(document, clock, wire, self._databases, self._clusters, self._reachable)
         places = [p for r, p in layout.PLACES.items() if r in regions]
@@ -115,11 +116,14 @@ class Watching:
             self._tell([Fact("dns_switched", "dns", {"region": region})])
 
     async def _look_at_lease(self) -> None:
+        """The witness grants no lease to a region any more: once the last one is over it can commit no longer."""
         found = await self._outside("/lease")
-        if not isinstance(found, dict):
-            return
-        for region, expires_us in (found.get("fenced") or {}).items():
-            self._tell(self._databases.lease_over(region, int(expires_us), self._epoch_us()))
+        if isinstance(found, dict) and found.get("fenced"):
+            self._fencing[str(found["region"])] = int(found["expires_us"])
+        elif isinstance(found, dict):
+            self._fencing.pop(str(found.get("region")), None)
+        for region, expires_us in self._fencing.items():
+            self._tell(self._databases.lease_over(region, expires_us, self._epoch_us()))
 
     # --- alerts, pages and reports
 

@@ -3,7 +3,6 @@
 import sys
 
 from experiments.observe.child import main
-from experiments.traffic import sender
 
 if __name__ == "__main__":
-    sys.exit(main({"sender": sender.work}))
+    sys.exit(main({"sender": "experiments.traffic.sender"}))

@@ -1,0 +1,203 @@
+"""After the run, before anything is rewound: what each timeline of the database holds, and what the copies hold.
+
+Each region's database is asked at its own address. The surviving timeline is that of the last promotion, else the
+newest that a primary is on. Orders that live only on a losing timeline are the reconciliation list.
+"""
+
+import asyncio
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from experiments.observe.clock import Clock
+from experiments.observe.database import Session, State
+from experiments.observe.http import get
+from experiments.observe.names import PROBE_KEYS
+from experiments.observe.settings import Where
+from scenarios.record.stream import read_table
+from scenarios.record.tables import TABLES
+from scenarios.record.writer import Recorder
+
+TRANSACTIONS = "transactions"
+ANSWER_S = 10.0
+AGAIN_S = 1.0
+CSV = "reconciliation.csv"
+CSV_COLUMNS = ("timeline", "key", "seq", "sent_us", "acknowledged", "position")
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """A timeline that can be read: its name, and the region whose database holds it."""
+
+    name: str
+    region: str
+    number: int
+
+
+@dataclass(frozen=True)
+class ReadBack:
+    """What was read. `survives`: name of the timeline, None when it is not known; `unread`: regions without answer."""
+
+    survives: str | None
+    read: tuple[str, ...]
+    unread: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Question:
+    """What is to be read. `promoted`: timelines that were seen to begin in the run, in order; keys from `first_key`."""
+
+    home: str
+    first_key: int
+    promoted: Sequence[str]
+    classes: Sequence[str]
+    within_s: float = 30.0  # a database that does not answer by then is left out
+
+    @staticmethod
+    def of(watchers: Mapping[str, Any], promoted: Sequence[str]) -> "Question":
+        """From the settings of the watchers."""
+        return Question(watchers["home"], watchers["first_key"], promoted, watchers["copies"])
+
+
+def read_back(where: Where, clock: Clock, recorder: Recorder, question: Question) -> ReadBack:
+    """Read every timeline into the record. What does not answer is left out and said; nothing raises."""
+    return asyncio.run(_Reading(where, clock, recorder, question).run())
+
+
+def timelines(states: Mapping[str, State | None], home: str) -> list[Timeline]:
+    """Timelines to read: one for each database outside recovery; a standby is read only where its primary is not."""
+    answered = {r: s for r, s in states.items() if s is not None}
+    primaries = {r: s for r, s in answered.items() if not s.in_recovery}
+    found = [Timeline(f"{r}/{s.timeline}", r, s.timeline) for r, s in primaries.items()]
+    numbers = {t.number for t in found}
+    for region, state in answered.items():
+        if state.in_recovery and state.timeline not in numbers:
+            numbers.add(state.timeline)
+            found.append(Timeline(f"{home}/{state.timeline}", region, state.timeline))
+    return sorted(found, key=lambda t: t.number)
+
+
+def survivor(found: Sequence[Timeline], promoted: Sequence[str]) -> str | None:
+    """Name of the timeline that survives; None when nothing was promoted and no database answers."""
+    newest = max(found, key=lambda t: t.number, default=None)
+    if not promoted:
+        return newest.name if newest else None
+    last = promoted[-1]
+    return newest.name if newest and newest.number > int(last.rpartition("/")[2]) else last
+
+
+class _Reading:
+    def __init__(self, where: Where, clock: Clock, recorder: Recorder, question: Question) -> None:
+        self._where, self._clock, self._recorder, self._question = where, clock, recorder, question
+        port = where.ports["database"]
+        self._sessions = {r: Session(a, port, ANSWER_S) for r, a in where.places.items()}
+
+    async def run(self) -> ReadBack:
+        regions = list(self._sessions)
+        states = dict(zip(regions, await asyncio.gather(*map(self._state, regions)), strict=True))
+        found = timelines(states, self._question.home)
+        survives = survivor(found, self._question.promoted)
+        begun_us = self._clock.now_us()
+        read = [t.name for t in found if await self._orders(t)]
+        unread = [r for r, s in states.items() if s is None] + [t.region for t in found if t.name not in read]
+        for region in unread:
+            now_us = self._clock.now_us()
+            what = f"readback/{region}"
+            self._recorder.mark(now_us, "observer_gap", "readback", what=what, from_us=begun_us, to_us=now_us)
+        if survives is not None:
+            for data_class in self._question.classes:
+                await self._copies(data_class, survives)
+        for session in self._sessions.values():
+            session.drop()
+        return ReadBack(survives, tuple(read), tuple(unread))
+
+    async def _state(self, region: str) -> State | None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._question.within_s
+        while (state := await self._sessions[region].state()) is None and loop.time() < until:
+            await asyncio.sleep(AGAIN_S)
+        return state
+
+    async def _orders(self, timeline: Timeline) -> bool:
+        """Read all orders of a timeline. Returns whether it was read to its end."""
+        try:
+            async for rows in self._sessions[timeline.region].orders(self._question.first_key - 1, PROBE_KEYS):
+                keys, copies, positions = zip(*rows, strict=True)
+                self._found(TRANSACTIONS, timeline.name, keys, copies, positions)
+        except TimeoutError:
+            return False
+        self._recorder.mark(self._clock.now_us(), "readback_done", timeline.name, timeline=timeline.name)
+        return True
+
+    def _found(
+        self,
+        data_class: str,
+        timeline: str,
+        keys: Sequence[int],
+        copies: Sequence[int],
+        positions: Sequence[int | None],
+    ) -> None:
+        self._recorder.append(
+            "readback",
+            {
+                "data_class": data_class,
+                "timeline": timeline,
+                "key": np.array(keys, dtype=np.int64),
+                "copies": np.array(copies, dtype=np.int32),
+                "position": pa.array(positions, type=pa.int64()),
+                "read_us": np.full(len(keys), self._clock.now_us(), dtype=np.int64),
+            },
+        )
+
+    async def _copies(self, data_class: str, survives: str) -> None:
+        """Items of a copied class: all that any region knows were written, those of the surviving region are there."""
+        items = {r: await self._items(r, data_class) for r in self._where.places}
+        written = {seq: us for every in items.values() for seq, us in every if self._clock.of_epoch(us) >= 0}
+        if not written:
+            return
+        seqs = np.array(sorted(written), dtype=np.int64)
+        at = np.array([self._clock.of_epoch(written[s]) for s in seqs.tolist()], dtype=np.int64)
+        self._recorder.append("writes_sent", {"data_class": data_class, "seq": seqs, "key": seqs, "sent_us": at})
+        ends = {"data_class": data_class, "key": seqs, "done_us": at, "outcome": "acked"}
+        self._recorder.append("writes_done", ends)
+        there = [seq for seq, _ in items.get(survives.partition("/")[0], ()) if seq in written]
+        if there:
+            self._found(data_class, survives, there, [1] * len(there), [None] * len(there))
+
+    async def _items(self, region: str, data_class: str) -> list[tuple[int, int]]:
+        address, port = self._where.places[region], self._where.ports["copies"]
+        response = await get(address, port, f"/copies/{data_class}", ANSWER_S)
+        found = response.json() if response.code == 200 else None
+        return [(int(seq), int(us)) for seq, us in found] if isinstance(found, list) else []
+
+
+def reconcile(folder: Path, head: Mapping[str, Any], survives: str) -> int:
+    """Write the orders that live only on losing timelines beside the record; return how many there are.
+
+    The file is there also when it lists nothing: that was looked for and not found.
+    """
+
+    def table(name: str) -> pa.Table:
+        rows = read_table(folder, name, TABLES[name], head)
+        return rows.filter(pc.equal(rows["data_class"].cast(pa.string()), TRANSACTIONS))
+
+    found, sent, done = table("readback"), table("writes_sent"), table("writes_done")
+    names = found["timeline"].cast(pa.string())
+    kept = found.filter(pc.equal(names, survives))["key"]
+    only = found.filter(pc.and_(pc.not_equal(names, survives), pc.invert(pc.is_in(found["key"], kept))))
+    numbers = {k: (s, t) for k, s, t in zip(*(sent[c].to_pylist() for c in ("key", "seq", "sent_us")), strict=True)}
+    acked = set(done.filter(pc.equal(done["outcome"].cast(pa.string()), "acked"))["key"].to_pylist())
+    rows = sorted(zip(*(only[c].to_pylist() for c in ("timeline", "key", "position")), strict=True))
+    with (folder / CSV).open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(CSV_COLUMNS)
+        for timeline, key, position in rows:
+            seq, sent_us = numbers.get(key, (None, None))
+            writer.writerow([timeline, key, seq, sent_us, "yes" if key in acked else "no", position])
+    return len(rows)
