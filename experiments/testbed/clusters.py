@@ -1,0 +1,156 @@
+"""The two kind clusters: made, brought back, told apart from clusters of the same name that are not ours."""
+
+import base64
+import hashlib
+import json
+import ssl
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from kubernetes.client import CoreV1Api
+from kubernetes.client.exceptions import ApiException
+from ruamel.yaml import YAML
+from urllib3.exceptions import HTTPError
+
+from experiments.platforms.kube import TIMEOUT_S, client_of
+from experiments.platforms.shell import CommandError, attempt, run
+from experiments.testbed import rendering, state
+from experiments.testbed.errors import TestbedError
+from experiments.testbed.layout import NETWORK, OWNER_LABEL, Place
+from scenarios.errors import Problem
+
+MARK = "gameday-testbed"  # ConfigMap in kube-system of a cluster that is ours
+_CREATE_S = 400
+_ANSWER_S = 120
+_OWNER, _, _OWNED = OWNER_LABEL.partition("=")
+
+
+def existing() -> set[str]:
+    """Names of all clusters that kind knows on this machine."""
+    return set(run("kind", "get", "clusters").lines)
+
+
+def make(place: Place, addresses: Mapping[str, str] | None = None) -> None:
+    """Make the cluster of a region, or bring it back; return when its API answers and it is known to be ours.
+
+    Args:
+        place: the region.
+        addresses: what nodes had on the network before they were cut from it, as far as it is known.
+
+    Raises:
+        TestbedError: kind failed, it does not answer, or it is somebody else's.
+    """
+    if place.cluster in existing():
+        _revive(place, addresses or {})
+        run("kind", "export", "kubeconfig", "--name", place.cluster, "--kubeconfig", str(place.kubeconfig))
+        _wait_until_it_answers(place)
+        if is_ours(place):
+            return
+        if place.cluster not in state.read().making:
+            raise foreign(place)
+        delete(place)  # we began it, and were stopped before it was marked
+    _create(place)
+    _wait_until_it_answers(place)
+    _mark(place)
+
+
+def is_ours(place: Place) -> bool:
+    """Whether a cluster that answers carries our mark."""
+    try:
+        found = CoreV1Api(client_of(place)).read_namespaced_config_map(MARK, "kube-system", _request_timeout=TIMEOUT_S)
+    except ApiException as error:
+        if error.status == 404:
+            return False
+        raise
+    return (found.metadata.labels or {}).get(_OWNER) == _OWNED
+
+
+def identity(place: Place) -> state.Identity:
+    """What tells this cluster from any other: UID of its namespace kube-system, fingerprint of its API's CA."""
+    found = CoreV1Api(client_of(place)).read_namespace("kube-system", _request_timeout=TIMEOUT_S)
+    return state.Identity(place.cluster, str(found.metadata.uid), _fingerprint(place.kubeconfig))
+
+
+def delete(place: Place) -> None:
+    """Delete the cluster and its kubeconfig."""
+    run("kind", "delete", "cluster", "--name", place.cluster, "--kubeconfig", str(place.kubeconfig), timeout_s=180)
+    place.kubeconfig.unlink(missing_ok=True)
+
+
+def node_states(places: Sequence[Place]) -> dict[str, str]:
+    """State of each node container as Docker sees it: running, paused, exited, cut (without network) or absent."""
+    names = [name for place in places for name in place.nodes]
+    found = attempt("docker", "inspect", "--type", "container", *names)
+    documents = json.loads(found.stdout or "[]")
+    states = dict.fromkeys(names, "absent")
+    for document in documents:
+        connected = NETWORK in document["NetworkSettings"]["Networks"]
+        running = str(document["State"]["Status"])
+        states[document["Name"].lstrip("/")] = running if connected or running != "running" else "cut"
+    return states
+
+
+def _create(place: Place) -> None:
+    state.change(making=state.read().making | {place.cluster})
+    place.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+    command = ("kind", "create", "cluster", "--config", "-", "--kubeconfig", str(place.kubeconfig))
+    try:
+        run(*command, stdin=rendering.cluster_file(place), timeout_s=_CREATE_S)
+    except CommandError as error:
+        remedy = "Read what kind said; `gameday doctor` shows what this machine lacks. Then `gameday testbed up` again."
+        raise TestbedError(Problem(f"cluster {place.cluster}", error.problems[0].found, "it made", remedy)) from error
+
+
+def _revive(place: Place, addresses: Mapping[str, str]) -> None:
+    """Unpause, connect and start its nodes. A node whose address has changed finds its way when it starts."""
+    states = node_states([place])
+    for node, condition in states.items():
+        if condition == "absent":
+            remedy = f"`kind delete cluster --name {place.cluster}`, then `gameday testbed up`."
+            raise TestbedError(Problem(f"cluster {place.cluster}", f"no node {node}", "all its nodes", remedy))
+        if condition == "paused":
+            run("docker", "unpause", node)
+        if condition == "cut":
+            old = ("--ip", addresses[node]) if node in addresses else ()
+            run("docker", "network", "connect", *old, NETWORK, node)
+            if not old:
+                run("docker", "restart", node)
+        elif condition not in ("running", "paused"):
+            run("docker", "start", node)
+
+
+def _wait_until_it_answers(place: Place) -> None:
+    deadline = time.monotonic() + _ANSWER_S
+    while True:
+        try:
+            CoreV1Api(client_of(place)).list_node(_request_timeout=TIMEOUT_S)
+            return
+        except (ApiException, HTTPError, OSError) as error:
+            if time.monotonic() > deadline:
+                problem = Problem(
+                    f"cluster {place.cluster}",
+                    f"no answer of its API within {_ANSWER_S} s ({error})"[:300],
+                    "an answer",
+                    "`gameday testbed down`, then `gameday testbed up`.",
+                )
+                raise TestbedError(problem) from error
+        time.sleep(1)
+
+
+def _mark(place: Place) -> None:
+    body = {"metadata": {"name": MARK, "labels": {_OWNER: _OWNED}}, "data": {"region": place.region}}
+    CoreV1Api(client_of(place)).create_namespaced_config_map("kube-system", body, _request_timeout=TIMEOUT_S)
+    state.change(making=state.read().making - {place.cluster})
+
+
+def foreign(place: Place) -> TestbedError:
+    """What is wrong when a cluster of this name is somebody else's."""
+    remedy = f"If nobody needs it: `kind delete cluster --name {place.cluster}`. Nothing was changed."
+    return TestbedError(Problem(f"cluster {place.cluster}", "one that is not ours", "none, or our own", remedy))
+
+
+def _fingerprint(kubeconfig: Path) -> str:
+    document = YAML(typ="safe").load(kubeconfig.read_text(encoding="utf-8"))
+    pem = base64.b64decode(document["clusters"][0]["cluster"]["certificate-authority-data"]).decode()
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem)).hexdigest()

@@ -1,0 +1,183 @@
+"""The testbed's life: up, status, reset, down. Each may be called again, and completes what was left half done."""
+
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
+
+from experiments.platforms.shell import run
+from experiments.testbed import applying, clusters, containers, doctor, images, outside, rendering, state
+from experiments.testbed import status as looking
+from experiments.testbed.errors import TestbedError
+from experiments.testbed.layout import PLACES, Place
+from experiments.testbed.plan import plan
+from experiments.testbed.status import Status
+from scenarios.errors import Problem
+
+Progress = Callable[[float, str], None]  # share done, what is done now
+_WHOLE_S = 240
+_STEP_S = 2
+
+
+def up(progress: Progress) -> Status:
+    """Bring up what is missing, and return when the testbed is whole.
+
+    Raises:
+        TestbedError: the machine lacks something, somebody else's is in the way, or it does not become whole.
+    """
+    progress(0.0, "looking at this machine")
+    doctor.require()
+    containers.write_files()
+    with ThreadPoolExecutor(3) as pool:
+        progress(0.03, "images and clusters")
+        built = pool.submit(_images)
+        made = [pool.submit(clusters.make, place) for place in PLACES.values()]
+        digest = built.result()
+        for each in made:
+            each.result()
+        progress(0.35, "images into the nodes")
+        list(pool.map(images.load, PLACES.values()))
+    containers.write_keys()
+    progress(0.6, "containers outside both regions")
+    containers.start()
+    _refuse_pending()
+    progress(0.65, "manifests")
+    _apply(digest)
+    _remember()
+    return _wait(progress, 0.7)
+
+
+def status(*, measure: bool = True) -> Status:
+    """Look at the testbed; `measure` adds what it uses of the machine.
+
+    Raises:
+        TestbedError: Docker or kind is missing.
+    """
+    doctor.require_programs()
+    return looking.look(measure=measure)
+
+
+def reset(progress: Progress) -> Status:
+    """Bring the testbed back to its beginning: faults lifted, one primary at home, standby streaming, data empty.
+
+    What a failover left is undone: the databases are made anew.
+
+    Raises:
+        TestbedError: there is none, or it does not become whole.
+    """
+    doctor.require_programs()
+    _require_made()
+    progress(0.0, "faults")
+    containers.start()
+    cut = outside.lift_everything()
+    for place in PLACES.values():
+        clusters.make(place, cut)
+    found = looking.look()
+    anew = found.pending_failback or _broken(found)
+    progress(0.2, "lease, name and link go home")
+    outside.bring_home(plan().home.region)
+    remembered = state.read()
+    seed = remembered.seed + 1 if anew else remembered.seed
+    state.change(seed=seed, restarted=remembered.restarted + 1)
+    progress(0.35, "databases are made anew" if anew else "plan")
+    _apply(images.content())
+    found = _wait(progress, 0.4)
+    if not anew:
+        outside.empty_data(plan().home)
+    return found
+
+
+def down(progress: Progress) -> None:
+    """Remove all of it: clusters, containers, volumes, what it remembers. Images stay.
+
+    Raises:
+        TestbedError: Docker or kind is missing, or a cluster of its name is somebody else's.
+    """
+    doctor.require_programs()
+    progress(0.0, "containers")
+    containers.remove()
+    there = clusters.existing()
+    remembered = state.read()
+    for number, place in enumerate(PLACES.values()):
+        progress(0.2 + 0.4 * number, place.cluster)
+        if place.cluster in there:
+            ours = place.cluster in remembered.making or place.region in remembered.identities
+            if not ours and not _answers_as_ours(place):
+                raise clusters.foreign(place)
+            clusters.delete(place)
+    state.forget()
+    progress(1.0, "gone")
+
+
+def _images() -> str:
+    images.pull()
+    return images.build()
+
+
+def _apply(image_digest: str) -> None:
+    """Apply all manifests of both regions."""
+    remembered = state.read()
+    known = {"seed": str(remembered.seed), "restarted": str(remembered.restarted), "image_digest": image_digest}
+
+    def one(place: Place) -> None:
+        applying.check_namespaces(place)
+        applying.apply(place, list(rendering.manifests(place, **known)))
+
+    with ThreadPoolExecutor(len(PLACES)) as pool:
+        list(pool.map(one, PLACES.values()))
+
+
+def _wait(progress: Progress, begins: float) -> Status:
+    """Wait until it is whole. Raises TestbedError saying what it lacks when it takes too long."""
+    began = time.monotonic()
+    while True:
+        found = looking.look()
+        passed_s = time.monotonic() - began
+        if found.whole:
+            progress(1.0, "whole")
+            return found
+        if passed_s > _WHOLE_S:
+            remedy = "`gameday testbed status` shows more; `gameday testbed reset`, or `down` and `up`."
+            lacks = "; ".join(found.lacks)[:600]
+            raise TestbedError(Problem("testbed", f"not whole after {_WHOLE_S} s: {lacks}", "a whole one", remedy))
+        progress(begins + (1 - begins) * min(passed_s / _WHOLE_S, 0.95), found.lacks[0])
+        time.sleep(_STEP_S)
+
+
+def _refuse_pending() -> None:
+    found = looking.look()
+    if found.pending_failback:
+        away = plan().away.region
+        problem = Problem("testbed", f"failed over to {away}", "the primary at home", "Run `gameday testbed reset`.")
+        raise TestbedError(problem)
+
+
+def _broken(found: Status) -> bool:
+    """Whether the databases need to be made anew: the standby follows no more, or one does not answer."""
+    return any("database" in lack or "standbys stream" in lack for lack in found.lacks)
+
+
+def _require_made() -> None:
+    there = clusters.existing()
+    for place in PLACES.values():
+        if place.cluster not in there:
+            problem = Problem("testbed", f"no cluster {place.cluster}", "it made", "Run `gameday testbed up`.")
+            raise TestbedError(problem)
+
+
+def _answers_as_ours(place: Place) -> bool:
+    run("kind", "export", "kubeconfig", "--name", place.cluster, "--kubeconfig", str(place.kubeconfig))
+    return clusters.is_ours(place)
+
+
+def _remember() -> None:
+    versions: dict[str, Any] = {
+        "docker": run("docker", "version", "-f", "{{.Server.Version}}").stdout.strip(),
+        "kind": run("kind", "version", "-q").stdout.strip(),
+    }
+    state.change(
+        identities={place.region: clusters.identity(place) for place in PLACES.values()},
+        versions=versions,
+        made_at=state.read().made_at or datetime.now(UTC).isoformat(timespec="seconds"),
+    )

@@ -1,0 +1,73 @@
+"""What the testbed remembers of itself between commands: `testbed.json` in the state folder."""
+
+import json
+import os
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from experiments.testbed.layout import state_folder
+
+_LOCK = Lock()  # both regions are made at once
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What tells a cluster from any other of the same name."""
+
+    cluster: str
+    uid: str  # of its namespace kube-system
+    ca_sha256: str  # of its API's certificate authority
+
+
+@dataclass(frozen=True)
+class State:
+    """Contents of `testbed.json`.
+
+    `seed` says which making of the data this is; `restarted` changes when the copies shall forget; `making` are
+    clusters that were begun and not finished.
+    """
+
+    seed: int = 1
+    restarted: int = 0
+    making: frozenset[str] = frozenset()
+    made_at: str = ""
+    identities: dict[str, Identity] = field(default_factory=dict)  # by region
+    versions: dict[str, str] = field(default_factory=dict)
+
+
+def path() -> Path:
+    """Where it is."""
+    return state_folder() / "testbed.json"
+
+
+def read() -> State:
+    """Return what is remembered; the beginning when there is no file."""
+    try:
+        document: dict[str, Any] = json.loads(path().read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return State()
+    document["making"] = frozenset(document["making"])
+    document["identities"] = {region: Identity(**values) for region, values in document["identities"].items()}
+    return State(**document)
+
+
+def change(**changes: Any) -> State:
+    """Remember something else; the file is replaced at once or not at all."""
+    with _LOCK:
+        changed = replace(read(), **changes)
+        document = asdict(changed) | {"making": sorted(changed.making)}
+        path().parent.mkdir(parents=True, exist_ok=True)
+        new = path().with_suffix(".new")
+        with new.open("w", encoding="utf-8") as file:
+            json.dump(document, file, indent=2)
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(path())
+        return changed
+
+
+def forget() -> None:
+    """Remove the file."""
+    path().unlink(missing_ok=True)
