@@ -65,6 +65,14 @@ class Child:
         """Whether it runs."""
         return self._process is not None and self._process.poll() is None
 
+    def tell(self, line: Mapping[str, Any]) -> None:
+        """Send it a line; nothing happens when it has gone."""
+        process = self._process
+        if process is not None and process.stdin is not None and not process.stdin.closed:
+            with contextlib.suppress(BrokenPipeError):
+                process.stdin.write((json.dumps(line) + "\n").encode())
+                process.stdin.flush()
+
     def finish(self) -> None:
         """Close its stdin: it finishes what it has begun, and ends."""
         process = self._process

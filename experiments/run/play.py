@@ -218,6 +218,8 @@ class GameDay:
         if "mark" in body:
             mark = body["mark"]
             self._settling.mark(mark["t_us"], mark["kind"], mark["subject"])
+            if self._executor is not None and message.child != EXECUTOR:
+                self._executor.tell({"fact": [mark["kind"], mark["subject"]]})
             self._last_fact = f"{mark['kind'].replace('_', ' ')} ({mark['subject']})"
         elif body["table"] == "probes":
             self._settling.probes(body["columns"])

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import typer
 
 from gameday.cli import check, explain, init, judge, report, scenarios, show, simulate
+from gameday.cli import run as run_command
 from gameday.cli.talk import problem_lines, say, then
 from gameday.exit_codes import ExitCode, of_error
 from scenarios.errors import GamedayError
@@ -27,6 +28,7 @@ app.command("show", epilog=show.EXAMPLE)(show.show)
 app.command("check", epilog=check.EXAMPLE)(check.check)
 app.command("explain", epilog=explain.EXAMPLE)(explain.explain)
 app.command("simulate", epilog=simulate.EXAMPLE)(simulate.simulate)
+app.command("run", epilog=run_command.EXAMPLE)(run_command.run)
 app.command("judge", epilog=judge.EXAMPLE)(judge.judge)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 

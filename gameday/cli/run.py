@@ -13,12 +13,12 @@ from gameday.exit_codes import ExitCode, worst
 from scenarios.errors import AbortedError, Problem, UsageError
 
 EXAMPLE = "Example: `gameday run region-loss-automatic --world kind --yes`"
-WORLDS = ("kind", "eks")
+WORLDS = ("kind",)
 OPERATORS = ("scripted", "live")
 
 World = Annotated[
     str,
-    typer.Option("--world", help="kind: the testbed on this machine; eks: AWS", autocompletion=lambda: list(WORLDS)),
+    typer.Option("--world", help="kind: the testbed on this machine", autocompletion=lambda: list(WORLDS)),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first fault")]
 Operator = Annotated[
@@ -52,12 +52,11 @@ def run(
         from scenarios.files.load import load
 
         resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets), world=world)
-    from gameday.game_day import play_on_cluster
+    from gameday.game_day import play_on_kind
 
-    played = play_on_cluster(
-        resolved, settings().runs_folder, world=world, confirm=None if yes else _confirm, operator=operator,
-        observe=observe,
-    )  # fmt: skip
+    played = play_on_kind(
+        resolved, settings().runs_folder, confirm=None if yes else _confirm, operator=operator, observe=observe
+    )
     code = _show(played.folder, as_json=as_json)
     if played.left_behind:
         say(f"left behind: {', '.join(played.left_behind)}")
@@ -65,8 +64,10 @@ def run(
     elif played.pending:
         say(f"pending: {played.pending}")
         then("gameday undo --home")
-    codes = [code, ExitCode.LEFT_BEHIND if played.left_behind else ExitCode.MET]
-    return worst([*codes, ExitCode.ABORTED if played.aborted else ExitCode.MET])
+    if played.stopped:
+        say(f"stopped: {played.stopped}")
+    left = ExitCode.LEFT_BEHIND if played.left_behind else ExitCode.MET
+    return worst([code, left, ExitCode.ABORTED if played.stopped else ExitCode.MET])
 
 
 def _one_of(flag: str, found: str, allowed: tuple[str, ...]) -> None:
@@ -88,4 +89,3 @@ def _show(folder: Path, *, as_json: bool) -> ExitCode:
     from gameday.judging import present
 
     return present(folder, as_json=as_json, say=say)
-

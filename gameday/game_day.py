@@ -1,0 +1,193 @@
+"""Play a scenario on a cluster: locked, guarded, recorded, read back, and undone."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from experiments.observe import settings as observing
+from experiments.observe.clock import Origin
+from experiments.observe.readback import Question, read_back, reconcile
+from experiments.observe.settings import Where
+from experiments.run.children import Child
+from experiments.run.play import EXECUTOR, Ended, GameDay
+from experiments.safety import identity, pending
+from experiments.safety.abort import AbortConditions
+from experiments.safety.guard import Guard
+from experiments.safety.lock import GameDayLock
+from experiments.testbed import lifecycle
+from gameday.cli.talk import progress
+from gameday.play import cluster_head, free_folder
+from scenarios.errors import LeftBehindError, Problem, UsageError
+from scenarios.files.resolved import Resolved
+from scenarios.record.writer import RunWriter
+
+Confirm = Callable[[str], None]
+OBSERVED = ("injection_begun", "promoted")  # facts that decide what is still to be done after the run
+
+
+@dataclass(frozen=True)
+class PlayedOnCluster:
+    """A game day that was played. `pending`: the failback that is still to be done, in words."""
+
+    folder: Path
+    stopped: str | None
+    left_behind: tuple[str, ...]
+    pending: str | None
+
+
+@dataclass
+class _Seen:
+    """What the run's facts say that its parent must know afterwards."""
+
+    promoted: list[str] = field(default_factory=list)
+    begun: list[str] = field(default_factory=list)
+
+    def take(self, message: Any) -> None:
+        mark = message.get("mark")
+        if mark and mark["kind"] == "promoted":
+            self.promoted.append(mark["detail"]["timeline"])
+        if mark and mark["kind"] == "injection_begun":
+            self.begun.append(mark["subject"])
+
+
+def play_on_kind(
+    resolved: Resolved, runs: Path, *, confirm: Confirm | None, operator: str, observe: bool
+) -> PlayedOnCluster:
+    """Play a scenario on the testbed and keep its record.
+
+    Raises UsageError when the testbed is not whole, another run is under way or a failback is pending: nothing was
+    broken then.
+    """
+    pending.refuse()
+    _insist_on_whole()
+    facts = cluster_head(resolved, "kind", datetime.now(UTC)) | {"observe_only": observe}
+    folder = free_folder(runs, facts["run_id"])
+    with GameDayLock(facts["run_id"]), _targets(folder) as targets:
+        experiment = None if observe else _experiment(resolved, targets, confirm)
+        with RunWriter(folder, facts) as writer:
+            return _play(resolved, writer, folder, facts["run_id"], experiment, operator)
+
+
+def _insist_on_whole() -> None:
+    with progress(1.0, "looking at the testbed"):
+        found = lifecycle.status(measure=False)
+    if not found.whole:
+        lacks = "; ".join(found.lacks)[:400]
+        raise UsageError(
+            Problem("testbed", lacks, "a whole one", "Run `gameday testbed up`, or `gameday testbed reset`.")
+        )
+
+
+@contextmanager
+def _targets(folder: Path) -> Iterator[dict[str, str]]:
+    """Make sure that the kubeconfigs reach what was made; yields region -> identity, in words."""
+    import tempfile
+
+    from experiments.testbed import state
+
+    with tempfile.TemporaryDirectory() as copies:
+        identity.copied(Path(copies))
+        yield {region: f"{known.cluster}, cluster {known.uid}" for region, known in state.read().identities.items()}
+
+
+def _experiment(resolved: Resolved, targets: dict[str, str], confirm: Confirm | None) -> dict[str, Any]:
+    """Compile the scenario, and have somebody agree to what will break."""
+    from experiments.compile.compiler import compile_scenario
+    from experiments.compile.radius import injections
+
+    from experiments.safety.radius import describe, irreversible_steps
+
+    if confirm is not None:
+        confirm(describe(resolved, targets, injections(resolved), irreversible_steps(resolved)))
+    return compile_scenario(resolved)
+
+
+def _play(
+    resolved: Resolved,
+    writer: RunWriter,
+    folder: Path,
+    run_id: str,
+    experiment: dict[str, Any] | None,
+    operator: str,
+) -> PlayedOnCluster:
+    origin, seen, left = Origin.now(), _Seen(), list[str]()
+    guard = Guard(run_id)
+    conditions = AbortConditions(resolved, folder, others=(lambda: guard.lost,))
+
+    def watch(message: Any, stop: Any) -> None:
+        seen.take(message)
+        conditions(message, stop)
+
+    at_most_us = resolved.scenario.workload.at_most_us
+    executor = None if experiment is None else _executor(experiment, folder, run_id, origin, operator)
+    with progress(at_most_us, "starting the observers") as update:
+        told = _words(update)
+        day = GameDay(resolved, writer, origin, _observers(resolved, origin), executor, told, watch)
+        try:
+            with guard:
+                ended = day.play()
+        except LeftBehindError as error:
+            left += [problem.where for problem in error.problems]
+            for where in left:
+                day.mark("left_behind", where, what=where)
+            ended = Ended("interrupted", day.clock.now_us(), failed="something could not be lifted")
+        told(at_most_us, at_most_us, "reading back")
+        read = read_back(
+            Where.of(observing.where()), day.clock, writer,
+            Question.of(observing.watchers(resolved, origin), seen.promoted),
+        )  # fmt: skip
+    termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
+    head = {
+        "duration_us": ended.end_us,
+        "surviving_timeline": read.survives,
+        "clock": {"bound_us": day.clock.bound_us},
+        **({"why": ended.stopped or ended.failed} if termination != "complete" else {}),
+    }
+    writer.close(termination, **head)
+    if read.survives is not None:
+        reconcile(folder, {**head, "termination": termination}, read.survives)
+    return PlayedOnCluster(folder, ended.stopped, tuple(left), _pending(resolved, seen, run_id, folder))
+
+
+def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str | None:
+    """Keep what is still to be done after a promotion; returns it in words."""
+    home = resolved.topology.database.home
+    now = seen.promoted[-1].partition("/")[0] if seen.promoted else home
+    return None if now == home else str(pending.keep(home, now, run_id, folder))
+
+
+def _observers(resolved: Resolved, origin: Origin) -> dict[str, Callable[[int], Child]]:
+    """How each observer is started; the argument is the number of the next order."""
+    measuring, sending = ["experiments.observe"], ["experiments.traffic"]
+    return {
+        "watchers": lambda _: Child("watchers", measuring, observing.watchers(resolved, origin)),
+        "probers": lambda _: Child("probers", measuring, observing.probers(resolved, origin)),
+        "sender": lambda seq: Child("sender", sending, observing.sender(resolved, origin, first_seq=seq)),
+    }
+
+
+def _executor(experiment: dict[str, Any], folder: Path, run_id: str, origin: Origin, operator: str) -> Child:
+    document = {
+        "role": EXECUTOR,
+        "experiment": experiment,
+        "journal": str(folder / "journal.json"),
+        "run": run_id,
+        "origin_ns": origin.monotonic_ns,
+        "origin_epoch_us": origin.epoch_us,
+        "operator": operator,
+    }
+    return Child(EXECUTOR, ["experiments.compile.execute"], document)
+
+
+def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
+    def told(now_us: int, of_us: int, words: str) -> None:
+        minutes = now_us / 60e6
+        update(now_us, f"minute {minutes:.1f} of at most {of_us / 60e6:.0f}: {words}" if now_us else words)
+
+    return told
+
+
+__all__: Sequence[str] = ("PlayedOnCluster", "play_on_kind")
