@@ -75,7 +75,6 @@ class Service(Model):
     warm_up: WarmUp = WarmUp()
     probe: Probe = Probe()
     spread: Literal["nodes", "zones", "none"] = Field("zones", description="what its pods are spread over")
-    needs_database: Flag = Field(False, description="without the database its answers are not right")
 
 
 class Copy(Model):

@@ -86,7 +86,8 @@ class Dns:
         if not context.on("health_check"):
             return 1, 1
         checkers, in_a_row, agreeing = (
-            context.parameters.number(f"dns.health_check{n}") for n in ("ers", "_failures", "_agreement")
+            context.parameters.number(name)
+            for name in ("dns.health_checkers", "dns.health_check_failures", "dns.health_check_agreement")
         )
         rounds = (in_a_row - 1) * checkers
         healthy = math.floor(agreeing * checkers)  # so many that see it up are not enough

@@ -26,7 +26,12 @@ class Monitoring:
 
     def lose(self, region: str) -> None:
         """Those in this region stop."""
-        if region in self._servers and self._servers[region].alive and self._context.on("monitoring_dies"):
+        if self._context.on("monitoring_dies"):
+            self.stop(region)
+
+    def stop(self, region: str) -> None:
+        """Those in this region stop by themselves, whatever the loss of a region does to them."""
+        if region in self._servers and self._servers[region].alive:
             self._servers[region].stop()
             self._alertmanager.forget(region)
 

@@ -63,7 +63,7 @@ class People:
     def _silent(self, responder: int) -> bool:
         """Whether this one does not answer at all."""
         context = self._context
-        begins, ends = (context.parameters.number(f"people.day_{w}_s") for w in ("begins", "ends"))
+        begins, ends = (context.parameters.number(name) for name in ("people.day_begins_s", "people.day_ends_s"))
         day = within(time_of_day_s(context, context.now_ns), begins, ends)
         share = context.parameters.number("people.no_response" if day else "people.no_response_night")
         return context.draws.uniform(f"responder {responder}", "no response") < share

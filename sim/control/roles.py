@@ -222,6 +222,10 @@ class MonitoringLike(Protocol):
         """Those in this region stop."""
         ...
 
+    def stop(self, region: str) -> None:
+        """Those in this region stop by themselves, whatever the loss of a region does to them."""
+        ...
+
     def regain(self, region: str) -> None:
         """They start again, empty."""
         ...

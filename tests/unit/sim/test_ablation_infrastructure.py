@@ -80,6 +80,11 @@ def read_s(found: Played) -> float:
     return found.time("trading_disabled") - found.time("step_finished")
 
 
+def restored_ms(found: Played) -> float:
+    """Quantile of the database's own latency from the moment on that it takes writes again."""
+    return found.quantile_ms("own", 0.5, "database", after_s=found.time("database_available"))
+
+
 @dataclass(frozen=True)
 class Ablation:
     """A switch, the scenario, what changes, and whether it grows when the mechanism is off."""
@@ -91,8 +96,10 @@ class Ablation:
     grows: bool = False
     by: float = 0.1  # at least, of the greater value
     set: dict[str, object] = field(default_factory=dict)
+    section: str = "switches"
 
 
+SOON = {f"people.{name}": "5 s" for name in ("acknowledge", "assemble", "decide", "manual_step")}
 TABLE = (
     Ablation("client_retries", "slow-risk", "request", attempts_an_order, by=0.005),
     Ablation("retry_budget", "slow-risk", "request", attempts_an_order, grows=True, by=0.005),
@@ -118,6 +125,23 @@ TABLE = (
     Ablation("endpoint_propagation", "one-risk-pod-killed", "control", wrong("risk")),
     Ablation("crash_back_off", "strategic-crashes", "control", crashes, grows=True),
     Ablation("config_sync", "stopped", "control", read_s),
+    Ablation(
+        "cold_blocks",
+        "drop-table-restore",
+        "request",
+        restored_ms,
+        set={**SOON, "workload.rate": "20/s", "switches.restore_time": "off"},
+    ),
+    # one node in each zone: one that dies is a whole zone, and its pod is placed anew only where zones are evicted
+    Ablation(
+        "zone_loss_evicts",
+        "risk-node-loss-1-replica",
+        "control",
+        outage("risk"),
+        grows=True,
+        set={"regions.us-east-1.nodes": 3},
+        section="kubernetes",
+    ),
 )
 
 
@@ -125,7 +149,7 @@ TABLE = (
 @pytest.mark.parametrize("row", TABLE, ids=lambda row: row.switch)
 def test_a_mechanism_that_is_off_changes_its_measure(row: Ablation) -> None:
     on = row.measure(played(row.name, row.fidelity, **row.set))
-    off = row.measure(played(row.name, row.fidelity, **row.set, **{f"switches__{row.switch}": "off"}))
+    off = row.measure(played(row.name, row.fidelity, **row.set, **{f"{row.section}__{row.switch}": "off"}))
     assert (off > on) == row.grows, (on, off)
     assert abs(off - on) >= row.by * max(abs(on), abs(off)), (on, off)
 
@@ -133,4 +157,4 @@ def test_a_mechanism_that_is_off_changes_its_measure(row: Ablation) -> None:
 def test_every_switch_that_is_read_here_is_tried() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for path in FILES)
     read = set(re.findall(r"\bon\(\"(?:switches\.)?([a-z_]+)\"\)", text))
-    assert read == {row.switch for row in TABLE}
+    assert read == {row.switch for row in TABLE} - {"cold_blocks", "zone_loss_evicts"}  # read elsewhere

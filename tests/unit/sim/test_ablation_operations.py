@@ -9,10 +9,13 @@ import numpy as np
 import pytest
 
 from gameday.play import closed, head
+from scenarios.files.library import LIBRARY
+from scenarios.files.load import defaults
 from scenarios.files.resolved import Resolved
 from scenarios.record.writer import MemoryRecorder
 from sim.world import run
 from tests.unit.sim.stage import HOME, MINUTE, OTHER, Stage, library, scenario
+from tests.unit.sim.test_ablation_infrastructure import SIM, TABLE
 from validators.judge import judge
 from validators.model import Verdict
 from validators.observe import observe
@@ -79,6 +82,7 @@ class Ablation:
     set: dict[str, object] = field(default_factory=dict)
     grows: bool | None = False  # when the mechanism is off; None: it may go either way
     state: bool = False  # whether the data plane answers from state
+    section: str = "switches"
 
     def resolved(self, **more: object) -> Resolved:
         settings = {**self.set, **more}
@@ -113,12 +117,21 @@ ABLATIONS = (
     Ablation(
         "api_dependencies", first("dns_switched"), 90, MANUAL, set={"dns__control_plane_in_us_east_1": "on"}, grows=True
     ),
+    Ablation(
+        "control_plane_in_us_east_1",
+        first("dns_switched"),
+        90,
+        MANUAL,
+        set={"dns__control_plane_in_us_east_1": "on"},
+        grows=True,
+        section="dns",
+    ),
 )
 
 
 @pytest.mark.parametrize("ablation", ABLATIONS, ids=lambda a: a.switch)
 def test_switching_a_mechanism_off_changes_its_measure(ablation: Ablation) -> None:
-    without = ablation.resolved(**{f"switches__{ablation.switch}": "off"})
+    without = ablation.resolved(**{f"{ablation.section}__{ablation.switch}": "off"})
     on, off = (
         ablation.measure(Stage(resolved, state=ablation.state).until(ablation.until))
         for resolved in (ablation.resolved(), without)
@@ -170,4 +183,28 @@ def test_every_switch_that_operations_read_is_ablated() -> None:
     read = {
         s for m in MINE for s in re.findall(r"\.on\(\"(\w+)\"\)", (CONTROL / f"{m}.py").read_text(encoding="utf-8"))
     }
-    assert read == {a.switch for a in ABLATIONS} | {"cold_blocks"}
+    assert read == {a.switch for a in ABLATIONS if a.section == "switches"} | {"cold_blocks"}
+
+
+@pytest.mark.proves("Every switch of the twin has a test in which switching it off changes a measure of a scenario")
+def test_every_switch_of_the_library_is_ablated() -> None:
+    tried = {f"{a.section}.{a.switch}" for a in (*ABLATIONS, *TABLE)}
+    assert {p.name for p in defaults().values() if p.kind == "switch"} == tried
+
+
+def test_a_prometheus_that_is_down_is_down_whatever_the_loss_of_its_region_does() -> None:
+    down = f"[{{at: 5 min, fault: prometheus-down, target: {{region: {HOME}}}, until: end}}]"
+    for switch in ("on", "off"):
+        stage = Stage(scenario(down, switches__monitoring_dies=switch)).until(6)
+        assert stage.minutes("effect_seen")
+        assert not stage.context.monitoring.healthy(HOME)
+
+
+# --- every parameter counts
+
+
+def test_every_parameter_is_read() -> None:
+    """By its name in the twin, or as the time that a step of the library's procedures takes."""
+    files = [*SIM.rglob("*.py"), *(LIBRARY / "procedures").glob("*.yaml")]
+    text = "\n".join(f.read_text(encoding="utf-8") for f in files)
+    assert [p.name for p in defaults().values() if p.kind != "switch" and p.name not in text] == []
