@@ -279,7 +279,7 @@ class Injections:
         region, monitoring = entry.target["region"], self._context.monitoring
         return Injection(
             [f"{region}/prometheus"],
-            lambda: monitoring.lose(region),
+            lambda: monitoring.stop(region),
             lambda: monitoring.regain(region),
             lambda: not monitoring.healthy(region),
             lambda: monitoring.healthy(region),
