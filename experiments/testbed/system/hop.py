@@ -87,7 +87,10 @@ def handler(here: Place, work: Work) -> Callable[[Request], Awaitable[Response]]
             try:
                 async with asyncio.timeout(watch.left_s()):
                     answer = await work(request, watch)
+                late = watch.left_s() == 0  # after a pause an answer and the deadline come at once
             except TimeoutError:
+                late = True
+            if late:
                 answer = refusal(504, f"deadline of {here.service}")
             status = answer.status
         finally:
