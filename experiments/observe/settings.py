@@ -128,3 +128,13 @@ def sender(resolved: Resolved, origin: Origin, *, seed: int = 0, first_seq: int 
         "budget_burst": entry.budget_burst,
         "breaker": entry.breaker.model_dump() if entry.breaker else None,
     }
+
+
+def locust(
+    resolved: Resolved, origin: Origin, *, test: str, scale: float, lasts_s: float = 0.0, folder: str = ""
+) -> dict[str, Any]:
+    """Settings of Locust: one of the runbook's load tests, at a share of its rate. `folder`: keeps its own files."""
+    entry = next(c.callee for c in resolved.topology.calls if c.caller == "client")
+    return {
+        **_begin("locust", origin), "test": test, "scale": scale, "lasts_s": lasts_s, "folder": folder, "entry": entry,
+    }  # fmt: skip
