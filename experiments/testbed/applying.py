@@ -7,7 +7,7 @@ from kubernetes.client.exceptions import ApiException
 from kubernetes.dynamic import DynamicClient
 
 from experiments.platforms.kube import TIMEOUT_S, client_of
-from experiments.testbed import rendering
+from experiments.testbed import clusters, rendering
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import MONITORING_NAMESPACE, NAMESPACE, OWNER_LABEL, Place
 from scenarios.errors import Problem
@@ -43,13 +43,13 @@ def check_namespaces(place: Place) -> None:
             if error.status == 404:
                 continue
             raise
-        if (found.metadata.labels or {}).get(_OWNER) != _OWNED:
+        if clusters.labels_of(found).get(_OWNER) != _OWNED:
             remedy = f"If nobody needs it: delete the namespace {name} of {place.cluster}."
             raise TestbedError(Problem(f"{place.cluster}: namespace {name}", "not ours", "none, or ours", remedy))
 
 
 def _said(error: ApiException) -> str:
     try:
-        return str(json.loads(error.body)["message"])
-    except (TypeError, ValueError, KeyError):
+        return str(json.loads(error.body or "")["message"])
+    except (ValueError, KeyError):
         return str(error.body)

@@ -8,7 +8,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from kubernetes.client import CoreV1Api
+from kubernetes.client import CoreV1Api, V1ConfigMap, V1Namespace, V1ObjectMeta
 from kubernetes.client.exceptions import ApiException
 from ruamel.yaml import YAML
 from urllib3.exceptions import HTTPError
@@ -63,13 +63,20 @@ def is_ours(place: Place) -> bool:
         if error.status == 404:
             return False
         raise
-    return (found.metadata.labels or {}).get(_OWNER) == _OWNED
+    return labels_of(found).get(_OWNER) == _OWNED
+
+
+def labels_of(thing: V1ConfigMap | V1Namespace) -> Mapping[str, str]:
+    """Labels of an object; an object may have none."""
+    return (thing.metadata.labels if thing.metadata else None) or {}
 
 
 def identity(place: Place) -> state.Identity:
     """What tells this cluster from any other: UID of its namespace kube-system, fingerprint of its API's CA."""
-    found = CoreV1Api(client_of(place)).read_namespace("kube-system", _request_timeout=TIMEOUT_S)
-    return state.Identity(place.cluster, str(found.metadata.uid), _fingerprint(place.kubeconfig))
+    metadata = CoreV1Api(client_of(place)).read_namespace("kube-system", _request_timeout=TIMEOUT_S).metadata
+    assert metadata is not None, "a namespace has metadata"
+    assert metadata.uid, "a namespace has a UID"
+    return state.Identity(place.cluster, metadata.uid, _fingerprint(place.kubeconfig))
 
 
 def delete(place: Place) -> None:
@@ -139,7 +146,8 @@ def _wait_until_it_answers(place: Place) -> None:
 
 
 def _mark(place: Place) -> None:
-    body = {"metadata": {"name": MARK, "labels": {_OWNER: _OWNED}}, "data": {"region": place.region}}
+    metadata = V1ObjectMeta(name=MARK, labels={_OWNER: _OWNED})
+    body = V1ConfigMap(metadata=metadata, data={"region": place.region})
     CoreV1Api(client_of(place)).create_namespaced_config_map("kube-system", body, _request_timeout=TIMEOUT_S)
     state.change(making=state.read().making - {place.cluster})
 

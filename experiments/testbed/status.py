@@ -12,7 +12,7 @@ import dns.exception
 import dns.message
 import dns.query
 import psycopg
-from kubernetes.client import AppsV1Api, CoreV1Api
+from kubernetes.client import AppsV1Api, CoreV1Api, V1Node
 from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
@@ -149,7 +149,7 @@ def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
         client = client_of(place)
         nodes = CoreV1Api(client).list_node(_request_timeout=TIMEOUT_S).items
         apps = AppsV1Api(client)
-        items = [
+        items: list[Any] = [
             item
             for namespace in (layout.NAMESPACE, layout.MONITORING_NAMESPACE)
             for item in (
@@ -159,8 +159,12 @@ def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
         ]
     except (ApiException, HTTPError, OSError, NoClusterError):
         return {}, 0
-    ready = sum(any(c.type == "Ready" and c.status == "True" for c in node.status.conditions or ()) for node in nodes)
-    return {item.metadata.name: _workload(item) for item in items}, ready
+    return {item.metadata.name: _workload(item) for item in items}, sum(map(_is_ready, nodes))
+
+
+def _is_ready(node: V1Node) -> bool:
+    conditions = (node.status.conditions if node.status else None) or []
+    return any(condition.type == "Ready" and condition.status == "True" for condition in conditions)
 
 
 def _workload(item: Any) -> Workload:
