@@ -88,12 +88,11 @@ class Names:
 
     async def change(self, request: Request) -> Response:
         """`PUT /dns {"region"}`; the same region again changes nothing."""
-        body = await json_object(request)
-        region = (body or {}).get("region")
+        region = await _region(request, tuple(self.addresses))
         if self._blocked:
             return refused(503, "changes of DNS are blocked")
-        if region not in self.addresses:
-            return refused(400, f"region {region!r}; expected one of {', '.join(self.addresses)}")
+        if region is None:
+            return _which(tuple(self.addresses))
         if region != self._region:
             self._point_to(region)
         return JSONResponse(self._state())
@@ -134,9 +133,9 @@ class Witness:
 
     async def renew(self, request: Request) -> Response:
         """`POST /lease/renew {"region"}`."""
-        region = await self._region(request)
+        region = await _region(request, self._regions)
         if region is None:
-            return self._which()
+            return _which(self._regions)
         try:
             expires_us = self._grants.renew(region, epoch_us())
         except Refused as error:
@@ -145,9 +144,9 @@ class Witness:
 
     async def fence(self, request: Request) -> Response:
         """`POST /lease/fence {"region"}`: answers when that region's lease has run out."""
-        region = await self._region(request)
+        region = await _region(request, self._regions)
         if region is None:
-            return self._which()
+            return _which(self._regions)
         expires_us = self._grants.fence(region, epoch_us())
         self._remember()
         while (left_us := expires_us - epoch_us()) >= 0:
@@ -156,9 +155,9 @@ class Witness:
 
     async def grant(self, request: Request) -> Response:
         """`POST /lease/grant {"region"}`."""
-        region = await self._region(request)
+        region = await _region(request, self._regions)
         if region is None:
-            return self._which()
+            return _which(self._regions)
         try:
             self._grants.grant(region, epoch_us())
         except Refused as error:
@@ -172,13 +171,6 @@ class Witness:
 
     def _remember(self) -> None:
         remember(self._memory, {"holder": self._grants.lease.holder, "fenced": self._grants.lease.fenced})
-
-    async def _region(self, request: Request) -> str | None:
-        region = (await json_object(request) or {}).get("region")
-        return region if region in self._regions else None
-
-    def _which(self) -> Response:
-        return refused(400, f"expected a region, one of {', '.join(self._regions)}")
 
 
 class Pages:
@@ -231,6 +223,15 @@ def page(alert: dict[str, Any], now_us: int) -> dict[str, Any]:
         "region": labels.get("region", ""),
     }
     return found | ({"key": labels["key"]} if "key" in labels else {})
+
+
+async def _region(request: Request, regions: tuple[str, ...]) -> str | None:
+    region = (await json_object(request) or {}).get("region")
+    return region if region in regions else None
+
+
+def _which(regions: tuple[str, ...]) -> Response:
+    return refused(400, f"expected a region, one of {', '.join(regions)}")
 
 
 def _fact(body: dict[str, Any]) -> dict[str, Any] | None:

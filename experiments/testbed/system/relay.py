@@ -106,11 +106,14 @@ class Relay:
             raise RuntimeError("a connection is carried by a task")
         self._open.add(task)
         try:
-            await self._moving()
+            first = await self._at_the_door(reader)
+            if first is None:
+                return
             async with asyncio.timeout(_CONNECT_S):
                 there, to_there = await asyncio.open_connection(*self._targets[self.flow.target])
             for line in (writer, to_there):
                 line.get_extra_info("socket").setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+            to_there.write(first)
             try:
                 await self._both(reader, to_there, there, writer)
             finally:
@@ -170,6 +173,22 @@ class Relay:
             except OSError:  # reset by the peer: the end as well
                 content = b""
             await held.put((loop.time(), content) if content else None)
+
+    async def _at_the_door(self, reader: asyncio.StreamReader) -> bytes | None:
+        """Wait while nothing may move; what the caller said meanwhile, or None when it left."""
+        said = b""
+        while self.flow.mode == "stall":
+            moving, piece = asyncio.create_task(self._moving()), asyncio.create_task(reader.read(_PIECE_BYTES))
+            await asyncio.wait((moving, piece), return_when=asyncio.FIRST_COMPLETED)
+            moving.cancel()
+            if not piece.done():
+                piece.cancel()
+                await asyncio.gather(piece, return_exceptions=True)
+                continue
+            if not (content := piece.result()):
+                return None
+            said += content
+        return said
 
     async def _moving(self) -> None:
         """Wait while nothing may move."""

@@ -69,6 +69,6 @@ def join_own(first: str, second: str) -> str:
     total: dict[str, int] = {}
     for part in (*first.split(","), *second.split(",")):
         name, sign, value = part.partition("=")
-        if sign and value.isdecimal():
+        if name and sign and value.isdecimal():
             total[name] = total.get(name, 0) + int(value)
     return ",".join(f"{name}={value}" for name, value in total.items())
