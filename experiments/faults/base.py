@@ -1,0 +1,209 @@
+"""An injection is planned before it is done: what it aims at, what it hits in words, and how it is lifted.
+
+A plan is kept in a file before anything is broken, so that any process can look, and lift, later: `lift` and the looks
+take nothing but the fault's name in the timeline.
+"""
+
+import importlib
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from urllib3.exceptions import HTTPError
+
+from experiments.faults import report
+from experiments.faults.verbs import Lift, from_json
+from experiments.safety.lifting import Result, perform
+from experiments.testbed import layout
+from scenarios.errors import GamedayError, LeftBehindError, Problem
+
+UNREACHABLE = (OSError, HTTPError, GamedayError)  # what a look takes for "it does not answer"
+
+
+class NothingToHitError(GamedayError, LookupError):
+    """A fault finds nothing to break, or something that it must not break."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What an injection will do. `facts` are what it must know later: identities and the state before."""
+
+    kind: str
+    targets: tuple[str, ...]  # subjects as the record names them: us-east-1, us-east-1/risk, us-east-1/risk/POD
+    radius: str  # what breaks, in words, for whoever has to agree
+    lifts: tuple[Lift, ...] = ()  # in order; none: it happens at an instant, or mends itself
+    facts: Mapping[str, Any] = field(default_factory=dict)
+    lifted: bool = False
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return {
+            "kind": self.kind,
+            "targets": list(self.targets),
+            "radius": self.radius,
+            "lifts": [lift.to_json() for lift in self.lifts],
+            "facts": dict(self.facts),
+            "lifted": self.lifted,
+        }
+
+
+def plan_from_json(document: Mapping[str, Any]) -> Plan:
+    """Inverse of Plan.to_json."""
+    lifts = tuple(from_json(lift) for lift in document["lifts"])
+    kind, targets, radius = document["kind"], tuple(document["targets"]), document["radius"]
+    return Plan(kind, targets, radius, lifts, document["facts"], document["lifted"])
+
+
+def module_of(kind: str) -> Any:
+    """The module of a kind of fault: `plan`, `inject`, `landed`, `gone` and, where it is lifted, `lift`."""
+    return importlib.import_module(f"experiments.faults.{kind.replace('-', '_')}")
+
+
+def planned(kind: str, arguments: Mapping[str, Any]) -> Plan:
+    """Plan an injection without doing it, for the confirmation. Raises GamedayError when it finds nothing to hit."""
+    plan: Plan = module_of(kind).plan(**arguments)
+    return plan
+
+
+# --- what is kept between injecting and lifting
+
+
+def _folder() -> Path:
+    return layout.state_folder() / "faults"
+
+
+def _file(fault: str) -> Path:
+    return _folder() / f"{fault.replace(':', '-')}.json"
+
+
+def keep(fault: str, plan: Plan) -> None:
+    """Keep a plan on disk, before anything is broken."""
+    file = _file(fault)
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".new")
+    with temporary.open("w", encoding="utf-8") as stream:
+        json.dump(plan.to_json(), stream)
+        stream.flush()
+        os.fsync(stream.fileno())
+    temporary.replace(file)
+
+
+def kept(fault: str) -> Plan | None:
+    """The plan of a fault that was injected and not yet forgotten; None: there is none."""
+    try:
+        return plan_from_json(json.loads(_file(fault).read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return None
+
+
+def forget(fault: str) -> None:
+    """The fault is gone."""
+    _file(fault).unlink(missing_ok=True)
+
+
+# --- what the Chaos Toolkit functions of each fault do
+
+
+class Safety(Protocol):
+    """What stands between a run and a fault (`experiments.safety.guard.Arms`)."""
+
+    def arm(self, fault: str, lifts: Sequence[Lift]) -> None:
+        """Store the lifts outside the blast radius. Raises when it cannot be: nothing must be injected."""
+
+    def lift(self, fault: str, by: str) -> list[Result]:
+        """Lift an armed fault; by: procedure, clean-up or self."""
+
+
+_safety: list[Safety] = []  # at most one; none: an experiment that is played by itself, on its plan on this disk
+
+
+def protect(safety: Safety | None) -> None:
+    """Have every fault armed before it is injected, and lifted by whoever armed it. None: no longer."""
+    _safety[:] = [safety] if safety else []
+
+
+def store(fault: str, plan: Plan) -> None:
+    """Arm what is about to be changed, and keep its plan.
+
+    Raises:
+        NothingToHitError: it is already injected.
+        AbortedError: its lift is not stored outside the blast radius.
+    """
+    before = kept(fault)
+    if before is not None and before.lifts and not before.lifted:
+        remedy = "Lift it first: `gameday undo`."
+        raise NothingToHitError(Problem(fault, "it was injected before and not lifted", "a system without it", remedy))
+    for safety in _safety:
+        safety.arm(fault, plan.lifts)
+    keep(fault, plan)
+
+
+def inject(fault: str, plan: Plan, act: Callable[[Plan], object]) -> dict[str, Any]:
+    """Arm it, keep the plan, and break it. Raises as `store`."""
+    store(fault, plan)
+    report.fact("injection_begun", fault, fault=plan.kind, target=list(plan.targets))
+    act(plan)
+    return {"fault": fault, "targets": list(plan.targets), "radius": plan.radius}
+
+
+def look(fault: str, see: Callable[[Plan], bool], *, without: bool) -> bool:
+    """Look at a fault; never None and never an exception, for either ends chaoslib without its rollbacks.
+
+    `without` is the answer when it was never injected.
+    """
+    plan = kept(fault)
+    if plan is None:
+        return without
+    try:
+        return bool(see(plan))
+    except UNREACHABLE:
+        return False
+
+
+def lift(fault: str, by: str) -> str:
+    """Lift a fault by its plan; nothing happens when it was never injected. Twice is as good as once.
+
+    Raises:
+        LeftBehindError: a part of it could not be lifted.
+    """
+    plan = kept(fault)
+    if plan is None or plan.lifted:
+        return "nothing to lift"
+    report.fact("lift_begun", fault, fault=plan.kind)
+    said = undo(fault, by)
+    report.fact("lifted", fault, fault=plan.kind, by=by)
+    return said
+
+
+def undo(fault: str, by: str) -> str:
+    """Perform the lifts of what was stored. Raises as `lift`."""
+    plan = kept(fault)
+    if plan is None or plan.lifted:
+        return "nothing to undo"
+    results = _safety[0].lift(fault, by) if _safety else perform(plan.lifts)
+    failed = [f"{result.verb} {result.target}: {result.detail}" for result in results if not result.ok]
+    if failed:
+        remedy = "Run `gameday undo`, then `gameday testbed reset`."
+        raise LeftBehindError(Problem(fault, "; ".join(failed), "every part of it lifted", remedy))
+    keep(fault, replace(plan, lifted=True))
+    return "; ".join(f"{result.verb} {result.target}: {result.detail}" for result in results) or "it mends itself"
+
+
+# --- words
+
+
+def nothing(where: str, found: str, expected: str, remedy: str = "Look with `gameday testbed status`.") -> GamedayError:
+    """The error of a fault that finds nothing to hit."""
+    return NothingToHitError(Problem(where, found, expected, remedy))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Names in words.
+
+    >>> listed(["a", "b", "c"])
+    'a, b and c'
+    """
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}" if names else "none"

@@ -1,0 +1,170 @@
+"""People at work on a real system: they are paged, decide, and carry out the steps of a procedure, one at a time.
+
+scripted: each takes the time that the scenario's parameters declare (their medians). live: the person at the terminal
+is asked, does the step by hand, and says so; what is measured is that person's time.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from urllib3.exceptions import HTTPError
+
+from experiments.faults import report
+from experiments.faults.cluster import KubernetesError
+from experiments.operate import verbs
+from experiments.operate.moments import moments
+from experiments.operate.watching import until_page
+from scenarios.errors import GamedayError, Problem
+
+ACTOR = "technical-lead"
+LOOK_AGAIN_S = 5.0
+TRIES_FOR_S = 1800.0  # how long a step waits for an API that does not answer, unless it says otherwise
+_UNANSWERED = (*verbs.UNANSWERED, HTTPError)
+
+Asker = Callable[[Mapping[str, Any]], bool]
+
+_asker: list[Asker] = []  # at most one; none: scripted
+_begun: set[str] = set()  # procedures
+_failed: set[str] = set()  # procedures of which a step has failed: the steps after it are not done
+
+
+def ask_with(asker: Asker | None) -> None:
+    """Have people asked. An asker gets what is to be done, and returns whether the person says that it is."""
+    _asker[:] = [asker] if asker else []
+
+
+class NotDoneError(GamedayError, RuntimeError):
+    """A step was not done."""
+
+
+def answer_page(procedures: list[str], level: str, acknowledge_s: float, assemble_s: float, within_s: float) -> bool:
+    """Wait for a page, acknowledge it and come together.
+
+    Raises:
+        NotDoneError: no page has arrived; the procedures that answer it are not carried out.
+    """
+    if not until_page(within_s):
+        _failed.update(procedures)
+        found = "no page"
+        raise NotDoneError(Problem("people", found, f"one within {within_s:g} s", "Look at the alerts."))
+    _ask_or_take({"ask": "acknowledge", "title": "A page has arrived. Acknowledge it."}, acknowledge_s)
+    report.fact("acknowledged", level, alert="page")
+    if not _asker:
+        moments.rest(assemble_s)
+    for role in ("incident-commander", ACTOR, "communications-lead"):
+        report.fact("engaged", role, role=role)
+    return True
+
+
+def decide(procedure: str, severity: str, decide_s: float) -> bool:
+    """Declare the incident and decide on a procedure. Raises NotDoneError when nobody was paged."""
+    _insist(procedure, "decide")
+    report.fact("declared", "incident-commander", severity=severity)
+    _ask_or_take({"ask": "decide", "title": f"Decide: is {procedure} to be carried out now?"}, decide_s)
+    report.fact("decided", "incident-commander", procedure=procedure)
+    return True
+
+
+def begin(procedure: str, actor: str = ACTOR, change: bool = False) -> bool:
+    """A procedure, or a change, starts. Raises NotDoneError when nobody was paged."""
+    _insist(procedure, "begin")
+    _begun.add(procedure)
+    report.fact("procedure_started", procedure, actor=actor)
+    if change:
+        report.fact("change_started", procedure, change=procedure)
+    return True
+
+
+def end(procedure: str, change: bool = False) -> bool:
+    """A procedure has ended. Returns whether every step of it did what it should."""
+    ok = procedure in _begun and procedure not in _failed and not moments.told.is_set()
+    if procedure in _begun and change:
+        report.fact("change_finished", procedure, change=procedure, ok=ok)
+    if procedure in _begun:
+        report.fact("procedure_finished", procedure, ok=ok)
+    return ok
+
+
+def step(
+    procedure: str,
+    step: str,
+    verb: str,
+    title: str = "",
+    target: Mapping[str, str] | None = None,
+    options: Mapping[str, Any] | None = None,
+    takes_s: float = 0.0,
+    within_s: float = TRIES_FOR_S,
+    actor: str = ACTOR,
+) -> str:
+    """Carry out a step of a procedure.
+
+    Args:
+        procedure: name of the procedure that it belongs to.
+        step: its id.
+        verb: what is done.
+        title: what is done, in words.
+        target: region, and service.
+        options: of the verb; `plan` are the pods of each service.
+        takes_s: how long a person needs for it.
+        within_s: how long an API that does not answer is tried.
+        actor: who does it.
+
+    Raises:
+        NotDoneError: it was refused, or a step before it was.
+    """
+    if procedure in _failed or moments.told.is_set():
+        found = "a step before it that failed" if procedure in _failed else "the end of the run"
+        raise NotDoneError(
+            Problem(f"{procedure}/{step}", found, "all steps before it done", "Look at the step before.")
+        )
+    report.fact("step_started", procedure, step=step, actor=actor)
+    try:
+        seen = _do(procedure, step, verb, title, target or {}, options or {}, takes_s, within_s)
+    except (GamedayError, *_UNANSWERED) as error:
+        _failed.add(procedure)
+        report.fact("step_finished", procedure, step=step, actor=actor, ok=False, why=str(error)[:300])
+        found = str(error)[:300]
+        raise NotDoneError(Problem(f"{procedure}/{step}", found, f"{verb} done", "Do it by hand.")) from error
+    report.fact("step_finished", procedure, step=step, actor=actor, ok=True, seen=seen)
+    return seen
+
+
+def _do(
+    procedure: str, step: str, verb: str, title: str, target: Mapping[str, str], options: Mapping[str, Any],
+    takes_s: float, within_s: float,
+) -> str:  # fmt: skip
+    if _asker:
+        if not _asker[0]({"ask": "step", "procedure": procedure, "step": step, "title": title, "verb": verb}):
+            raise NotDoneError(Problem(f"{procedure}/{step}", "the answer no", "it done", "Look why."))
+        return "the person says so"
+    moments.rest(takes_s)
+    deadline_s, waiting = moments.now_s() + within_s, False
+    while True:
+        try:
+            return verbs.perform(verb, target, options)
+        except _UNANSWERED as error:
+            if isinstance(error, KubernetesError) and error.status < 500:
+                raise
+            if moments.now_s() >= deadline_s:
+                raise
+            if not waiting:
+                report.fact("step_waiting", procedure, step=step, **{"for": str(error)[:200]})
+                waiting = True
+            if moments.told.wait(LOOK_AGAIN_S):
+                raise
+
+
+def _insist(procedure: str, step: str) -> None:
+    """Raise NotDoneError when a step before this one failed, or the run was ended."""
+    if procedure in _failed or moments.told.is_set():
+        found = "a step before it that failed" if procedure in _failed else "the end of the run"
+        remedy = "Look at the step before."
+        raise NotDoneError(Problem(f"{procedure}/{step}", found, "all steps before it done", remedy))
+
+
+def _ask_or_take(question: Mapping[str, Any], seconds: float) -> None:
+    """A person is asked, or needs so long."""
+    if _asker:
+        _asker[0](question)
+    else:
+        moments.rest(seconds)
