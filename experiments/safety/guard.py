@@ -5,6 +5,7 @@ The parent of a run enters `Guard`: it claims the reverter, and says each 2 s th
 heartbeats stop, and the reverter lifts by itself.
 """
 
+import contextlib
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -12,7 +13,8 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
-from experiments.faults.verbs import Lift
+from experiments.faults.verbs import Lift, from_json
+from experiments.safety.counter import Counters
 from experiments.safety.journal import Held, Journal
 from experiments.safety.lifting import OUTSIDE_URL, Result, perform
 from experiments.safety.reverter import Reverter, ReverterError
@@ -32,6 +34,7 @@ class Arms:
     run: str
     reverter: Reverter = field(default_factory=Reverter)
     journal: Journal = field(default_factory=Journal)
+    counters: Counters = field(default_factory=Counters)
 
     def arm(self, fault: str, lifts: Sequence[Lift]) -> None:
         """Store how a fault is lifted, in the ledger and in the reverter, which echoes it. Then it may be injected.
@@ -54,6 +57,7 @@ class Arms:
         except ReverterError as error:
             self.journal.append("lifted", self.run, fault, by="self", why=["it was never injected"])
             raise AbortedError(*error.problems) from error
+        self.journal.append("counted", self.run, fault, counts=self.counters.count(self.run, fault))
 
     def held(self) -> list[Held]:
         """Faults of this run that may still be there, in the order in which they were armed."""
@@ -122,6 +126,7 @@ class Guard:
 
     def __enter__(self) -> Self:
         run, journal = self.arms.run, self.arms.journal
+        settle(self.arms.reverter, journal)
         if left := journal.held():
             found = ", ".join(f"{held.fault} of run {held.run}" for held in left)
             raise UsageError(Problem("faults of an earlier run", found, "none", "Run `gameday undo`."))
@@ -176,6 +181,14 @@ class Guard:
             self._answered_s = time.monotonic()
             if plan["lifted_by"] == "silence":
                 self._refused = f"{layout.REVERTER} heard nothing for long, and lifted every fault of this run"
+
+
+def settle(reverter: Reverter, journal: Journal) -> None:
+    """Strike off the ledger what the reverter has lifted since the run that armed it died."""
+    with contextlib.suppress(ReverterError):
+        plan = reverter.plan()
+        results = [Result(**result) for result in plan["results"]]
+        journal.strike([from_json(lift) for lift in plan["lifts"][: len(results)]], results, str(plan["lifted_by"]))
 
 
 def left_behind(result: Result) -> Problem:

@@ -18,8 +18,8 @@ from experiments.testbed.system.lifting import Result
 from scenarios.errors import GamedayError, Problem
 
 # opened: a run began, with the primary at `home`. armed: may be broken from now on. failed: a lift did not work.
-# cut: these nodes are about to be cut from the network, and had these addresses.
-Kind = Literal["opened", "armed", "lifted", "failed", "cut"]
+# cut: these nodes are about to be cut from the network, and had these addresses. counted: counters in the targets.
+Kind = Literal["opened", "armed", "lifted", "failed", "cut", "counted"]
 
 
 class JournalError(GamedayError, OSError):

@@ -45,7 +45,9 @@ def describe(
     lines += [f"users will feel it at: {', '.join(services) or 'nothing'}"]
     lines += [f"aborted when one of these is bad for a minute: {', '.join(spared)}"] if spared else []
     if irreversible:
-        lines += [f"cannot be lifted, only failed back (`gameday undo`): {', '.join(irreversible)}"]
+        lines += [
+            f"cannot be lifted, only failed back (`gameday undo`), if it comes to that: {', '.join(irreversible)}"
+        ]
     return "\n".join(lines)
 
 

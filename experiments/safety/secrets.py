@@ -13,6 +13,7 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ class Redactor:
         for value in sorted(self.known, key=len, reverse=True):
             text = text.replace(value, REDACTED)
         for pattern, group in _LOOKS:
-            text = pattern.sub(lambda match, group=group: _without(match, group), text)
+            text = pattern.sub(partial(_without, group), text)
         return text
 
     def value(self, value: Any, name: str = "") -> Any:
@@ -117,7 +118,7 @@ def _lines(encoded: str) -> set[str]:
     return {line for line in text.splitlines() if len(line) > 20 and "-----" not in line}
 
 
-def _without(match: re.Match[str], group: int) -> str:
+def _without(group: int, match: re.Match[str]) -> str:
     begin, end = match.start(group) - match.start(), match.end(group) - match.start()
     return match.group()[:begin] + REDACTED + match.group()[end:]
 

@@ -53,7 +53,7 @@ def inside(windows: Sequence[Window], now: datetime, *, run_us: int, undo_us: in
     """
     whole = now + (run_us + undo_us) * US
     for window in windows:
-        if window.begin <= now and whole <= window.end:
+        if window.begin <= now < window.end and whole <= window.end:
             return window
     open_now = [window for window in windows if window.begin <= now < window.end]
     needs = f"{timedelta(microseconds=run_us)} for the run and {timedelta(microseconds=undo_us)} for the longest undo"

@@ -1,0 +1,63 @@
+"""A state folder of its own for each test, and a reverter that runs in this process."""
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+from experiments.safety.reverter import Reverter
+from experiments.testbed.system.plan import Store
+from experiments.testbed.system.reverter import application
+from experiments.testbed.system.watch import Watch
+from tests.unit.safety.doubles import Clock, Lifting, Witness
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
+    return tmp_path / "state" / "gameday"
+
+
+@pytest.fixture
+def witness() -> Iterator[Witness]:
+    with Witness() as witness:
+        yield witness
+
+
+@pytest.fixture
+def lifting() -> Lifting:
+    return Lifting()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def watch(tmp_path: Path, lifting: Lifting, witness: Witness, clock: Clock) -> Watch:
+    (tmp_path / "plans").mkdir()
+    return Watch(Store(tmp_path / "plans"), lifting, witness.url, now_s=clock)
+
+
+@pytest.fixture
+def reverter(watch: Watch) -> Iterator[Reverter]:
+    """The real HTTP around the watch, on a port of its own."""
+    server = uvicorn.Server(uvicorn.Config(application(watch), port=0, log_level="warning"))
+    started = threading.Event()
+    begin = server.startup
+
+    async def startup(*arguments: object, **more: object) -> None:
+        await begin(*arguments, **more)
+        started.set()
+
+    server.startup = startup  # type: ignore[method-assign]
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    assert started.wait(10)
+    port = server.servers[0].sockets[0].getsockname()[1]
+    yield Reverter(f"http://127.0.0.1:{port}")
+    server.should_exit = True
+    thread.join(10)

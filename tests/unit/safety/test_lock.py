@@ -1,0 +1,135 @@
+"""One game day at a time, on this machine and in each target."""
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from experiments.safety.lock import GameDayLock, HostLock, LockedError, TargetLease, this_process
+from tests.unit.safety.doubles import Objects
+
+HOLDS = """
+import os, sys
+from experiments.safety.lock import HostLock, this_process
+lock = HostLock()
+lock.take(this_process("first"))
+if "child" in sys.argv and os.fork() == 0:
+    os.close(1)
+    sys.stdin.read()
+    os._exit(0)
+print(os.getpid(), flush=True)
+sys.stdin.read()
+"""
+
+
+def holder(*arguments: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLDS, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=environment
+    )
+    assert process.stdout is not None
+    assert int(process.stdout.readline()) == process.pid
+    return process
+
+
+@pytest.fixture
+def lock() -> Iterator[HostLock]:
+    lock = HostLock()
+    yield lock
+    lock.give_back()
+
+
+@pytest.mark.proves("two game days at once are refused, and the error says who is on and since when")
+def test_another_process_is_refused_by_name(lock: HostLock) -> None:
+    with holder() as process:
+        with pytest.raises(LockedError, match=rf"run first \(process {process.pid} on .*\), since 20..-") as caught:
+            lock.take(this_process("second"))
+        assert caught.value.problems[0].where == "game day on this machine"
+        process.kill()
+
+
+@pytest.mark.parametrize("arguments", [[], ["child"]])
+def test_a_dead_process_holds_nothing(lock: HostLock, arguments: list[str]) -> None:
+    """Also when a child of it lives on."""
+    process = holder(*arguments)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    lock.take(this_process("second"))
+    assert process.stdin is not None
+    process.stdin.close()
+
+
+def test_the_same_process_is_refused_too(lock: HostLock) -> None:
+    lock.take(this_process("first"))
+    with pytest.raises(LockedError, match="run first"):
+        HostLock().take(this_process("second"))
+    lock.give_back()
+    lock.take(this_process("second"))
+
+
+def test_garbage_in_the_file_is_no_holder(lock: HostLock, state: Path) -> None:
+    state.mkdir(parents=True)
+    (state / "lock").write_text("not JSON")
+    lock.take(this_process("second"))
+
+
+def test_without_a_target_the_machine_is_locked(state: Path) -> None:
+    with GameDayLock("first"), pytest.raises(LockedError), GameDayLock("second"):
+        pytest.fail("entered")
+    with GameDayLock("third"):
+        pass
+
+
+# --- the Lease in a target
+
+ME = this_process("first")
+OTHER = replace(ME, machine="elsewhere", run="second", since="2026-01-02T03:04:05.000000Z")
+
+
+@pytest.fixture
+def target() -> TargetLease:
+    return TargetLease("us-east-1", Objects())  # type: ignore[arg-type]
+
+
+def renewed(target: TargetLease, at: str) -> None:
+    objects: Objects = target.server  # type: ignore[assignment]
+    next(iter(objects.kept.values()))["spec"]["renewTime"] = at
+
+
+def test_a_lease_of_another_machine_is_respected(target: TargetLease) -> None:
+    target.take(OTHER)
+    expected = r"run second \(process \d+ on elsewhere\), since 2026-01-02T03:04:05"
+    with pytest.raises(LockedError, match=expected):
+        target.take(ME)
+    with pytest.raises(LockedError, match=expected):
+        target.renew(ME)
+    target.give_back(ME)
+    assert target._read() is not None
+
+
+def test_a_lease_that_was_not_renewed_is_taken_over(target: TargetLease) -> None:
+    target.take(OTHER)
+    renewed(target, "2026-01-02T03:04:05.000000Z")
+    target.take(ME)
+    with pytest.raises(LockedError, match="run first"):
+        target.renew(OTHER)
+
+
+def test_a_lease_of_a_dead_run_of_this_machine_is_taken_over(target: TargetLease) -> None:
+    """The machine's lock is held by now, so whoever wrote the Lease from here is dead."""
+    target.take(replace(ME, pid=1, run="dead"))
+    target.take(ME)
+    target.renew(ME)
+    target.give_back(ME)
+    assert target._read() is None
+
+
+def test_whoever_loses_the_race_is_refused(target: TargetLease) -> None:
+    target.server.busy = 1  # type: ignore[attr-defined]
+    with pytest.raises(LockedError):
+        target.take(ME)
