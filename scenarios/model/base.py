@@ -19,6 +19,7 @@ from pydantic import (
 )
 
 from scenarios.model import units
+from scenarios.model.faults import WORDS
 
 NAME_PATTERN = r"^[A-Za-z0-9][A-Za-z0-9_-]*$"  # no dots: paths are dotted
 
@@ -45,13 +46,15 @@ def _text(pattern: str, example: str) -> WithJsonSchema:
     return WithJsonSchema({"type": "string", "pattern": f"^\\s*{unsigned}\\s*$", "examples": [example]})
 
 
-def _option(value: object) -> float:
-    """A plain number, or a share of 1 as a percentage."""
+def _option(value: object) -> float | str:
+    """A plain number, a share of 1 as a percentage, or a word."""
     if isinstance(value, int | float) and not isinstance(value, bool):
         return value
     if isinstance(value, str) and value.strip().endswith("%"):
         return units.share(value)
-    raise ValueError("a number, or a percentage such as 50 %")
+    if isinstance(value, str) and value in WORDS:
+        return value
+    raise ValueError(f"a number, a percentage such as 50 %, or one of {', '.join(sorted(WORDS))}")
 
 
 Duration = Annotated[int, _unit(units.duration_us), Field(ge=0), _text(units.DURATION, "5 min")]  # microseconds
@@ -62,9 +65,17 @@ TimeOfDay = Annotated[  # seconds after 00:00 UTC
     int, _unit(units.time_of_day_s), Field(ge=0, lt=86400), _text(units.TIME_OF_DAY, "02:00")
 ]
 OptionValue = Annotated[  # of a fault: its bounds are the fault's
-    float,
+    float | str,
     BeforeValidator(_option),
-    WithJsonSchema({"anyOf": [{"type": "number"}, {"type": "string", "pattern": f"^\\s*{units.SHARE}\\s*$"}]}),
+    WithJsonSchema(
+        {
+            "anyOf": [
+                {"type": "number"},
+                {"type": "string", "pattern": f"^\\s*{units.SHARE}\\s*$"},
+                {"type": "string", "enum": sorted(WORDS)},
+            ]
+        }
+    ),
 ]
 Whole = Annotated[int, Strict()]  # a count; neither true nor "4"
 Number = Annotated[float, Strict()]

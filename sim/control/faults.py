@@ -8,7 +8,7 @@ from scenarios.model.scenario import Entry
 from sim.control.cluster import Cluster
 from sim.control.context import Context, Wait
 from sim.control.dns import Dns
-from sim.control.injections import Injection, Injections
+from sim.control.injections import Injection, Injections, check
 from sim.control.observed import Observations
 
 LOOK_NS = 100_000_000
@@ -19,6 +19,7 @@ class Faults:
     """Plays the timeline of a scenario. `going`: faults lifted and not yet seen to be gone."""
 
     def __init__(self, context: Context, clusters: dict[str, Cluster], dns: Dns, observed: Observations) -> None:
+        check(context.resolved.scenario.timeline)
         self._context = context
         self._injections = Injections(context, clusters, dns, observed)
         self._timeline = context.resolved.scenario.timeline

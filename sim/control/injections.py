@@ -1,14 +1,16 @@
 """What each kind of fault does to the system, how it is lifted, and how one sees it land and go.
 
 A look asks what the fault aims at: probes its pods and databases, asks the Kubernetes API, reads what pods have worked.
-Every kind of `scenarios.model.faults.FAULTS` is here.
+Every kind of `scenarios.model.faults.FAULTS` that the twin plays is here.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
+from scenarios.errors import Problem, UsageError
+from scenarios.model.faults import FAULTS
 from scenarios.model.scenario import Entry
 from sim.control.cluster import Cluster
 from sim.control.context import Context
@@ -32,6 +34,23 @@ class Injection:
     lift: Act
     landed: Look
     gone: Look
+
+
+def check(timeline: Iterable[Entry]) -> None:
+    """Refuse a timeline with a fault that only a cluster can play. Raises UsageError."""
+    can = [kind.name for kind in FAULTS.values() if "twin" in kind.worlds]
+    problems = [
+        Problem(
+            f"timeline.{number}.fault",
+            f"{entry.fault}, which the twin cannot play",
+            f"one of {', '.join(can)}",
+            "Play it on a cluster: `gameday run SCENARIO --world kind`.",
+        )
+        for number, entry in enumerate(timeline)
+        if entry.fault is not None and entry.fault not in can
+    ]
+    if problems:
+        raise UsageError(*problems)
 
 
 def _nothing() -> None:

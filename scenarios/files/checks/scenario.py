@@ -9,8 +9,8 @@ from scenarios.files.checks.topology import check_topology
 from scenarios.files.problems import at, unknown
 from scenarios.files.resolved import Resolved
 from scenarios.files.yaml import Document
-from scenarios.model.faults import FAULTS, FaultKind
-from scenarios.model.scenario import Entry, Workload
+from scenarios.model.faults import FAULTS, Choice, FaultKind, World
+from scenarios.model.scenario import Entry, Workload, Worlds
 from scenarios.model.topology import Topology
 from scenarios.record.kinds import KINDS
 
@@ -81,7 +81,24 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
             kind = FAULTS[entry.fault]
             problems += _target(kind, entry, place, resolved.topology, document)
             problems += _options(kind, entry, place, document)
+            problems += _played(kind, resolved.scenario.worlds, place, document)
     return problems + _overlaps(scenario.timeline, document)
+
+
+def _played(kind: FaultKind, worlds: Worlds, place: str, document: Document) -> list[Problem]:
+    """Every world that is to play the scenario must be able to play the fault."""
+    named: list[tuple[World, object]] = [("twin", worlds.twin), ("kind", worlds.kind)]
+    return [
+        at(
+            document,
+            f"{place}.fault",
+            f"{kind.name}, which {world} cannot play",
+            f"a fault that every world under `worlds` can play; {kind.name}: {', '.join(kind.worlds)}",
+            f"Leave `{world}` out of `worlds`, or take another fault.",
+        )
+        for world, section in named
+        if section is not None and world not in kind.worlds
+    ]
 
 
 def _change(resolved: Resolved, entry: Entry, place: str, document: Document) -> list[Problem]:
@@ -124,7 +141,7 @@ def _target(kind: FaultKind, entry: Entry, place: str, topology: Topology, docum
 def _regions_of(kind: FaultKind, topology: Topology) -> list[str]:
     """Regions in which a kind of fault finds what it hits."""
     database = topology.database
-    if kind.name == "replication-stalled":
+    if kind.name in ("replication-stalled", "replication-delayed"):
         return [database.replica_region] if database.replica_region else []
     if kind.hits in ("database", "data"):
         return [database.home, *([database.replica_region] if database.replica_region else [])]
@@ -140,10 +157,19 @@ def _options(kind: FaultKind, entry: Entry, place: str, document: Document) -> l
             problems.append(unknown(where, f"option of {kind.name}", name, known))
             continue
         option = known[name]
-        if not option.least <= value <= option.most or (option.whole and value != round(value)):
+        if isinstance(option, Choice):
+            if value not in option.words:
+                problems.append(unknown(where, name, str(value), option.words))
+            continue
+        if (
+            isinstance(value, str)
+            or not option.least <= value <= option.most
+            or (option.whole and value != round(value))
+        ):
             what = "a whole number" if option.whole else "a number"
             expected = f"{what} from {option.least:g} to {option.most:g}: {option.title}"
-            problems.append(Problem(where, f"{value:g}", expected, "Change the value."))
+            found = value if isinstance(value, str) else f"{value:g}"
+            problems.append(Problem(where, found, expected, "Change the value."))
     if not kind.lifted and entry.until is not None:
         expected = "no `until`: it happens at an instant"
         problems.append(at(document, f"{place}.until", f"`until` for {kind.name}", expected, "Remove it."))

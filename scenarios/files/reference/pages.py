@@ -12,7 +12,7 @@ from scenarios.files.reference import prose
 from scenarios.files.reference.keys import keys, table
 from scenarios.files.schema import schemas, text
 from scenarios.files.yaml import read
-from scenarios.model.faults import FAULTS, Option
+from scenarios.model.faults import FAULTS, Choice, Option
 from scenarios.model.objective import Objective
 from scenarios.model.parameters import TAGS, Parameter
 from scenarios.model.procedure import VERBS, Procedure, VerbKind
@@ -157,13 +157,16 @@ def _faults() -> str:
             ", ".join(f"`{key}`" for key in kind.target),
             kind.hits,
             "yes" if kind.lifted else "no, it happens at an instant",
+            ", ".join(kind.worlds),
             "; ".join(_option(option) for option in kind.options),
         )
         for kind in FAULTS.values()
     ]
-    columns = ("fault", "what happens", "target", "hits", "can be lifted (`until`)", "with")
+    columns = ("fault", "what happens", "target", "hits", "can be lifted (`until`)", "played by", "with")
     return _page("Faults", prose.FAULTS, table(columns, rows))
 
 
-def _option(option: Option) -> str:
+def _option(option: Option | Choice) -> str:
+    if isinstance(option, Choice):
+        return f"`{option.name}`: {option.title} ({', '.join(option.words)}), default {option.default}"
     return f"`{option.name}`: {option.title}, {option.least:g} to {option.most:g}, default {option.default:g}"
