@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from experiments.observe import names
 from experiments.observe.clock import Clock
 from experiments.observe.database import probe as probe_database
-from experiments.observe.dns_cache import DnsCache
 from experiments.observe.http import Response, ask, request
 from experiments.observe.settings import Where
 
@@ -42,9 +41,9 @@ class Asker:
         """Address of a region's edge."""
         return None if region is None else self._where.places[region]
 
-    def last_address(self, to: str | None, cache: DnsCache | None) -> str | None:
-        """Region that a question went to which nobody answered."""
-        return to if cache is None else self._where.region(cache.last)
+    def region_of(self, address: str) -> str | None:
+        """Region at an address."""
+        return self._where.region(address)
 
     async def service(self, address: str, service: str) -> Answer:
         """GET /probe of one service."""

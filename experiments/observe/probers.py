@@ -115,22 +115,23 @@ async def _probe(
 ) -> None:
     sent_us = clock.now_us()
     key = names.PROBE_KEYS + clock.epoch_us(intended_us)
+    over = _Over(Answer("timeout", address=probe.to) if cache is None else Answer("no_address"))
     try:
         async with asyncio.timeout(probe.timeout_us / 1e6):
-            answer = await _answer(probe, cache, asker, key)
+            answer = await _answer(probe, cache, asker, key, over)
     except TimeoutError:
-        answer = Answer("timeout", address=asker.last_address(probe.to, cache))
-    done_us = clock.now_us()
-    if answer.status != "timeout" and done_us - sent_us > probe.timeout_us:
-        answer = Answer("timeout", address=answer.address)
+        answer = over.answer
+    now_us = clock.now_us()
+    answered = now_us - sent_us <= probe.timeout_us
+    answer = answer if answered else over.answer
     silent = answer.status in ("timeout", "refused", "no_address")
     # What is read back of a write is as new as the answer.
-    as_of_us = done_us if answer.written else answer.as_of_us
+    as_of_us = now_us if answer.written else answer.as_of_us
     wire.row(
-        "probes", intended_us=intended_us, sent_us=sent_us, done_us=None if answer.status == "timeout" else done_us,
+        "probes", intended_us=intended_us, sent_us=sent_us, done_us=now_us if answered else None,
         client=probe.client, route=probe.route, service=probe.service, address=answer.address, region=answer.region,
         pod=answer.pod, timeline=answer.timeline, as_of_us=as_of_us, status=answer.status,
-        right="none" if silent else "yes" if _right(probe, answer, as_of_us, done_us) else "no",
+        right="none" if silent else "yes" if _right(probe, answer, as_of_us, now_us) else "no",
     )  # fmt: skip
 
 
@@ -141,12 +142,20 @@ def _right(probe: Probe, answer: Answer, as_of_us: int | None, done_us: int) -> 
     return age is None or (as_of_us is not None and done_us - as_of_us <= age)
 
 
-async def _answer(probe: Probe, cache: DnsCache | None, asker: Asker, key: int) -> Answer:
+@dataclass
+class _Over:
+    """What is to be said of a probe whose time is over: how far it has come."""
+
+    answer: Answer
+
+
+async def _answer(probe: Probe, cache: DnsCache | None, asker: Asker, key: int, over: _Over) -> Answer:
     if probe.service == "page":
         return await asker.page(key, probe.timeout_us)
     address = asker.address_of(probe.to) if cache is None else await cache.address()
     if address is None:
         return Answer("no_address")
+    over.answer = Answer("timeout", address=asker.region_of(address))
     if probe.service == "database":
         return await asker.database(address, key)
     if probe.service == "order":

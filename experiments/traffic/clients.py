@@ -79,7 +79,7 @@ class Client:
         if retry > self._rules.retries:
             return False
         if self._rules.budget is not None:
-            if self._saved < 1:
+            if self._saved < 1 - 1e-9:  # ten tenths are one
                 return False
             self._saved -= 1
         await asyncio.sleep(self._draws.random() * self._rules.back_off_us * 2 ** (retry - 1) / 1e6)

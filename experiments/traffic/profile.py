@@ -6,10 +6,10 @@ Source of the profiles: CALIBRATION 5.
 """
 
 import bisect
+import itertools
 import math
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 MINUTE_S = 60.0
 Points = tuple[tuple[float, float], ...]  # (second, orders a second); the last rate holds on
@@ -28,35 +28,31 @@ def points(profile: str, rate_per_s: float, factors: Mapping[str, float]) -> Poi
     return tuple((minute * MINUTE_S, factor * rate_per_s) for minute, factor in shapes[profile])
 
 
-@dataclass(frozen=True)
 class Integral:
     """The integral of a rate, and its inverse."""
 
-    points: Points
+    def __init__(self, rate: Points) -> None:
+        last = (math.inf, rate[-1][1])
+        # pieces: from when, the rate then, its slope, and the integral up to then
+        self._begin_s = [t_s for t_s, _ in rate]
+        self._rate = [r for _, r in rate]
+        pairs = list(zip(rate, (*rate[1:], last), strict=True))
+        self._slope = [0.0 if math.isinf(b_s) else (b - a) / (b_s - a_s) for (a_s, a), (b_s, b) in pairs]
+        whole = [(a + b) / 2 * (b_s - a_s) for (a_s, a), (b_s, b) in pairs[:-1]]
+        self._before = [0.0, *itertools.accumulate(whole)]
 
     def until(self, t_s: float) -> float:
         """Orders due before an instant, on average."""
-        total = 0.0
-        for (a_s, a), (b_s, b) in self._pieces():
-            if t_s <= a_s:
-                break
-            x = min(t_s, b_s) - a_s
-            total += a * x + (0.0 if math.isinf(b_s) else (b - a) / (b_s - a_s) * x * x / 2)
-        return total
-
-    def _pieces(self) -> Iterator[tuple[tuple[float, float], tuple[float, float]]]:
-        last = (math.inf, self.points[-1][1])
-        yield from zip(self.points, (*self.points[1:], last), strict=True)
+        i = max(0, bisect.bisect_right(self._begin_s, t_s) - 1)
+        x = max(0.0, t_s - self._begin_s[i])
+        return self._before[i] + self._rate[i] * x + self._slope[i] * x * x / 2
 
     def reached(self, total: float) -> float:
         """Instant in seconds at which the integral reaches a value."""
-        marks = [self.until(s) for s, _ in self.points]
-        i = bisect.bisect_right(marks, total) - 1
-        (a_s, a), (b_s, b) = list(self._pieces())[i]
-        need = total - marks[i]
-        slope = 0.0 if math.isinf(b_s) else (b - a) / (b_s - a_s)
-        # a x + slope x^2 / 2 = need, in the form that stays exact when the slope is near 0
-        return a_s + 2 * need / (a + math.sqrt(max(0.0, a * a + 2 * slope * need)))
+        i = bisect.bisect_right(self._before, total) - 1
+        need, rate, slope = total - self._before[i], self._rate[i], self._slope[i]
+        # rate x + slope x^2 / 2 = need, in the form that stays exact when the slope is near 0
+        return self._begin_s[i] + 2 * need / (rate + math.sqrt(max(0.0, rate * rate + 2 * slope * need)))
 
 
 def arrivals(rate: Points, seed: int, from_us: int = 0) -> Iterator[int]:
