@@ -100,7 +100,12 @@ class Step(Model):
     needs: tuple[str, ...] = Field((), description="APIs: kubernetes:us-west-2, rds:us-west-2, route53 ...")
     after: tuple[str, ...] = Field((), description="earlier steps it waits for; default: the one before")
     takes: str | None = Field(None, description="parameter that says how long a person or the automation needs")
-    timeout_us: Duration | None = Field(None, alias="timeout", description="how long it waits for an API that is down")
+    timeout_us: Duration | None = Field(
+        None,
+        alias="timeout",
+        description="how long it may take before the procedure fails; default: none for people, who go on trying, "
+        "automation.step_timeout for the automation",
+    )
     verified_by: str = ""
     undone_by: str = ""
     runbook: str = Field("", description="step of the runbook's section that it is")

@@ -37,6 +37,10 @@ class Alertmanager:
             self._groups.add(alert)
             self._context.env.process(self._group(alert, severity))
 
+    def firing(self) -> bool:
+        """Whether an alert fires, as far as it was told."""
+        return any(self._firing.values())
+
     def forget(self, region: str) -> None:
         """The server of a region is dead: what it said expires."""
         for servers in self._firing.values():

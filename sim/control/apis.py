@@ -36,20 +36,19 @@ def again_ns(context: Context, procedure: Procedure) -> int:
     return context.ns("automation.look_again" if procedure.actor == "automation" else "people.look_again")
 
 
-def await_apis(context: Context, procedure: Procedure, step: Step) -> Wait:
-    """Wait until every API that a step needs answers to the one who asks. Returns whether it did within the timeout."""
+def await_apis(context: Context, procedure: Procedure, step: Step, until_ns: int | None) -> Wait:
+    """Wait until every API that a step needs answers to the one who asks. Returns whether it did in time."""
     names = needed(step)
     if not context.on("api_dependencies"):
         return True
     again = again_ns(context, procedure)
-    began = context.now_ns
     said: list[str] = []
     while down := [name for name in names if not context.apis.up(name)]:
         if down != said:
             detail: dict[str, Any] = {"step": step.id, "for": down}
             context.mark("step_waiting", procedure.procedure, **detail)
             said = down
-        if step.timeout_us is not None and context.now_ns - began >= step.timeout_us * 1_000:
+        if until_ns is not None and context.now_ns >= until_ns:
             return False
-        yield context.env.timeout(again)
+        yield context.env.timeout(again if until_ns is None else min(again, until_ns - context.now_ns))
     return True

@@ -40,6 +40,10 @@ class Monitoring:
         if region in self._servers and not self._servers[region].alive:
             self._servers[region].start()
 
+    def firing(self) -> bool:
+        """Whether an alert fires."""
+        return self._alertmanager.firing()
+
     def healthy(self, region: str) -> bool:
         """Whether the server of a region answers its health check."""
         return region in self._servers and self._servers[region].alive

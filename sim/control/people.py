@@ -54,7 +54,7 @@ class People:
         chosen = self._answers()
         severity = context.resolved.procedures[chosen[0]].severity if chosen else SEVERITY
         context.mark("declared", "incident-commander", severity=severity)
-        context.env.process(self._notify())
+        context.env.process(self._inform(severity, resolved))
         yield from self._decide(chosen)
         resolved.succeed()
 
@@ -114,9 +114,29 @@ class People:
             context.mark("escalated", level, to=to)
             level = to
 
-    def _notify(self) -> Wait:
-        yield self._context.env.timeout(self._incident.sample_ns("people.notify", "communications-lead"))
-        self._context.mark("notified", "communications-lead", audience="stakeholders")
+    def _inform(self, severity: str, resolved: simpy.Event) -> Wait:
+        """Tell stakeholders, and tell them again at the severity's interval while the incident is open.
+
+        It is open until what was decided is done and no alert fires any more.
+        """
+        context, lead = self._context, "communications-lead"
+        yield context.env.timeout(self._incident.sample_ns("people.notify", lead))
+        context.mark("notified", lead, audience="stakeholders")
+        interval_ns = self._interval_ns(severity)
+        ahead = context.parameters.number("people.update_begins")
+        sent = 0
+        while interval_ns is not None:
+            yield context.env.timeout(max(1, round(ahead * interval_ns)))
+            if resolved.triggered and not context.monitoring.firing():
+                return
+            sent += 1
+            yield context.env.timeout(self._incident.sample_ns("people.notify", lead, sent))
+            context.mark("update_sent", lead, audience="stakeholders")
+
+    def _interval_ns(self, severity: str) -> int | None:
+        """Time in which stakeholders are to hear something new: the severity's own; None: nothing was promised."""
+        promised = [o for o in self._context.resolved.objectives if o.kind == "response" and o.subject == severity]
+        return promised[0].limit_us * 1_000 if promised and promised[0].limit_us is not None else None
 
     # --- deciding
 

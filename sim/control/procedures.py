@@ -135,7 +135,8 @@ class _Run:
 
     def _carry_out(self, step: Step, *, typed: bool) -> Wait:
         context, name = self._context, self._procedure.procedure
-        if not (yield from apis.await_apis(context, self._procedure, step)):
+        until_ns = self._until_ns(step)
+        if not (yield from apis.await_apis(context, self._procedure, step, until_ns)):
             self._fail(step)
             return
         context.mark("step_started", name, step=step.id, actor=self._actor)
@@ -153,13 +154,11 @@ class _Run:
                 break
         if worked:
             # it may have gone down while the command was typed
-            if not (yield from apis.await_apis(context, self._procedure, step)):
+            if not (yield from apis.await_apis(context, self._procedure, step, until_ns)):
                 self._fail(step)
                 return
-            while not (yield from steps.perform(context, step)):
-                yield context.env.timeout(apis.again_ns(context, self._procedure))
-                if self._over:
-                    return
+            if not (yield from self._in_time(step, until_ns)):
+                return
         else:
             self._hidden.append(step)
         if self._over:
@@ -167,6 +166,31 @@ class _Run:
         context.acted()
         more = steps.noted(context, step)
         context.mark("step_finished", name, step=step.id, actor=self._actor, ok=worked, **more)
+
+    def _until_ns(self, step: Step) -> int | None:
+        """When a step that is not done has failed; None: a person goes on trying."""
+        if step.timeout_us is not None:
+            return self._context.now_ns + step.timeout_us * 1_000
+        return None if self._people else self._context.now_ns + self._context.ns("automation.step_timeout")
+
+    def _in_time(self, step: Step, until_ns: int | None) -> Wait:
+        """Do the step. Returns whether it was done in time; what was asked of an API goes on when nobody waits."""
+        env = self._context.env
+        if until_ns is None:
+            return (yield from self._perform(step))
+        work = env.process(self._perform(step))
+        yield env.any_of([work, env.timeout(max(1, until_ns - self._context.now_ns))])
+        if not work.triggered and not self._over:
+            self._fail(step)
+        return bool(work.triggered and work.value)
+
+    def _perform(self, step: Step) -> Wait:
+        """Try until it is not refused any more. Returns False when the procedure was over before that."""
+        while not (yield from steps.perform(self._context, step)):
+            yield self._context.env.timeout(apis.again_ns(self._context, self._procedure))
+            if self._over:
+                return False
+        return True
 
     def _fail(self, step: Step) -> None:
         self._failed = True

@@ -230,6 +230,10 @@ class MonitoringLike(Protocol):
         """They start again, empty."""
         ...
 
+    def firing(self) -> bool:
+        """Whether an alert fires, as those on call can read it."""
+        ...
+
     def healthy(self, region: str) -> bool:
         """Whether the Prometheus of a region answers its health check."""
         ...

@@ -8,7 +8,7 @@ import pytest
 from sim.control.context import Context
 from sim.control.incident import Incident
 from sim.control.people import People
-from tests.unit.sim.stage import Scripted, Stage, healthy, library, scenario
+from tests.unit.sim.stage import HOME, Scripted, Stage, healthy, library, scenario
 
 NIGHT = ', starts at: "03:00"'
 ALERT = "StrategicAgentDown"
@@ -35,6 +35,18 @@ def test_a_page_that_nobody_answers_goes_to_the_next_level_each_five_minutes() -
     assert stage.minutes("escalated", "L2", to="L3")[0] == pytest.approx(11)
     assert stage.minute("acknowledged") == pytest.approx(13)
     assert stage.facts[-1].subject == "L1"  # who was paged first and answers at last
+
+
+@pytest.mark.proves("People tell stakeholders again at the severity's interval while an incident is open")
+def test_stakeholders_hear_something_new_while_the_incident_is_open() -> None:
+    """P0: each 15 min; three quarters of it over, the next message is begun, which takes 3 min."""
+    quick = {f"people__{n}": "1 min" for n in ("acknowledge", "assemble", "decide")}
+    down = f"[{{at: 1 min, fault: crash-loop, target: {{region: {HOME}, service: strategic}}, until: 60 min}}]"
+    resolved = scenario(down, "[]", people__notify="3 min", people__no_response="0 %", **quick)
+    stage = Stage(resolved, state=True).until(110)
+    told = [*stage.minutes("notified"), *stage.minutes("update_sent")]
+    assert np.diff(told) == pytest.approx(0.75 * 15 + 3)
+    assert 4 <= len(told) - 1 <= 5  # none any more once the alert has ceased
 
 
 def test_the_next_responder_may_answer_before_the_first() -> None:

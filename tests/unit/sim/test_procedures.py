@@ -113,6 +113,25 @@ def test_a_step_that_waits_too_long_ends_the_procedure() -> None:
     assert stage.context.procedures.ended("played") is False
 
 
+def test_the_automation_gives_up_a_step_that_hangs_and_people_do_not() -> None:
+    for actor, over in (("automation", [31.0]), ("people", [])):
+        stage = stage_of(step("promote", "promote", target={"region": OTHER}), step("after"), actor=actor)
+        stage.context.apis.set(RDS, up=False)
+        begin(stage)
+        stage.until(120)
+        assert stage.minutes("procedure_finished", "played", ok=False) == pytest.approx(over)
+
+
+def test_a_step_that_is_begun_and_does_not_end_fails_at_its_timeout() -> None:
+    """Pods never become ready: the API is up, and the wait has no end of its own."""
+    ready = step("ready", "wait_ready", None, target={"region": OTHER}, timeout="3 min")
+    stage = stage_of(ready, actor="automation", kubernetes__app_warm_up="60 min")
+    stage.clusters[OTHER].deploy()
+    begin(stage)
+    stage.until(20)
+    assert stage.minutes("procedure_finished", "played", ok=False) == pytest.approx([4])
+
+
 def test_every_api_answers_when_that_is_not_modelled() -> None:
     stage = stage_of(step("deploy", "deploy", target={"region": OTHER}), switches__api_dependencies="off")
     stage.context.apis.set(KUBE, up=False)
