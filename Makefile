@@ -26,6 +26,11 @@ demo: .venv/run ## us-east-1 is lost in the twin: verdict and report
 	@$(BIN)/gameday simulate region-loss-automatic --trials 200; code=$$?; \
 	if [ $$code -eq 0 ] || [ $$code -eq 1 ] || [ $$code -eq 3 ]; then exit 0; else exit $$code; fi
 
+gameday: .venv/run ## us-east-1 is lost on a real cluster here: needs docker, kind, kubectl (15 minutes)
+	@$(BIN)/gameday testbed up
+	@$(BIN)/gameday run region-loss-automatic --world kind --yes; code=$$?; \
+	if [ $$code -eq 0 ] || [ $$code -eq 1 ] || [ $$code -eq 3 ]; then exit 0; else exit $$code; fi
+
 lint: .venv/test ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check .
 	@$(BIN)/ruff check .
@@ -64,4 +69,4 @@ lock: ## pin every dependency with hashes (needs uv)
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo lint format test test-deep bench bench-gates docs lock clean
+.PHONY: help install demo gameday lint format test test-deep bench bench-gates docs lock clean

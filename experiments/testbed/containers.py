@@ -162,6 +162,11 @@ def start() -> None:
         run(*spec.command(digest))
 
 
+def restart(name: str) -> None:
+    """Stop and start one; what it held in memory is gone."""
+    run("docker", "restart", "-t", "2", name)
+
+
 def remove() -> None:
     """Remove the containers and their volumes, those that are ours."""
     for name in layout.CONTAINERS:

@@ -51,6 +51,13 @@ def content() -> str:
     return whole.hexdigest()[:16]
 
 
+def held() -> str:
+    """Digest of what the image was built from that Docker holds; empty when it holds none."""
+    form = f'{{{{index .Config.Labels "{_LABEL}"}}}}'
+    found = attempt("docker", "image", "inspect", "-f", form, layout.SYSTEM_IMAGE)
+    return found.stdout.strip() if found.ok else ""
+
+
 def build() -> str:
     """Build our image unless Docker holds it with this content; return the content's digest.
 
@@ -58,8 +65,7 @@ def build() -> str:
         TestbedError: it cannot be built.
     """
     digest = content()
-    held = attempt("docker", "image", "inspect", "-f", f'{{{{index .Config.Labels "{_LABEL}"}}}}', layout.SYSTEM_IMAGE)
-    if not held.ok or held.stdout.strip() != digest:
+    if held() != digest:
         command = ("docker", "build", "-q", "--label", f"{_LABEL}={digest}", "-t", layout.SYSTEM_IMAGE, str(CONTEXT))
         try:
             run(*command, timeout_s=_BUILD_S)

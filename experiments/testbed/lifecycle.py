@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from experiments.platforms.shell import run
-from experiments.testbed import applying, clusters, containers, doctor, images, outside, rendering, state
+from experiments.testbed import applying, clusters, containers, doctor, images, layout, outside, rendering, state
 from experiments.testbed import status as looking
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import PLACES, Place
@@ -81,8 +81,9 @@ def reset(progress: Progress) -> Status:
     seed = remembered.seed + 1 if anew else remembered.seed
     state.change(seed=seed, restarted=remembered.restarted + 1)
     progress(0.35, "databases are made anew" if anew else "plan")
-    _apply(images.content())
+    _apply(images.held())
     found = _wait(progress, 0.4)
+    containers.restart(layout.ALERTMANAGER)  # it would hold back a page of a group that it has just told of
     if not anew:
         outside.empty_data(plan().home)
     return found

@@ -33,7 +33,7 @@ def manifests(place: Place, *, seed: str, image_digest: str, restarted: str) -> 
         place: the region.
         seed: which making of the data this is; another one makes the database anew.
         image_digest: of our image; another one restarts its pods.
-        restarted: another value restarts the copies, which forgets them.
+        restarted: another value restarts what remembers: copies, Prometheus.
     """
     values = {**_values(place), "seed": seed, "image_digest": image_digest, "restarted": restarted}
     for path in sorted((HERE / "manifests").glob("*.yaml.j2")):
