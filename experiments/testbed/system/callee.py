@@ -10,7 +10,7 @@ from .hop import Answer, refusal
 from .timing import DEADLINE, OWN, Watch, join_own
 
 _HANDED_ON = ("X-Timeline", "X-As-Of-Us")
-_CONNECT_S = 0.5
+_CONNECT_S = 0.4  # twice within a deadline of a second, so that it is known that the order was not taken
 _IDLE_S = 15.0
 _CALLS_A_CONNECTION = 200  # then it is closed: a service's address picks a pod for a connection, not for a call
 _ATTEMPTS = 2
