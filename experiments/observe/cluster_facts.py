@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.observe.facts import Fact, stamp_us
 
-_BACK_OFF = re.compile(r"back-off (?:(\d+)m)?(?:(\d+)s)? ")
+_BACK_OFF = re.compile(r"back-off (?=\d)(?:(\d+)m)?(?:(\d+)s)? ")
 _FIRST_BACK_OFF_S, _LONGEST_BACK_OFF_S = 10, 300  # of the kubelet
 CONFIG = "grandmodel-config"
 Object = Mapping[str, Any]
@@ -221,6 +221,6 @@ def _crashes(status: Object, before: Mapping[str, int]) -> Iterable[tuple[int, i
 def _back_off_s(state: Object, ends: int) -> int:
     """As the kubelet says it, else by its rule: none at first, then 10 s, doubled each time, at most 300 s."""
     said = _BACK_OFF.search(str((state.get("waiting") or {}).get("message", "")))
-    if said and said.group(0).strip() != "back-off":
+    if said:
         return 60 * int(said.group(1) or 0) + int(said.group(2) or 0)
     return 0 if ends < 2 else min(_FIRST_BACK_OFF_S << min(ends - 2, 16), _LONGEST_BACK_OFF_S)

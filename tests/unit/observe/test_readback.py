@@ -1,0 +1,99 @@
+"""What is read back: which timelines, which survives, and the orders that live only on a losing one."""
+
+import asyncio
+import csv
+from pathlib import Path
+
+import pytest
+
+from experiments.observe.database import State
+from experiments.observe.readback import Question, Timeline, read_back, reconcile, survivor, timelines
+from experiments.observe.settings import Where
+from scenarios.record.writer import RunWriter
+
+from .servers import document, free_port, http, parent
+
+EAST, WEST = "us-east-1", "us-west-2"
+PRIMARY, STANDBY = State(False, 1, 5, None, 1, None), State(True, 1, 5, None, 0, None)
+PROMOTED = State(False, 2, 5, None, 0, None)
+
+
+@pytest.mark.parametrize(
+    ("east", "west", "names"),
+    [
+        (PRIMARY, STANDBY, ["us-east-1/1"]),
+        (PRIMARY, PROMOTED, ["us-east-1/1", "us-west-2/2"]),
+        (None, PROMOTED, ["us-west-2/2"]),
+        (None, STANDBY, ["us-east-1/1"]),
+        (STANDBY, PROMOTED, ["us-east-1/1", "us-west-2/2"]),
+        (None, None, []),
+    ],
+)
+def test_each_timeline_is_read_once(east: State | None, west: State | None, names: list[str]) -> None:
+    assert [t.name for t in timelines({EAST: east, WEST: west}, EAST)] == names
+
+
+def test_the_last_promoted_timeline_survives_even_if_it_does_not_answer() -> None:
+    old, new = Timeline("us-east-1/1", EAST, 1), Timeline("us-west-2/2", WEST, 2)
+    assert survivor([old], []) == "us-east-1/1"
+    assert survivor([old, new], ["us-west-2/2"]) == "us-west-2/2"
+    assert survivor([old], ["us-west-2/2"]) == "us-west-2/2"
+    assert survivor([old, new], []) == "us-west-2/2"
+    assert survivor([new, Timeline("us-east-1/3", EAST, 3)], ["us-west-2/2"]) == "us-east-1/3"
+    assert survivor([], []) is None
+
+
+@pytest.mark.proves("a split leaves a list of the exact orders that live only on the losing timeline")
+def test_orders_that_live_only_on_the_losing_timeline_are_listed(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with RunWriter(folder, {}) as writer:
+        keys = [10, 11, 12, 13]
+        one = {"data_class": "transactions", "key": keys}
+        writer.append("writes_sent", one | {"seq": [0, 1, 2, 3], "sent_us": [100, 200, 300, 400]})
+        ends = ["acked", "acked", "unknown", "acked"]
+        writer.append("writes_done", one | {"done_us": [101, 201, 301, 401], "outcome": ends})
+        for timeline, found in (("us-east-1/1", [10, 11, 12]), ("us-west-2/2", [10, 13])):
+            rows = {"key": found, "copies": [1] * len(found), "position": [k * 10 for k in found]}
+            writer.append(
+                "readback", rows | {"data_class": "transactions", "timeline": timeline, "read_us": [9] * len(found)}
+            )
+        assert reconcile(folder, {}, "us-west-2/2") == 2
+    with (folder / "reconciliation.csv").open() as file:
+        assert list(csv.reader(file)) == [
+            ["timeline", "key", "seq", "sent_us", "acknowledged", "position"],
+            ["us-east-1/1", "11", "1", "200", "yes", "110"],
+            ["us-east-1/1", "12", "2", "300", "no", "120"],
+        ]
+
+
+def test_the_list_is_there_when_nothing_is_on_it(tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    with RunWriter(folder, {}):
+        assert reconcile(folder, {}, "us-west-2/2") == 0
+    assert len((folder / "reconciliation.csv").read_text().splitlines()) == 1
+
+
+def test_a_database_that_does_not_answer_is_said_and_not_taken_for_empty() -> None:
+    where = Where.of(document("watchers", services=free_port(), dns_port=1))
+    with parent() as found:
+        back = read_back(where, found.clock, found.recorder, Question(EAST, 0, [], (), within_s=0))
+        assert (back.survives, back.read, back.unread) == (None, (), (EAST,))
+        assert [m.kind for m in found.recorder.marks] == ["observer_gap"]
+
+
+def test_items_of_copied_classes_are_written_by_any_and_found_in_the_surviving_region() -> None:
+    with parent() as found:
+        now_us = found.clock.epoch_us(1_000)
+
+        async def play() -> None:
+            answers = {"/copies/logs": [[0, now_us - 10_000_000], [1, now_us], [2, now_us + 5]]}
+            async with http(lambda _m, path, _b: (200, {}, answers[path])) as server:
+                settings = document("watchers", services=server.port, dns_port=1)
+                settings["ports"]["database"] = free_port()
+                question = Question(EAST, 0, ["us-east-1/1"], ("logs",), within_s=0)
+                await asyncio.to_thread(read_back, Where.of(settings), found.clock, found.recorder, question)
+
+        asyncio.run(play())
+        assert [r["key"] for r in found.rows("writes_sent")] == [1, 2]  # the others are older than the run
+        assert [r["key"] for r in found.rows("readback")] == [1, 2]
+        assert {r["timeline"] for r in found.rows("readback")} == {"us-east-1/1"}
