@@ -18,6 +18,7 @@ from scenarios.model.parameters import Parameter, Parameters
 from scenarios.model.procedure import Procedure
 from scenarios.model.scenario import Scenario, Worlds
 from scenarios.model.topology import Topology
+from scenarios.model.units import duration
 
 __all__ = ["LIBRARY", "defaults", "find", "load", "objectives"]
 
@@ -82,6 +83,20 @@ def _as_played_in(world: str, scenario: Scenario, document: Document) -> None:
                 node = node[parent]
             node[last] = section[key]
             document.origins[place] = document.where(f"worlds.{world}.{key}")
+    _skip(scenario, getattr(scenario.worlds, world).skips_us, world, document)
+
+
+def _skip(scenario: Scenario, skips_us: int, world: str, document: Document) -> None:
+    """Have every instant of the timeline come earlier. Raises InvalidFileError when one would come before the start."""
+    for number, entry in enumerate(scenario.timeline):
+        if entry.at_us is None or not skips_us:
+            continue
+        if entry.at_us < skips_us:
+            where, found = document.where(f"worlds.{world}.skips"), duration(skips_us)
+            expected = f"at most {duration(entry.at_us)}, when {entry.fault or entry.change} begins"
+            raise InvalidFileError(Problem(where, found, expected, "Skip less."))
+        document.values["timeline"][number]["at"] = f"{entry.at_us - skips_us} us"
+        document.origins[f"timeline.{number}.at"] = document.where(f"worlds.{world}.skips")
 
 
 def _other_topologies(scenario: Scenario, document: Document, paths: Sequence[Path]) -> None:

@@ -71,6 +71,11 @@ class ClusterWorld(Model):
     topology: Text | None = None
     rate_per_s: Rate | None = Field(None, alias="rate", gt=0)
     at_most_us: Duration | None = Field(None, alias="at most")
+    skips_us: Duration = Field(
+        0,
+        alias="skips",
+        description="quiet time before the first fault that is left out: every `at` comes so much earlier",
+    )
     approval: Literal["required", "none"] = "none"
 
 
