@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 _END = b"\r\n\r\n"
+# What reading an answer raises when it is not what was agreed on.
+SENSELESS = (LookupError, TypeError, ValueError, AttributeError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,10 @@ class Connection(asyncio.Protocol):
         if self._answer is None or self._answer.done():
             self.close()  # nobody asked: what follows would be taken for the next answer
             return
-        whole = parse(self._data)
+        try:
+            whole = parse(self._data)
+        except SENSELESS:
+            whole = REFUSED
         if whole is not None:
             self._data = b""
             self._answer.set_result(whole)

@@ -15,6 +15,7 @@ from experiments.observe import names
 from experiments.observe.asking import Answer, Asker
 from experiments.observe.clock import Clock
 from experiments.observe.dns_cache import DnsCache
+from experiments.observe.http import SENSELESS
 from experiments.observe.settings import Where
 from experiments.observe.wire import Sender
 
@@ -121,6 +122,8 @@ async def _probe(
             answer = await _answer(probe, cache, asker, key, over)
     except TimeoutError:
         answer = over.answer
+    except SENSELESS:
+        answer = Answer("5xx", address=over.answer.address)
     now_us = clock.now_us()
     answered = now_us - sent_us <= probe.timeout_us
     answer = answer if answered else over.answer

@@ -5,6 +5,7 @@ Every look has a deadline and goes on for ever, whatever does not answer. Nothin
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from experiments.observe.database import Session
 from experiments.observe.database_facts import DatabaseFacts
 from experiments.observe.dns_cache import ask as ask_name
 from experiments.observe.facts import Fact, tell
-from experiments.observe.http import get
+from experiments.observe.http import SENSELESS, get
 from experiments.observe.kube_watch import RESOURCES, Event, Watch, trading_of
 from experiments.observe.samples import Samples
 from experiments.observe.settings import Where
@@ -32,22 +33,31 @@ type Job = Callable[[], Awaitable[None]]
 
 
 async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: asyncio.Event) -> None:
-    """Watch until asked to stop."""
+    """Watch until asked to stop. Raises what ended a look for good: the parent starts this process again."""
     watching = Watching(document, clock, wire)
     watching.start()
+    stopped = asyncio.create_task(stop.wait())
     tasks = [asyncio.create_task(every(period_s, job)) for period_s, job in watching.jobs()]
-    await stop.wait()
+    done, _ = await asyncio.wait((stopped, *tasks), return_when=asyncio.FIRST_COMPLETED)
     watching.stop()
-    for task in tasks:
+    for task in (stopped, *tasks):
         task.cancel()
+    for task in done:
+        task.result()
 
 
 async def every(period_s: float, job: Job) -> None:
-    """Do a job on a grid of instants for ever; one that took longer than its period leaves instants out."""
+    """Do a job on a grid of instants for ever; one that took longer than its period leaves instants out.
+
+    An answer that makes no sense is none: it is told on standard error, and asked for again.
+    """
     loop = asyncio.get_running_loop()
     begun = loop.time()
     for _ in itertools.count():
-        await job()
+        try:
+            await job()
+        except SENSELESS as error:
+            sys.stderr.write(f"{job}: an answer that makes no sense: {error!r}\n")
         passed = loop.time() - begun
         await asyncio.sleep(period_s - passed % period_s)
 
