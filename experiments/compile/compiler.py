@@ -23,7 +23,7 @@ _WATCHING = "experiments.operate.watching"
 Activity = dict[str, Any]
 
 
-def experiment(resolved: Resolved) -> dict[str, Any]:
+def compile_scenario(resolved: Resolved) -> dict[str, Any]:
     """The experiment of a scenario, as JSON values.
 
     Raises:

@@ -16,9 +16,10 @@ from urllib3.exceptions import HTTPError
 
 from experiments.faults import report
 from experiments.faults.verbs import Lift, from_json
+from experiments.operate.moments import moments
 from experiments.safety.lifting import Result, perform
 from experiments.testbed import layout
-from scenarios.errors import GamedayError, LeftBehindError, Problem
+from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
 UNREACHABLE = (OSError, HTTPError, GamedayError)  # what a look takes for "it does not answer"
 
@@ -104,6 +105,12 @@ def forget(fault: str) -> None:
     _file(fault).unlink(missing_ok=True)
 
 
+def forget_all() -> None:
+    """All faults are gone, whoever lifted them."""
+    for file in _folder().glob("*.json"):
+        file.unlink()
+
+
 # --- what the Chaos Toolkit functions of each fault do
 
 
@@ -130,8 +137,10 @@ def store(fault: str, plan: Plan) -> None:
 
     Raises:
         NothingToHitError: it is already injected.
-        AbortedError: its lift is not stored outside the blast radius.
+        AbortedError: its lift is not stored outside the blast radius, or the run was ended.
     """
+    if moments.told.is_set():
+        raise AbortedError(Problem(fault, "the end of the run", "a run under way", "Nothing was injected."))
     before = kept(fault)
     if before is not None and before.lifts and not before.lifted:
         remedy = "Lift it first: `gameday undo`."

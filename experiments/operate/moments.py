@@ -19,12 +19,17 @@ class Moments:
         self.origin_ns = time.monotonic_ns()
         self.told = threading.Event()
         self.settled = threading.Event()
+        self.holding = threading.Event()  # nothing is left to do but to wait until it has settled
         self.parent = False  # whether a parent measures, tells facts, and says when it has settled
         self.facts: set[tuple[str, str]] = set()  # kind and subject of what the parent has told
 
     def now_s(self) -> float:
         """Seconds since the experiment's start."""
         return (time.monotonic_ns() - self.origin_ns) / 1e9
+
+    def now_us(self) -> int:
+        """Microseconds since the experiment's start."""
+        return (time.monotonic_ns() - self.origin_ns) // 1_000
 
     def origin_epoch_us(self) -> int:
         """The experiment's start as the wall clock shows it now."""

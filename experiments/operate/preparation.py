@@ -27,10 +27,12 @@ def prepare(region: str, plan: Mapping[str, int], automation: Mapping[str, Any])
     changes = [(r, path, cluster.get(r, path)["spec"]["replicas"], replicas) for r, path, replicas in wanted]
     changes = [change for change in changes if change[2] != change[3]]
     lifts = tuple(verbs.patch(r, path, {"spec": {"replicas": before}}, "merge") for r, path, before, _ in changes)
+    if not changes:
+        return "the testbed is as the scenario wants it"
     base.store(NAME, base.Plan(NAME, (region,), "pods as the scenario wants them", lifts))
     for r, path, _, replicas in changes:
         cluster.patch(r, path, {"spec": {"replicas": replicas}}, "merge")
-    return f"{len(changes)} deployments scaled" if changes else "the testbed is as the scenario wants it"
+    return f"{len(changes)} deployments scaled"
 
 
 def put_back() -> str:

@@ -111,12 +111,15 @@ def until_good(services: list[str], at_most_s: float, sustain_s: float = 60.0) -
         good_since.append(moments.now_s())
         return good_since[-1] - good_since[0] >= sustain_s
 
+    moments.holding.set()
     return moments.poll(look, max(0.0, at_most_s - moments.now_s()), every_s=1.0)
 
 
 def until_over(at_s: float) -> bool:
     """Hold until an instant of the experiment, or until the parent says that the run is over."""
-    return moments.poll(moments.settled.is_set, max(0.0, at_s - moments.now_s()), every_s=0.5) or True
+    moments.holding.set()
+    moments.poll(moments.settled.is_set, max(0.0, at_s - moments.now_s()), every_s=0.5)
+    return True
 
 
 # --- what people and timelines wait for

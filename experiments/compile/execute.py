@@ -1,0 +1,219 @@
+"""The executor of a game day: a process that plays a compiled experiment through chaoslib, and lifts what it broke.
+
+    python -m experiments.compile.execute
+
+Its settings are one line of JSON on stdin: `experiment`, `journal` (a path), `run`, `origin_ns`, `operator`. More lines
+may follow: `{"fact": [kind, subject]}` is what the observers saw, `{"answer": true}` what a person said. When stdin
+ends, the run is over: it lifts and ends. Facts and questions go up stdout (`experiments.observe.wire`; a question is
+`{"ask": {...}}`).
+
+Whatever chaoslib does, every fault is lifted: a probe that raises skips its rollbacks, a signal in the wrong moment
+too. So they are looked at again at the end, from the plans on disk.
+"""
+
+import contextlib
+import json
+import logging
+import os
+import queue
+import signal
+import sys
+import threading
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from chaoslib.exceptions import ChaosException, InterruptExecution
+from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
+from chaoslib.run import RunEventHandler
+
+from experiments.faults import base, report
+from experiments.observe.wire import Sender
+from experiments.operate import preparation, steps
+from experiments.operate.moments import moments
+from experiments.operate.watching import until_gone
+from experiments.safety.guard import Arms
+from experiments.safety.secrets import Redactor, of_this_process
+from experiments.testbed.layout import PLACES
+from scenarios.errors import GamedayError
+
+PLAYED, FAILED, INTERRUPTED, LEFT_BEHIND = 0, 3, 4, 5
+GOES_WITHIN_S = 120.0
+_ALWAYS = {"runtime": {"rollbacks": {"strategy": "always"}, "hypothesis": {"strategy": "default"}}}
+
+
+class Ending:
+    """How the run comes to its end: told by the parent, by a signal, or because a fault could not be injected."""
+
+    def __init__(self) -> None:
+        self.lifting = False  # rollbacks have begun: nothing interrupts them
+        self.failed: list[str] = []
+
+    def over(self) -> None:
+        """The parent says that the run is over."""
+        moments.settled.set()
+        moments.told.set()
+        if not moments.holding.is_set():
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    def take_signal(self, number: int, _: FrameType | None) -> None:
+        """End every wait, and interrupt what is under way in the main thread unless it is lifting."""
+        moments.told.set()
+        if not self.lifting:
+            self.lifting = True
+            raise InterruptExecution(f"signal {number}")
+
+
+class Follower(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
+    """Follows chaoslib: takes its signals over, keeps the journal as it grows, ends the run when an injection fails."""
+
+    def __init__(self, ending: Ending, keep: Callable[[Mapping[str, Any]], None]) -> None:
+        self._ending = ending
+        self._keep = keep
+        self._journal: Mapping[str, Any] = {}
+
+    def started(self, experiment: Mapping[str, Any], journal: Mapping[str, Any]) -> None:
+        """Chaoslib has put its own handlers in place."""
+        self._journal = journal
+        signal.signal(signal.SIGTERM, self._ending.take_signal)
+
+    def activity_completed(self, activity: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+        """Keep what has happened so far."""
+        self._keep(self._journal)
+        if run.get("status") != "failed":
+            return
+        self._ending.failed.append(f"{activity['name']}: {(run.get('exception') or ['it failed'])[-1].strip()}")
+        if activity["provider"]["func"] in ("inject", "prepare"):
+            moments.told.set()  # a game day without its fault proves nothing
+
+    def start_rollbacks(self, experiment: Mapping[str, Any]) -> None:
+        """Nothing interrupts the lifting."""
+        self._ending.lifting = True
+
+
+class JournalFile:
+    """Chaoslib's journal on disk, without credentials: written anew after each activity."""
+
+    def __init__(self, path: Path, redactor: Redactor) -> None:
+        self._path = path
+        self._redactor = redactor
+
+    def keep(self, journal: Mapping[str, Any]) -> None:
+        """Write it; what is half written is never seen."""
+        text = json.dumps(self._redactor.value(json.loads(json.dumps(journal, default=str))), indent=2)
+        new = self._path.with_name(self._path.name + ".new")
+        new.write_text(text + "\n", encoding="utf-8")
+        new.replace(self._path)
+
+
+class Person:
+    """Whoever sits at the terminal of the parent: is asked up stdout, answers down stdin."""
+
+    def __init__(self, send: Callable[[Mapping[str, Any]], None]) -> None:
+        self.answers: queue.Queue[bool] = queue.Queue()
+        self._send = send
+
+    def ask(self, question: Mapping[str, Any]) -> bool:
+        """Ask, and wait for the answer; no when the run is ended before."""
+        self._send({"ask": dict(question)})
+        while not moments.told.is_set():
+            with contextlib.suppress(queue.Empty):
+                return self.answers.get(timeout=0.2)
+        return False
+
+
+def listen(ending: Ending, person: Person) -> None:
+    """Take what the parent says until it says no more."""
+    for line in sys.stdin:
+        message = json.loads(line)
+        if "fact" in message:
+            kind, subject = message["fact"]
+            moments.facts.add((kind, subject))
+        elif "answer" in message:
+            person.answers.put(bool(message["answer"]))
+    ending.over()
+
+
+def play(settings: Mapping[str, Any], ending: Ending, journal: JournalFile) -> int:
+    """Play the experiment, and lift whatever happens. Returns the exit code."""
+    experiment = settings["experiment"]
+    try:
+        ensure_experiment_is_valid(experiment)
+        follower = Follower(ending, journal.keep)
+        played = run_experiment(experiment, settings=_ALWAYS, event_handlers=[follower])
+        journal.keep(played)
+        baseline = (played["steady_states"]["before"] or {}).get("steady_state_met")
+        if baseline is False:
+            ending.failed.insert(0, "the steady state was not met before the first fault")
+        interrupted = played["status"] == "interrupted"
+    except Exception as error:  # whatever chaoslib lets through: what was broken must be lifted
+        ending.failed.append(f"{type(error).__name__}: {error}")
+        interrupted = isinstance(error, ChaosException)
+    left = lift_everything(experiment)
+    for words in (*ending.failed, *left):
+        sys.stderr.write(f"executor: {words}\n")
+    if left:
+        return LEFT_BEHIND
+    if interrupted:
+        return INTERRUPTED
+    return FAILED if ending.failed else PLAYED
+
+
+def lift_everything(experiment: Mapping[str, Any]) -> list[str]:
+    """Lift what the rollbacks have not lifted; return what is left, in words."""
+    ending_signal = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    left = []
+    try:
+        for activity in experiment["rollbacks"]:
+            arguments = activity["provider"]["arguments"]
+            if "kind" not in arguments:
+                continue
+            fault, kind = arguments["fault"], arguments["kind"]
+            try:
+                base.lift(fault, "clean-up")
+            except GamedayError as error:
+                left.append(str(error))
+                continue
+            if not until_gone(fault, kind, GOES_WITHIN_S):
+                left.append(f"{fault} was lifted and is not seen to be gone")
+        try:
+            preparation.put_back()
+        except GamedayError as error:
+            left.append(str(error))
+    finally:
+        signal.signal(signal.SIGTERM, ending_signal)
+    return left
+
+
+def main() -> int:
+    """Play what stdin says. Returns the exit code: 0 played, 3 not played to its end, 4 interrupted, 5 left behind."""
+    settings = json.loads(sys.stdin.readline())
+    wire = os.dup(1)
+    os.dup2(2, 1)  # what others print is no message
+    logging.getLogger("chaostoolkit").setLevel(logging.CRITICAL)
+    sender, ending = Sender(wire), Ending()
+
+    def fact(kind: str, subject: str, detail: dict[str, Any]) -> None:
+        sender.mark(moments.now_us(), kind, subject, **detail)
+        sender.now()
+
+    def send(message: Mapping[str, Any]) -> None:
+        os.write(wire, (json.dumps(message) + "\n").encode())
+
+    person = Person(send)
+    moments.parent = True
+    moments.origin_ns = settings["origin_ns"]
+    report.listen(fact)
+    base.protect(Arms(settings["run"]))
+    steps.ask_with(person.ask if settings["operator"] == "live" else None)
+    redactor = of_this_process(place.kubeconfig for place in PLACES.values())
+    threading.Thread(target=listen, args=(ending, person), daemon=True, name="parent").start()
+    try:
+        return play(settings, ending, JournalFile(Path(settings["journal"]), redactor))
+    finally:
+        sender.close()
+
+
+if __name__ == "__main__":
+    sys.exit(main())
