@@ -98,6 +98,10 @@ class Journal:
         """Region of the primary when the last run began; empty when there was none. Raises JournalError."""
         return next((entry["home"] for entry in reversed(self._all()) if entry["kind"] == "opened"), "")
 
+    def last_run(self) -> str:
+        """Name of the last run that began; empty when there was none. Raises JournalError."""
+        return next((entry["run"] for entry in reversed(self._all()) if entry["kind"] == "opened"), "")
+
     def cut(self) -> dict[str, str]:
         """Nodes that were cut from the network in the last run by this machine's processes, with their addresses."""
         last: dict[str, Any] = next(

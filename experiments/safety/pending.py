@@ -22,9 +22,12 @@ class Pending:
     run: str
     record: str  # folder of the run's record; empty: none is known
     since_us: int  # epoch
+    demoted: bool = False  # the old primary follows the new one: redundancy is back, only home is not
 
     def __str__(self) -> str:
         """Return it in a sentence."""
+        if self.demoted:
+            return f"the primary is in {self.new} since run {self.run}, {self.old} is its standby: it is not home yet"
         return f"{self.new} was promoted in run {self.run}; {self.old} is fenced until it is made its standby"
 
 
@@ -32,9 +35,9 @@ def _file() -> Path:
     return state_folder() / "pending.json"
 
 
-def keep(old: str, new: str, run: str, record: Path | None) -> Pending:
+def keep(old: str, new: str, run: str, record: Path | None, *, demoted: bool = False) -> Pending:
     """Keep a pending failback; the file is replaced at once or not at all."""
-    pending = Pending(old, new, run, str(record.absolute()) if record else "", time.time_ns() // 1000)
+    pending = Pending(old, new, run, str(record.absolute()) if record else "", time.time_ns() // 1000, demoted)
     file = _file()
     file.parent.mkdir(parents=True, exist_ok=True)
     fresh = file.with_suffix(".new")
@@ -63,5 +66,8 @@ def refuse() -> None:
     """Refuse a run while something is pending. Raises UsageError."""
     pending = read()
     if pending is not None:
-        remedy = f"Run `gameday undo` ({pending.old} becomes the standby) or `gameday undo --home`."
+        standby = (
+            "" if pending.demoted else f"Run `gameday undo` ({pending.old} becomes the standby), or bring it home: "
+        )
+        remedy = f"{standby}`gameday undo --home` (the data are made anew)."
         raise UsageError(Problem("a pending failback", str(pending), "one primary, at home or failed back", remedy))

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-from .lifting import Lifter, call_url
+from .engine import EngineError
+from .lifting import Lifter, address_of, call_url
 from .plan import EMPTY, Plan, PlanError, Store
 from .returning import carry_out, facts
 
@@ -74,17 +75,29 @@ class Watch:
             held = self._plan
             if plan.run != held.run and not held.done:
                 raise RefusedError(f"run {held.run} has faults that are not lifted; `gameday undo` lifts them")
-            if plan.run != held.run and held.cut:
-                raise RefusedError(f"{', '.join(held.cut)} are cut from the network; `gameday undo` brings them back")
+            cut = held.cut if plan.run == held.run else self._still_cut()
+            if plan.run != held.run and cut:
+                raise RefusedError(f"{', '.join(cut)}: cut from the network; `gameday undo` brings them back")
             if plan.run != held.run and held.run and not held.lifted_by and self.silence_s() < self._silent_s:
                 raise RefusedError(f"run {held.run} is on: it was heard {self.silence_s():.0f} s ago")
             if plan.run == held.run and held.lifted_by == "silence":
                 raise RefusedError(f"run {held.run} was silent for {self._silent_s:g} s, and its faults were lifted")
             if plan.generation != held.generation + 1:
                 raise RefusedError(f"generation {plan.generation}, and {held.generation} is held")
-            self._keep(replace(plan, stored_us=time.time_ns() // 1000, cut=held.cut, results=(), lifted_by=""))
+            self._keep(replace(plan, stored_us=time.time_ns() // 1000, cut=cut, results=(), lifted_by=""))
             self._heard_s = self._now_s()
             return self._plan
+
+    def _still_cut(self) -> dict[str, str]:
+        """Nodes that were cut and that nobody has connected since."""
+        cut = {}
+        for node, address in self._plan.cut.items():
+            try:
+                if address_of(self._lifter.engine.inspect(node), self._plan.network) is None:
+                    cut[node] = address
+            except EngineError:
+                continue  # it is gone: its cluster was removed
+        return cut
 
     def heard(self, run: str) -> Plan:
         """Take a heartbeat. Raises RefusedError when the plan is another run's."""

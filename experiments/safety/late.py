@@ -1,0 +1,113 @@
+"""What a killed run did not read back is read later, into its record, before anything is rewound."""
+
+import json
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.compute as pc
+
+from experiments.observe import settings as observing
+from experiments.observe.clock import Clock, Origin
+from experiments.observe.readback import CSV, Question, read_back, reconcile
+from experiments.observe.settings import Where
+from scenarios.record.marks import Mark, mark_line
+from scenarios.record.reader import RunRecord
+from scenarios.record.storage import head_text, replace_file
+from scenarios.record.stream import Stream
+from scenarios.record.tables import TABLES
+from scenarios.record.writer import Column, batch
+
+OPEN = "open"
+
+
+@dataclass(frozen=True)
+class Late:
+    """What was read. `read` and `unread` are timelines and regions; `only_there`: orders of losing timelines."""
+
+    read: tuple[str, ...]
+    unread: tuple[str, ...]
+    only_there: int | None  # nothing: it is not known which timeline survives
+    list_of_them: str  # path of the CSV; empty: none
+
+
+class Appending:
+    """A recorder that goes on with the record of a run that was killed."""
+
+    def __init__(self, folder: Path, seq: int) -> None:
+        """Go on.
+
+        Args:
+            folder: the record, which is open.
+            seq: number of the next fact.
+        """
+        self._folder, self._seq = folder, seq
+        self._streams: dict[str, Stream] = {}
+        _cut_torn_line(folder / "marks.jsonl")
+
+    def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
+        """Append a fact."""
+        line = mark_line(Mark(t_us, self._seq, kind, subject, detail, source_t_us))
+        self._seq += 1
+        with (self._folder / "marks.jsonl").open("a", encoding="utf-8") as file:
+            file.write(line + "\n")
+
+    def append(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Append rows; a table that was begun before is begun anew, for it can be read again."""
+        if table not in self._streams:
+            self._streams[table] = Stream(self._folder, table, TABLES[table])
+        self._streams[table].append(batch(table, columns))
+
+    def close(self) -> None:
+        """Write the ends of the streams."""
+        for stream in self._streams.values():
+            stream.close()
+
+
+def read_late(folder: Path) -> Late | None:
+    """Read every timeline that answers into a killed run's record; nothing when the record is closed.
+
+    Raises RecordError when the folder is no record.
+    """
+    record = RunRecord(folder)
+    if json.loads((folder / "run.json").read_text(encoding="utf-8"))["termination"] != OPEN:
+        return None
+    origin = _origin(record)
+    if origin is None:
+        return Late((), (), 0, "")  # no order was ever sent
+    marks = record.marks
+    promoted = [mark.detail["timeline"] for mark in marks if mark.kind == "promoted"]
+    home = str(record.head["topology"]["database"]["home"])
+    recorder = Appending(folder, len(marks))
+    question = Question(home, origin.epoch_us, promoted, ())
+    found = read_back(Where.of(observing.where()), Clock(origin), recorder, question)
+    recorder.close()
+    only = None
+    if found.survives is not None:
+        head = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), "surviving_timeline": found.survives}
+        replace_file(folder / "run.json", head_text(head))
+        only = reconcile(folder, head, found.survives)
+    return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "")
+
+
+def _origin(record: RunRecord) -> Origin | None:
+    """The run's start on both clocks, from the orders: an order's key is the start's epoch plus its number."""
+    sent = record.table("writes_sent")
+    orders = sent.filter(pc.equal(sent["data_class"].cast("string"), "transactions"))
+    if not len(orders):
+        return None
+    epoch_us = orders["key"][0].as_py() - orders["seq"][0].as_py()
+    passed_us = time.time_ns() // 1_000 - epoch_us
+    return Origin(time.monotonic_ns() - passed_us * 1_000, epoch_us)
+
+
+def _cut_torn_line(path: Path) -> None:
+    """Take off a last line that was cut off when the run was killed: only the last line of a record may be torn."""
+    if not path.exists():
+        return
+    data = path.read_bytes()
+    if data and not data.endswith(b"\n"):
+        with path.open("r+b") as file:
+            file.truncate(data.rfind(b"\n") + 1)

@@ -1,0 +1,246 @@
+"""From a fresh shell: everything that a game day left is lifted, and the system is made whole again.
+
+Faults first: what the reverter and the ledger still hold. When nobody was promoted that is all. When somebody was,
+the failover is finished, both timelines are read into the record while the old primary is still fenced, and the old
+primary is demoted; or everything is brought home, with data made anew.
+"""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from experiments.faults import base
+from experiments.operate.moments import moments
+from experiments.operate.verbs import perform as perform_step
+from experiments.safety import pending
+from experiments.safety.demotion import connect, demote
+from experiments.safety.forgetting import forget
+from experiments.safety.guard import settle
+from experiments.safety.journal import Journal
+from experiments.safety.late import Late, read_late
+from experiments.safety.lifting import OUTSIDE_URL, Result, perform
+from experiments.safety.lock import HostLock, this_process
+from experiments.safety.reverter import Reverter, ReverterError
+from experiments.safety.tunnel import to_fenced_databases
+from experiments.testbed import lifecycle, outside, status
+from experiments.testbed.layout import PLACES, Place
+from experiments.testbed.plan import plan
+from experiments.testbed.system.returning import writer
+
+Progress = Callable[[float, str], None]
+
+LIFTS_WITHIN_S = 60.0
+PROCEDURE_ENDS_WITHIN_S = 180.0
+WHOLE_WITHIN_S = 240.0
+
+
+@dataclass
+class Undone:
+    """What was undone, and what is left."""
+
+    run: str = ""  # the last one that broke something
+    lifted: list[Result] = field(default_factory=list)
+    late: Late | None = None
+    primary: str = ""
+    standby: str = ""
+    pending: str = ""
+    left: list[str] = field(default_factory=list)
+    took_s: float = 0.0
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        lifted = [result.to_json() for result in self.lifted]
+        return {**self.__dict__, "lifted": lifted, "late": self.late.__dict__ if self.late else None}
+
+
+def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
+    """Undo what the last game day left.
+
+    Args:
+        progress: is told the share done, and what is done now.
+        home: bring the primary home too; the data are made anew.
+        runs: folder with the records.
+
+    Raises:
+        LockedError: a game day is on.
+        GamedayError: the testbed cannot be made whole; called again, it goes on.
+    """
+    begun_s, done = time.monotonic(), Undone()
+    lock = HostLock()
+    lock.take(this_process("undo"))
+    try:
+        progress(0.0, "faults")
+        journal = Journal()
+        done.run = journal.last_run()
+        record = _record(done.run, runs)
+        _lift(done, journal)
+        old, new = _settled(progress, journal)
+        if new is not old:
+            _after_promotion(done, old, new, record, progress, demoting=not home)
+        if home:
+            _bring_home(done, progress)
+        else:
+            _wait_until_whole(done, old, new, progress)
+    finally:
+        lock.give_back()
+    done.took_s = round(time.monotonic() - begun_s, 1)
+    return done
+
+
+def _record(run: str, runs: Path) -> Path | None:
+    """Folder of the run's record: the newest that is named after it."""
+    found = sorted(runs.glob(f"{run}*/run.json"), key=lambda path: path.stat().st_mtime_ns) if run else []
+    return found[-1].parent if found else None
+
+
+# --- faults
+
+
+def _lift(done: Undone, journal: Journal) -> None:
+    """Lift what the reverter holds, then what the ledger holds; what fails is tried again for a minute."""
+    reverter = Reverter()
+    tried: dict[str, Result] = {}
+
+    def attempt() -> bool:
+        for result in _reverter_lifts(reverter, journal):
+            tried[f"{result.verb} {result.target}"] = result
+        for held in reversed(journal.held()):
+            for result in perform(held.lifts, "clean-up", reverter=reverter, journal=journal):
+                tried[f"{result.verb} {result.target}"] = result
+        return not journal.held() and all(result.ok for result in tried.values())
+
+    moments.poll(attempt, LIFTS_WITHIN_S, every_s=3.0)
+    done.lifted = list(tried.values())
+    done.left = [f"{what}: {result.detail}" for what, result in tried.items() if not result.ok]
+    if not done.left:
+        base.forget_all()
+
+
+def _reverter_lifts(reverter: Reverter, journal: Journal) -> list[Result]:
+    try:
+        held = reverter.plan()
+        if held["lifts"]:
+            held = reverter.lift(held["generation"], "clean-up")
+    except ReverterError:
+        return []  # what it holds is in the ledger too
+    settle(reverter, journal)
+    return [Result(**result) for result in held["results"]]
+
+
+# --- who is the primary now
+
+
+def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
+    """Let a failover that is under way come to its end; return the region of the primary before, and now."""
+    waiting = pending.read()
+    was = PLACES.get(waiting.old if waiting else journal.home(), plan().home)
+    other = next(place for place in PLACES.values() if place is not was)
+    progress(0.1, "the failover, if one is under way")
+    moments.poll(lambda: not _procedure_runs(), PROCEDURE_ENDS_WITHIN_S, every_s=1.0)
+    there = status.database(other)
+    if there is not None and there.writable:
+        return was, other
+    if writer(OUTSIDE_URL) != was.region:  # fenced, and nobody was promoted: it may write again
+        connect(_cut())
+        outside.bring_home(was.region)
+        _drop_plan()
+    return was, was
+
+
+def _procedure_runs() -> bool:
+    """Whether the automation is in the middle of its procedure; one that does not answer is not."""
+    try:
+        found = outside.call("GET", f"{plan().away.url('automation')}/status")
+    except (OSError, ValueError):
+        return False
+    return found["step"] is not None
+
+
+def _cut() -> dict[str, str]:
+    """Nodes that were cut from the network, with their addresses: as the reverter, or this machine, cut them."""
+    try:
+        return {**Journal().cut(), **Reverter().plan()["cut"]}
+    except ReverterError:
+        return Journal().cut()
+
+
+def _drop_plan() -> None:
+    reverter = Reverter()
+    reverter.drop(reverter.plan()["generation"])
+
+
+# --- after a promotion
+
+
+def _after_promotion(
+    done: Undone, old: Place, new: Place, record: Path | None, progress: Progress, *, demoting: bool
+) -> None:
+    """Finish the failover, read both timelines, and make the old primary a standby."""
+    pending.keep(old.region, new.region, done.run, record)
+    progress(0.15, f"the failover to {new.region} is finished")
+    _finish_failover(new)
+    progress(0.3, "both timelines are read")
+    if record is not None:
+        with to_fenced_databases():
+            done.late = read_late(record)
+    if not demoting:
+        return
+    demote(old, new, _cut(), lambda share, words: progress(0.4 + 0.4 * share, words))
+    _drop_plan()
+    kept = pending.keep(old.region, new.region, done.run, record, demoted=True)
+    done.pending = str(kept)
+
+
+def _finish_failover(new: Place) -> None:
+    """Services, lease and name follow the primary: an abort after a promotion finishes the failover."""
+    replicas = {name: service.replicas for name, service in plan().topology.services.items()}
+    target = {"region": new.region}
+    perform_step("promote", target, {})
+    perform_step("deploy", target, {"plan": replicas})
+    perform_step("wait_ready", target, {"plan": replicas})
+    outside.call("POST", f"{outside.OUTSIDE}/dns/block", {"blocked": False})
+    perform_step("switch_dns", target, {})
+
+
+# --- the end
+
+
+def _bring_home(done: Undone, progress: Progress) -> None:
+    lifecycle.reset(lambda share, words: progress(0.4 + 0.6 * share, words))
+    forget()
+    done.left, done.pending = [], ""
+    done.primary, done.standby = plan().home.region, plan().away.region
+
+
+def _wait_until_whole(done: Undone, old: Place, new: Place, progress: Progress) -> None:
+    """Wait until there is one primary with a standby that streams, the name leads to it, and every node is there."""
+    other = next(place for place in PLACES.values() if place is not new)
+    lacks: list[str] = []
+
+    def whole() -> bool:
+        found = status.look()
+        lacks[:] = found.lacks if new is plan().home else _lacks_away(found, new, other)
+        progress(0.85, lacks[0] if lacks else "whole")
+        return not lacks
+
+    moments.poll(whole, WHOLE_WITHIN_S, every_s=2.0)
+    done.left += lacks
+    done.primary, done.standby = new.region, other.region
+    if not done.left and new is old and old is plan().home:
+        forget()
+    progress(1.0, "done")
+
+
+def _lacks_away(found: status.Status, new: Place, old: Place) -> list[str]:
+    """What keeps a system whose primary is not at home from being whole."""
+    now, was = found.regions[new.region].database, found.regions[old.region].database
+    lacks = [f"node {n} is {s}" for r in found.regions.values() for n, s in r.nodes.items() if s != "running"]
+    if now is None or not now.writable or now.streaming_standbys < 1:
+        lacks.append(f"{new.region}: no primary with a standby that streams")
+    if was is None or was.writable:
+        lacks.append(f"{old.region}: no standby")
+    if (found.dns, found.lease) != (new.region, new.region):
+        lacks.append(f"DNS leads to {found.dns}, the lease is granted to {found.lease}, not to {new.region}")
+    return lacks

@@ -1,0 +1,60 @@
+"""`gameday undo`: make the system whole after a game day, from a fresh shell."""
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from gameday.cli.arguments import AsJson
+from gameday.cli.talk import progress, put, put_json, say, then
+from gameday.config import settings
+from gameday.exit_codes import ExitCode
+
+if TYPE_CHECKING:
+    from experiments.safety.undo import Undone
+
+EXAMPLE = "Example: `gameday undo`, or `gameday undo --home`"
+
+Home = Annotated[bool, typer.Option("--home", help="bring the primary home too: its databases are made anew, empty")]
+
+
+def undo(home: Home = False, as_json: AsJson = False) -> int:
+    """Lift what a game day left, and make the system whole: one primary, a standby that streams, DNS leading to it.
+
+    After a promotion the failover is finished, both timelines are read into the record while the old primary is still
+    fenced, and the old primary becomes the standby; with --home everything is made anew at home. It takes up to ten
+    minutes, and may be called again. The exit code is 5 when something is still there.
+    """
+    with progress(1.0, "looking") as update:
+        from experiments.safety.undo import undo as undo_all
+
+        done = undo_all(lambda share, words: update(share, words), home=home, runs=settings().runs_folder)
+    if as_json:
+        put_json(done.to_json())
+    else:
+        _show(done)
+    for what in done.left:
+        say(f"left behind: {what}")
+    if done.pending:
+        say(f"pending: {done.pending}")
+    then(_next(done))
+    return ExitCode.LEFT_BEHIND if done.left else ExitCode.MET
+
+
+def _show(done: "Undone") -> None:
+    for result in done.lifted:
+        put(f"{result.verb} {result.target}: {result.detail}")
+    if not done.lifted:
+        put("nothing was left to lift")
+    if done.late is not None:
+        put(f"read into the record: {', '.join(done.late.read) or 'nothing'}")
+        if done.late.unread:
+            put(f"not read: {', '.join(done.late.unread)}")
+        if done.late.list_of_them:
+            put(f"orders only on a losing timeline: {done.late.only_there} ({done.late.list_of_them})")
+    put(f"primary {done.primary}, standby {done.standby}, in {done.took_s:g} s")
+
+
+def _next(done: "Undone") -> str:
+    if done.left:
+        return "gameday undo --home"
+    return "gameday undo --home" if done.pending else "gameday testbed status"
