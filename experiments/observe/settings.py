@@ -8,12 +8,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.observe.clock import Origin
+from experiments.observe.clock import Clock, Origin
 from experiments.testbed import layout
 from scenarios.files.resolved import Resolved
 from scenarios.model.topology import Database, Service
 
 SIDE_ROUTES = 4  # direct and stale probes only inform: they come so many times slower
+AGAIN_US = 5_000_000  # a process that ended is started again within this time
 PAGE_SPACING_US = 10_000_000
 PAGE_TIMEOUT_US = 60_000_000  # a test page that has not come by then does not come
 ORDER_TIMEOUT_US = 10_000_000
@@ -87,11 +88,12 @@ def _probe(client: str, route: str, service: str, part: Service | Database, spac
     }  # fmt: skip
 
 
-def watchers(resolved: Resolved, origin: Origin, *, since_us: int = 0) -> dict[str, Any]:
-    """Settings of the watchers: what is looked at, and how it is meant to be.
+def watchers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
+    """Settings of watchers that are started now: what is looked at, and how it is meant to be.
 
-    `since_us`: what others reported before this instant of the run is known already, when they are started again.
+    When they are started again, what others reported before is on record, save of the moments in between.
     """
+    since_us = max(0, Clock(origin).now_us() - AGAIN_US)
     topology = resolved.topology
     return {
         **_begin("watchers", origin),

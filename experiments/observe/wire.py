@@ -1,8 +1,8 @@
 """Messages that a child sends its parent up a pipe: one JSON object a line.
 
 `{"mark": {"t_us", "kind", "subject", "detail", "source_t_us"}}` is a fact, `{"table": name, "columns": {...}}` rows of
-a table. A histogram in a column is a list of [bin, count]. A line that was cut off, because the child was killed, is
-left out.
+a table, `{"ask": {...}}` a question to the person at the terminal. A histogram in a column is a list of [bin, count]. A
+line that was cut off, because the child was killed, is left out.
 """
 
 import contextlib
@@ -110,6 +110,8 @@ def _message(line: bytes) -> dict[str, Any] | None:
         return None
     if not isinstance(message, dict):
         return None
+    if isinstance(message.get("ask"), dict):
+        return message
     mark, table = message.get("mark"), message.get("table")
     if isinstance(mark, dict):
         known = mark.get("kind") in KINDS and type(mark.get("t_us")) is int and isinstance(mark.get("subject"), str)
@@ -123,12 +125,12 @@ def _message(line: bytes) -> dict[str, Any] | None:
 
 
 def record(message: Mapping[str, Any], recorder: Recorder) -> None:
-    """Append a message to a record."""
+    """Append a fact or rows to a record; a question is none."""
     if "mark" in message:
         mark = message["mark"]
         detail = mark.get("detail", {})
         recorder.mark(mark["t_us"], mark["kind"], mark["subject"], source_t_us=mark.get("source_t_us"), **detail)
-    else:
+    elif "table" in message:
         recorder.append(message["table"], columns(message["table"], message["columns"]))
 
 
