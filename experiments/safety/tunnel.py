@@ -105,8 +105,8 @@ class _Forwarding:
                 return  # ended
             command = ["docker", "exec", "-i", self._node, "bash", "-c", _FORWARD, self._address, str(_PORT)]
             with connection:
-                ends = {"stdin": connection.fileno(), "stdout": connection.fileno()}
-                self._talking.append(subprocess.Popen(command, **ends, stderr=subprocess.DEVNULL))
+                end = connection.fileno()
+                self._talking.append(subprocess.Popen(command, stdin=end, stdout=end, stderr=subprocess.DEVNULL))
 
     def end(self) -> None:
         self._server.shutdown(socket.SHUT_RDWR)

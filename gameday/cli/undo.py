@@ -27,7 +27,7 @@ def undo(home: Home = False, as_json: AsJson = False) -> int:
     with progress(1.0, "looking") as update:
         from experiments.safety.undo import undo as undo_all
 
-        done = undo_all(lambda share, words: update(share, words), home=home, runs=settings().runs_folder)
+        done = undo_all(update, home=home, runs=settings().runs_folder)
     if as_json:
         put_json(done.to_json())
     else:

@@ -28,11 +28,12 @@ class Docker:
     def __init__(self, *names: str) -> None:
         self.done: list[tuple[str, str]] = []
         self.broken: set[str] = set()  # calls that fail, by their last word
+        self.known = frozenset(names)
         self.paused = set(names)
         self.addresses = {name: f"10.0.0.{number}" for number, name in enumerate(names, 2)}
 
     def inspect(self, container: str, **_: Any) -> dict[str, Any]:
-        if container not in self.addresses and container not in self.paused:
+        if container not in self.known:
             raise EngineError(f"No such container: {container}")
         address = self.addresses.get(container)
         networks = {"kind": {"IPAddress": address}} if address else {}

@@ -171,6 +171,8 @@ def test_an_old_primary_returns_fenced(
     assert [(fact["kind"], fact["subject"]) for fact in witness.facts] == [("fenced", "us-east-1/database")]
     with pytest.raises(RefusedError, match="cut from the network"):
         watch.put(plan(2, run="two"))
+    lifting.docker.addresses["gameday-a"] = "10.0.0.2"  # somebody has connected it
+    assert watch.put(plan(2, run="two")).cut == {}
 
 
 def test_a_node_that_cannot_be_cut_stays_paused(watch: Watch, lifting: Lifting, witness: Witness) -> None:
