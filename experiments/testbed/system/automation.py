@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from . import settings
 from .asking import Asker, NoAnswer
-from .database import Database, DatabaseError
+from .database import SCHEMES, Database, DatabaseError
 from .deployments import Deployments
 from .procedure import FailureCount, NotYet, Procedure, Step
 from .serving import application, background, serve
@@ -230,8 +230,8 @@ def read_settings() -> Settings:
     return Settings(
         region=settings.text("REGION"),
         primary=settings.text("PRIMARY_REGION"),
-        edge_url=settings.text("EDGE_URL"),
-        outside_url=settings.text("OUTSIDE_URL").rstrip("/"),
+        edge_url=settings.url("EDGE_URL", "http"),
+        outside_url=settings.url("OUTSIDE_URL", "http").rstrip("/"),
         verify_urls=tuple(settings.text("VERIFY_URLS").split(",")),
         poll_s=settings.number("POLL_S", 2),
         poll_patience_s=settings.number("POLL_TIMEOUT_S", 1),
@@ -252,7 +252,7 @@ def run() -> int:
     told = read_settings()
     plan = {name: int(replicas) for name, replicas in settings.numbers("PLAN").items()}
     deployments = Deployments(settings.text("NAMESPACE", "grandmodel"), plan)
-    database = Database(settings.text("DATABASE_URL"), 1, (_PROMOTE_S + 1) * 1000)
+    database = Database(settings.url("DATABASE_URL", *SCHEMES), 1, (_PROMOTE_S + 1) * 1000)
     fence_s = 2 * settings.number("LEASE_S", 10) + _PATIENCE_S
     automation: Automation | None = None
 

@@ -25,7 +25,7 @@ class Callee:
         Raises:
             SettingError: NEXT_URL is missing.
         """
-        self._url = settings.text("NEXT_URL").rstrip("/")
+        self._url = settings.url("NEXT_URL", "http").rstrip("/")
         self._session: aiohttp.ClientSession | None = None
         self._calls = 0
 

@@ -154,7 +154,7 @@ def run() -> int:
     for variable, found in (("WRITE_S", write_s), ("PULL_S", pull_s)):
         if set(found) != set(SIZES):
             raise settings.SettingError(f"environment variable {variable} must name {', '.join(SIZES)}")
-    source_url = "" if home else settings.text("SOURCE_URL")
+    source_url = "" if home else settings.url("SOURCE_URL", "http")
     stores = {name: Items(data / name) for name in SIZES}
     worker: Home | Copy | None = Home(stores, write_s) if home else None
 

@@ -12,6 +12,7 @@ import psycopg
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+SCHEMES = ("postgresql", "postgres")
 _CONNECT_S = 1.0
 _GIVE_UP_S = 0.1  # a failed attempt is not repeated by the pool, whose back-off doubles; the next question tries again
 _WAIT_AWAY_S = 0.1  # for a connection, when the one who asked before got none: the caller is better told at once

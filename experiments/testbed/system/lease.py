@@ -6,7 +6,7 @@ import signal
 
 from . import settings
 from .asking import Asker, NoAnswer
-from .database import Database, DatabaseError
+from .database import SCHEMES, Database, DatabaseError
 
 _PATIENCE_S = 1.0
 _RENEW = "UPDATE writer_lease SET region = %s, until_us = greatest(until_us, %s) RETURNING until_us"
@@ -51,9 +51,9 @@ class Renewer:
 
 
 async def _renew_for_ever() -> None:
-    region, outside_url = settings.text("REGION"), settings.text("OUTSIDE_URL")
+    region, outside_url = settings.text("REGION"), settings.url("OUTSIDE_URL", "http")
     every_s = settings.number("RENEW_S", 1)
-    database = Database(settings.text("DATABASE_URL"), 1, int(_PATIENCE_S * 1000))
+    database = Database(settings.url("DATABASE_URL", *SCHEMES), 1, int(_PATIENCE_S * 1000))
     asker = Asker(_PATIENCE_S)
     ended = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

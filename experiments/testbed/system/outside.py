@@ -254,7 +254,7 @@ def run() -> int:
     data, zones = Path(settings.text("DATA", "/data")), Path(settings.text("ZONES", "/zones"))
     names = Names(data, zones)
     witness = Witness(data, tuple(names.addresses))
-    pages, facts = Pages(settings.text("ALERTMANAGER_URL")), Numbered()
+    pages, facts = Pages(settings.url("ALERTMANAGER_URL", "http")), Numbered()
 
     async def report(request: Request) -> Response:
         fact = _fact(await json_object(request) or {})

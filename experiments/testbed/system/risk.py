@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.routing import Route
 
 from . import settings
-from .database import Database, DatabaseError
+from .database import SCHEMES, Database, DatabaseError
 from .hop import Answer, handler, integers, place, refusal, trading_switch
 from .models import INSTRUMENTS, Integers, RiskModel
 from .serving import application, background, serve
@@ -158,8 +158,8 @@ def run() -> int:
         SettingError: A variable is missing or wrong.
     """
     here, switch = place("risk"), trading_switch()
-    database = Database(settings.text("DATABASE_URL"), settings.whole("POOL_SIZE", 6), here.deadline_ms)
-    throttle = Throttle(settings.text("REDIS_URL"), settings.whole("ORDERS_PER_S", 1000))
+    database = Database(settings.url("DATABASE_URL", *SCHEMES), settings.whole("POOL_SIZE", 6), here.deadline_ms)
+    throttle = Throttle(settings.url("REDIS_URL", "redis"), settings.whole("ORDERS_PER_S", 1000))
     desk = Desk(database, throttle, settings.number("VAR_LIMIT", 1_000_000))
     every_s = settings.number("POSITIONS_S", 0.5)
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -19,6 +20,7 @@ from . import settings
 
 Handler = Callable[[Request], Awaitable[Response]]
 KEEP_ALIVE_S = 75  # longer than any client of ours keeps an idle connection, so that the client is the one who closes
+_FAILED = threading.Event()
 _log = logging.getLogger(__name__)
 
 
@@ -55,7 +57,7 @@ def serve(app: Starlette) -> int:
     """Serve until told to end; open requests get 5 s.
 
     Returns:
-        The exit code.
+        The exit code: 1 when a part of the role failed.
     """
     uvicorn.run(
         app,
@@ -68,7 +70,7 @@ def serve(app: Starlette) -> int:
         timeout_keep_alive=KEEP_ALIVE_S,
         timeout_graceful_shutdown=5,
     )
-    return 0
+    return 1 if _FAILED.is_set() else 0
 
 
 @contextlib.asynccontextmanager
@@ -102,4 +104,5 @@ def refused(status: int, reason: str) -> JSONResponse:
 def _end_when_failed(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()) is not None:
         _log.error("a part of this role failed", exc_info=error)
+        _FAILED.set()
         signal.raise_signal(signal.SIGTERM)

@@ -1,6 +1,7 @@
 """Settings come from environment variables; what is missing or cannot be read is said by name."""
 
 import os
+from urllib.parse import urlsplit
 
 
 class SettingError(Exception):
@@ -88,6 +89,27 @@ def address(name: str, found: str) -> tuple[str, int]:
     if not (host and sign and port.isdecimal()):
         raise SettingError(f"environment variable {name} has {found!r}; expected host:port")
     return host, int(port)
+
+
+def url(name: str, *schemes: str) -> str:
+    """A URL with a host.
+
+    Args:
+        name: Of the variable.
+        schemes: Those that can be.
+
+    Raises:
+        SettingError: It is not set, or no such URL.
+    """
+    found = text(name)
+    try:
+        parts = urlsplit(found)
+        fits = parts.scheme in schemes and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a port that is no number
+        fits = False
+    if not fits:
+        raise SettingError(f"environment variable {name} is no URL {schemes[0]}://host...")  # it may hold a password
+    return found
 
 
 def _positive(name: str, found: str) -> float:

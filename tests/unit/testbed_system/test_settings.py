@@ -50,3 +50,13 @@ def test_what_cannot_be_is_named(read: Callable[[str], object], value: str, monk
         read("SOME_NUMBER")
     with pytest.raises(SettingError, match="host:port"):
         settings.address("SOME_NUMBER", "host")
+
+
+@pytest.mark.parametrize("value", ["grandmodel", "mysql://h/x", "postgresql:///x", "postgresql://h:port/x"])
+def test_a_url_that_cannot_be_is_refused_without_showing_it(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DATABASE_URL", value)
+    with pytest.raises(SettingError, match="DATABASE_URL") as refused:
+        settings.url("DATABASE_URL", "postgresql", "postgres")
+    assert value not in str(refused.value)
+    monkeypatch.setenv("DATABASE_URL", "postgres://app:app@postgres:5432/grandmodel")
+    assert settings.url("DATABASE_URL", "postgresql", "postgres").startswith("postgres:")
