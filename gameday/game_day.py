@@ -1,6 +1,6 @@
 """Play a scenario on a cluster: locked, guarded, recorded, read back, and undone."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -25,6 +25,7 @@ from scenarios.files.resolved import Resolved
 from scenarios.record.writer import RunWriter
 
 Confirm = Callable[[str], None]
+Ask = Callable[[Mapping[str, Any]], bool]
 OBSERVED = ("injection_begun", "promoted")  # facts that decide what is still to be done after the run
 
 
@@ -54,9 +55,16 @@ class _Seen:
 
 
 def play_on_kind(
-    resolved: Resolved, runs: Path, *, confirm: Confirm | None, operator: str, observe: bool
+    resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: bool
 ) -> PlayedOnCluster:
     """Play a scenario on the testbed and keep its record.
+
+    Args:
+        resolved: the scenario as kind plays it.
+        runs: folder of records.
+        confirm: is shown what will break, and raises when nobody agrees; None: agreed already.
+        ask: asks the person at the terminal and returns the answer; None: people are scripted.
+        observe: break nothing.
 
     Raises UsageError when the testbed is not whole, another run is under way or a failback is pending: nothing was
     broken then.
@@ -68,7 +76,7 @@ def play_on_kind(
     with GameDayLock(facts["run_id"]), _targets(folder) as targets:
         experiment = None if observe else _experiment(resolved, targets, confirm)
         with RunWriter(folder, facts) as writer:
-            return _play(resolved, writer, folder, facts["run_id"], experiment, operator)
+            return _play(resolved, writer, folder, facts["run_id"], experiment, ask)
 
 
 def _insist_on_whole() -> None:
@@ -97,7 +105,6 @@ def _experiment(resolved: Resolved, targets: dict[str, str], confirm: Confirm | 
     """Compile the scenario, and have somebody agree to what will break."""
     from experiments.compile.compiler import compile_scenario
     from experiments.compile.radius import injections
-
     from experiments.safety.radius import describe, irreversible_steps
 
     if confirm is not None:
@@ -111,7 +118,7 @@ def _play(
     folder: Path,
     run_id: str,
     experiment: dict[str, Any] | None,
-    operator: str,
+    ask: Ask | None,
 ) -> PlayedOnCluster:
     origin, seen, left = Origin.now(), _Seen(), list[str]()
     guard = Guard(run_id)
@@ -122,10 +129,12 @@ def _play(
         conditions(message, stop)
 
     at_most_us = resolved.scenario.workload.at_most_us
-    executor = None if experiment is None else _executor(experiment, folder, run_id, origin, operator)
+    executor = (
+        None if experiment is None else _executor(experiment, folder, run_id, origin, "live" if ask else "scripted")
+    )
     with progress(at_most_us, "starting the observers") as update:
         told = _words(update)
-        day = GameDay(resolved, writer, origin, _observers(resolved, origin), executor, told, watch)
+        day = GameDay(resolved, writer, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody)
         try:
             with guard:
                 ended = day.play()
@@ -180,6 +189,11 @@ def _executor(experiment: dict[str, Any], folder: Path, run_id: str, origin: Ori
         "operator": operator,
     }
     return Child(EXECUTOR, ["experiments.compile.execute"], document)
+
+
+def _nobody(question: Mapping[str, Any]) -> bool:
+    """Nobody is asked when people are scripted."""
+    raise AssertionError(question)
 
 
 def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:

@@ -6,6 +6,7 @@ is lifted, and what was recorded is kept.
 
 import queue
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -68,7 +69,7 @@ class GameDay:
     """One run under way.
 
     `executor` plays the experiment and tells what it does; None: nothing is broken, and the run ends at its time.
-    `watch` is told every message and may stop the run.
+    `watch` is told every message and may stop the run. `ask` asks the person at the terminal, in a thread of its own.
     """
 
     def __init__(
@@ -80,6 +81,7 @@ class GameDay:
         executor: Child | None,
         progress: Progress,
         watch: Callable[[Mapping[str, Any], Stop], None],
+        ask: Callable[[Mapping[str, Any]], bool],
     ) -> None:
         self._resolved = resolved
         self._recorder = recorder
@@ -89,6 +91,7 @@ class GameDay:
         self._executor = executor
         self._progress = progress
         self._watch = watch
+        self._ask = ask
         self._messages: queue.Queue[Message] = queue.Queue()
         self._settling = Settling(resolved)
         self._stop = Stop()
@@ -214,6 +217,9 @@ class GameDay:
             return
         body = message.body
         self._flows[message.child] = self.clock.now_us()
+        if "ask" in body:
+            threading.Thread(target=self._question, args=(body["ask"],), daemon=True, name="question").start()
+            return
         wire.record(body, self._recorder)
         if "mark" in body:
             mark = body["mark"]
@@ -226,6 +232,11 @@ class GameDay:
         elif body["table"] == "writes_sent":
             self._note_orders(body["columns"])
         self._watch(body, self._stop)
+
+    def _question(self, question: Mapping[str, Any]) -> None:
+        """Put a question to the person, and hand the answer down; the run goes on meanwhile."""
+        assert self._executor is not None
+        self._executor.tell({"answer": self._ask(question)})
 
     def _note_orders(self, columns: Mapping[str, Any]) -> None:
         numbers = [s for c, s in zip(columns["data_class"], columns["seq"], strict=True) if c == "transactions"]

@@ -1,6 +1,7 @@
 """`gameday run`: break a real cluster, measure it from outside, judge it, undo it."""
 
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -55,7 +56,11 @@ def run(
     from gameday.game_day import play_on_kind
 
     played = play_on_kind(
-        resolved, settings().runs_folder, confirm=None if yes else _confirm, operator=operator, observe=observe
+        resolved,
+        settings().runs_folder,
+        confirm=None if yes else _confirm,
+        ask=_ask if operator == "live" else None,
+        observe=observe,
     )
     code = _show(played.folder, as_json=as_json)
     if played.left_behind:
@@ -83,6 +88,16 @@ def _confirm(radius: str) -> None:
         raise UsageError(Problem("gameday run", found, expected, "Add --yes when you mean it."))
     if not typer.confirm("Break this now?", err=True):
         raise AbortedError(Problem("gameday run", "the answer no", "yes", "Nothing was broken."))
+
+
+def _ask(question: Mapping[str, Any]) -> bool:
+    """Ask the person at the terminal; the time until the answer is what is measured."""
+    say("")
+    say(str(question.get("title") or question["ask"]))
+    for key in ("procedure", "step", "verb"):
+        if key in question:
+            say(f"  {key}: {question[key]}")
+    return bool(typer.confirm("Done?", default=True, err=True))
 
 
 def _show(folder: Path, *, as_json: bool) -> ExitCode:
