@@ -25,9 +25,8 @@ class Identity:
 class State:
     """Contents of `testbed.json`.
 
-    `seed` says which making of the data this is; `restarted` changes when copies and Prometheus shall
-    forget; `making` are
-    clusters that were begun and not finished.
+    `seed` says which making of the data this is; `restarted` changes when copies and Prometheus shall forget;
+    `making` are clusters that were begun and not finished.
     """
 
     seed: int = 1
