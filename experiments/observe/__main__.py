@@ -1,8 +1,9 @@
 """`python -m experiments.observe`: a measuring process, told by its standard input which."""
 
-import sys
+import os
 
 from experiments.observe.child import main
 
 if __name__ == "__main__":
-    sys.exit(main({"probers": "experiments.observe.probers", "watchers": "experiments.observe.watchers"}))
+    # Everything was sent. Threads that still wait for an API would make the interpreter's own end abort.
+    os._exit(main({"probers": "experiments.observe.probers", "watchers": "experiments.observe.watchers"}))

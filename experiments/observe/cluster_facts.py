@@ -71,9 +71,8 @@ class ClusterFacts:
         if resource == "nodes":
             self._nodes = {n: ready for n, ready in self._nodes.items() if n in names}
         if resource == "endpoints":
-            for slices in self._endpoints.values():
-                for name in set(slices) - names:
-                    del slices[name]
+            gone = [(s, n) for s, slices in self._endpoints.items() for n in set(slices) - names]
+            return [f for service, name in gone for f in self._count(service, name, 0)]
         return []
 
     # --- what is sampled
@@ -155,11 +154,13 @@ class ClusterFacts:
         meta = found["metadata"]
         owner = str((meta.get("labels") or {}).get("kubernetes.io/service-name", ""))
         service = owner.removesuffix("-service")
-        if service not in self._endpoints:
-            return []
+        return self._count(service, str(meta["name"]), ready) if service in self._endpoints else []
+
+    def _count(self, service: str, name: str, ready: int) -> list[Fact]:
+        """So many endpoints are ready in one slice of a service now."""
         slices = self._endpoints[service]
         before = sum(slices.values())
-        slices[str(meta["name"])] = ready
+        slices[name] = ready
         after = sum(slices.values())
         if before == after:
             return []

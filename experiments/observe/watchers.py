@@ -28,6 +28,7 @@ LOOK_S = 0.25
 SLOW_LOOK_S = 0.5
 ANSWER_S = 1.0  # a database or a server that has not answered by then does not answer
 SECOND_S = 1.0
+COUNTED = {"pods", "deployments"}  # what must be watched to know how many pods are ready
 
 type Job = Callable[[], Awaitable[None]]
 
@@ -72,8 +73,9 @@ class Watching:
         self._databases = DatabaseFacts(document["home"], regions)
         self._sessions = {r: Session(a, self._where.ports["database"], ANSWER_S) for r, a in self._where.places.items()}
         self._clusters = {r: ClusterFacts(r, document["services"]) for r in regions}
-        self._reachable = dict.fromkeys(regions, False)  # whether a region's API answers
-        self._lost_us: dict[str, int] = {}
+        self._reachable = dict.fromkeys(regions, False)  # whether it is known how many pods are ready
+        self._listed: dict[str, set[str]] = {r: set() for r in regions}
+        self._lost_us: dict[str, dict[str, int]] = {r: {} for r in regions}  # resource: since when it is not watched
         self._alerts = {r: AlertFacts(r) for r in document["monitoring"]}
         self._name_leads_to: str | None = document["home"]
         self._page, self._report = 0, 0
@@ -174,17 +176,18 @@ class Watching:
 
     def _cluster_event(self, region: str, resource: str, event: Event) -> None:
         what, found = event
-        cluster = self._clusters[region]
         if what == "lost":
-            if self._reachable[region]:
-                self._reachable[region] = False
-                self._lost_us[region] = self._clock.now_us()
+            self._lost_us[region].setdefault(resource, self._clock.now_us())
+            self._reachable[region] &= resource not in COUNTED
             return
-        if what == "listed" and resource == "pods" and not self._reachable[region]:
-            self._reachable[region] = True
-            if region in self._lost_us:
-                from_us, now_us = self._lost_us.pop(region), self._clock.now_us()
-                self._wire.mark(now_us, "observer_gap", "watchers", what=f"{region}/api", from_us=from_us, to_us=now_us)
+        lost_us = self._lost_us[region].pop(resource, None)
+        if what == "listed":
+            self._listed[region].add(resource)
+        self._reachable[region] = self._listed[region] >= COUNTED and not COUNTED & self._lost_us[region].keys()
+        if lost_us is not None and resource == "pods":
+            now_us = self._clock.now_us()
+            self._wire.mark(now_us, "observer_gap", "watchers", what=f"{region}/api", from_us=lost_us, to_us=now_us)
+        cluster = self._clusters[region]
         apply: dict[str, Callable[[str, Any], list[Fact]]] = {
             "listed": cluster.listed,
             "changed": cluster.changed,

@@ -1,8 +1,9 @@
 """`python -m experiments.traffic`: the sender of orders, or Locust, told by its standard input what to send."""
 
-import sys
+import os
 
 from experiments.observe.child import main
 
 if __name__ == "__main__":
-    sys.exit(main({"sender": "experiments.traffic.sender", "locust": "experiments.traffic.locust_run"}))
+    # Everything was sent. Threads that still wait for an API would make the interpreter's own end abort.
+    os._exit(main({"sender": "experiments.traffic.sender", "locust": "experiments.traffic.locust_run"}))

@@ -125,6 +125,8 @@ def test_endpoints_are_counted_over_all_slices() -> None:
         [("us-east-1/risk", 1)],
         [("us-east-1/risk", 0)],
     ]
+    cluster.changed("endpoints", part("c", True))
+    assert [f.detail for f in cluster.listed("endpoints", [])] == [{"ready": 0}]
 
 
 def test_redundancy_is_back_when_as_many_are_ready_as_planned() -> None:
