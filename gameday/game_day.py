@@ -17,6 +17,7 @@ from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
 from experiments.safety.lock import GameDayLock
+from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
 from gameday.cli.talk import progress
 from gameday.play import cluster_head, free_folder
@@ -73,7 +74,7 @@ def play_on_kind(
     _insist_on_whole()
     facts = cluster_head(resolved, "kind", datetime.now(UTC)) | {"observe_only": observe}
     folder = free_folder(runs, facts["run_id"])
-    with GameDayLock(facts["run_id"]), _targets(folder) as targets:
+    with _targets(folder) as targets, GameDayLock(facts["run_id"]):
         experiment = None if observe else _experiment(resolved, targets, confirm)
         with RunWriter(folder, facts) as writer:
             return _play(resolved, writer, folder, facts["run_id"], experiment, ask)
@@ -96,8 +97,7 @@ def _targets(folder: Path) -> Iterator[dict[str, str]]:
 
     from experiments.testbed import state
 
-    with tempfile.TemporaryDirectory() as copies:
-        identity.copied(Path(copies))
+    with tempfile.TemporaryDirectory() as copies, identity.used(Path(copies)):
         yield {region: f"{known.cluster}, cluster {known.uid}" for region, known in state.read().identities.items()}
 
 
@@ -144,10 +144,11 @@ def _play(
                 day.mark("left_behind", where, what=where)
             ended = Ended("interrupted", day.clock.now_us(), failed="something could not be lifted")
         told(at_most_us, at_most_us, "reading back")
-        read = read_back(
-            Where.of(observing.where()), day.clock, writer,
-            Question.of(observing.watchers(resolved, origin), seen.promoted),
-        )  # fmt: skip
+        with to_fenced_databases():
+            read = read_back(
+                Where.of(observing.where()), day.clock, writer,
+                Question.of(observing.watchers(resolved, origin), seen.promoted),
+            )  # fmt: skip
     termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
     head = {
         "duration_us": ended.end_us,

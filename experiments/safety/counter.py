@@ -18,7 +18,7 @@ _ATTEMPTS = 5
 class Counters:
     """A ConfigMap in each target: `injections`, and the run and fault of the last one."""
 
-    kubeconfigs: Path = field(default_factory=layout.state_folder)
+    kubeconfigs: Path = field(default_factory=layout.kubeconfig_folder)
     namespace: str = layout.NAMESPACE
 
     def count(self, run: str, fault: str) -> dict[str, int]:

@@ -65,7 +65,7 @@ def follows(old: Place, new: Place) -> bool:
 def connect(cut: Mapping[str, str]) -> None:
     """Connect nodes again under the addresses that they had. Raises LeftBehindError."""
     lifts = [verbs.connect(node, layout.NETWORK, address) for node, address in cut.items()]
-    lifter = Lifter(layout.state_folder())  # by itself: `perform` would leave a region that was replaced outside
+    lifter = Lifter(layout.kubeconfig_folder())  # by itself: `perform` would leave a region that was replaced outside
     failed = [result for result in lifter.perform([lift.to_json() for lift in lifts]) if not result.ok]
     if failed:
         remedy = "Run `gameday undo` again."

@@ -6,10 +6,12 @@ meantime, or points elsewhere, stops the run before anything is broken.
 """
 
 import binascii
+import contextlib
 import hashlib
+import os
 import shutil
 import ssl
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from experiments.testbed.system.apiserver import ApiServer, ApiServerError
 from scenarios.errors import Problem, UsageError
 
 CALL_S = 5.0
+VARIABLE = "GAMEDAY_KUBECONFIGS"  # read by `layout.kubeconfig_folder`
 
 
 class WrongTargetError(UsageError):
@@ -78,6 +81,24 @@ def copied(folder: Path, expected: Mapping[str, state.Identity] | None = None) -
     if problems:
         raise WrongTargetError(*problems)
     return folder
+
+
+@contextlib.contextmanager
+def used(folder: Path, expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]:
+    """Within it this process, and those that it starts, reach the regions by the copies. Arguments as of `copied`.
+
+    Raises:
+        WrongTargetError: as `copied`.
+    """
+    copied(folder, expected)
+    before = os.environ.get(VARIABLE)
+    os.environ[VARIABLE] = str(folder)
+    try:
+        yield folder
+    finally:
+        os.environ.pop(VARIABLE)
+        if before is not None:
+            os.environ[VARIABLE] = before
 
 
 def _different(region: str, kubeconfig: Path, known: Mapping[str, state.Identity]) -> list[Problem]:

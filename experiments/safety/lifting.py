@@ -46,9 +46,11 @@ def perform(
         if documents and all(document in plan["lifts"] for document in documents):
             results = [Result(**result) for result in reverter.lift(plan["generation"], by, lifts)["results"]]
         else:
-            results = _here(documents, plan, journal, Lifter(kubeconfigs or layout.state_folder(), timeout_s=timeout_s))
+            results = _here(
+                documents, plan, journal, Lifter(kubeconfigs or layout.kubeconfig_folder(), timeout_s=timeout_s)
+            )
     except ReverterError:
-        results = _here(documents, {}, journal, Lifter(kubeconfigs or layout.state_folder(), timeout_s=timeout_s))
+        results = _here(documents, {}, journal, Lifter(kubeconfigs or layout.kubeconfig_folder(), timeout_s=timeout_s))
     journal.strike(lifts, results, by)
     return results
 

@@ -214,7 +214,7 @@ class GameDayLock:
     def __init__(self, run: str, *, kubeconfigs: Path | None = None, path: Path | None = None) -> None:
         self._holder = this_process(run)
         self._host = HostLock(path)
-        self._folder = kubeconfigs or layout.state_folder()
+        self._folder = kubeconfigs or layout.kubeconfig_folder()
         self._leases: list[TargetLease] = []
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True, name="leases")

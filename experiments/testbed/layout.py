@@ -84,8 +84,8 @@ class Place:
 
     @property
     def kubeconfig(self) -> Path:
-        """Its own kubeconfig, written by `testbed up`; never the user's."""
-        return state_folder() / f"kubeconfig-{self.region}.yaml"
+        """Its own kubeconfig, written by `testbed up`; never the user's. Within a run: the copy made at its start."""
+        return kubeconfig_folder() / f"kubeconfig-{self.region}.yaml"
 
     def url(self, service: str) -> str:
         """Where a user who knows the region's address finds a service."""
@@ -95,6 +95,11 @@ class Place:
 EAST = Place("us-east-1", "127.0.1.1", workers=2)
 WEST = Place("us-west-2", "127.0.2.1", workers=1)
 PLACES = {place.region: place for place in (EAST, WEST)}
+
+
+def kubeconfig_folder() -> Path:
+    """Where the regions' kubeconfigs are; a run and its processes use copies that were found to be the right ones."""
+    return Path(os.environ.get("GAMEDAY_KUBECONFIGS") or state_folder())
 
 
 def state_folder() -> Path:

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from experiments.safety.identity import WrongTargetError, copied, fingerprint, reached
+from experiments.safety.identity import WrongTargetError, copied, fingerprint, reached, used
 from experiments.testbed.layout import EAST, WEST
 from experiments.testbed.state import Identity
 
@@ -136,6 +136,18 @@ def test_a_server_that_its_authority_does_not_vouch_for(clusters: list[Cluster],
     clusters[1].kubeconfig(WEST.kubeconfig)
     with pytest.raises(WrongTargetError, match="CERTIFICATE_VERIFY_FAILED"):
         copied(tmp_path / "run", expected(clusters))
+
+
+@pytest.mark.proves("a run reaches its targets by the kubeconfigs that were found right at its start")
+def test_a_kubeconfig_that_is_planted_later_is_not_used(clusters: list[Cluster], tmp_path: Path) -> None:
+    for place, cluster in zip((EAST, WEST), clusters, strict=False):
+        cluster.kubeconfig(place.kubeconfig)
+    original = EAST.kubeconfig
+    with used(tmp_path / "run", expected(clusters)):
+        clusters[2].kubeconfig(original)
+        assert reached(EAST.kubeconfig).uid == "uid-east"
+    assert EAST.kubeconfig == original
+    assert reached(EAST.kubeconfig).uid == "uid-planted"
 
 
 def test_swapped_regions(clusters: list[Cluster], tmp_path: Path) -> None:
