@@ -1,10 +1,15 @@
 """Kubernetes: one client for each region, from that region's own kubeconfig, never the current context."""
 
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
 from kubernetes.client import ApiClient, Configuration
+from kubernetes.client.exceptions import ApiException
 from kubernetes.config import load_kube_config
+from urllib3.exceptions import HTTPError
 
 from experiments.testbed.layout import Place
 from scenarios.errors import GamedayError, Problem
@@ -16,6 +21,35 @@ TIMEOUT_S = (CONNECT_S, READ_S)  # pass as `_request_timeout`: a lost region ans
 
 class NoClusterError(GamedayError, RuntimeError):
     """A region has no kubeconfig: the testbed was never made here."""
+
+
+class KubernetesError(GamedayError, RuntimeError):
+    """An API server does not answer, or refuses."""
+
+
+@contextmanager
+def asking(place: Place, what: str) -> Iterator[None]:
+    """Make errors of the client ours. `what` is asked for, in words.
+
+    Raises:
+        KubernetesError: the region's API server does not answer, or refuses.
+    """
+    try:
+        yield
+    except ApiException as error:
+        found = f"{error.status} {error.reason}: {_said(error)}"[:400]
+        problem = Problem(f"{place.cluster}: {what}", found, "it done", "`gameday testbed status` shows more.")
+        raise KubernetesError(problem) from error
+    except (HTTPError, OSError) as error:
+        found, remedy = f"no answer: {error}"[:300], "`gameday testbed up` brings a region back that has stopped."
+        raise KubernetesError(Problem(f"{place.cluster}: {what}", found, "an answer", remedy)) from error
+
+
+def _said(error: ApiException) -> str:
+    try:
+        return str(json.loads(error.body or "")["message"])
+    except (ValueError, KeyError):
+        return str(error.body)
 
 
 def client_of(place: Place) -> ApiClient:

@@ -13,7 +13,7 @@ from kubernetes.client.exceptions import ApiException
 from ruamel.yaml import YAML
 from urllib3.exceptions import HTTPError
 
-from experiments.platforms.kube import TIMEOUT_S, client_of
+from experiments.platforms.kube import TIMEOUT_S, asking, client_of
 from experiments.platforms.shell import CommandError, attempt, run
 from experiments.testbed import rendering, state
 from experiments.testbed.errors import TestbedError
@@ -57,23 +57,25 @@ def make(place: Place, addresses: Mapping[str, str] | None = None) -> None:
 
 def is_ours(place: Place) -> bool:
     """Whether a cluster that answers carries our mark."""
-    try:
-        found = CoreV1Api(client_of(place)).read_namespaced_config_map(MARK, "kube-system", _request_timeout=TIMEOUT_S)
-    except ApiException as error:
-        if error.status == 404:
-            return False
-        raise
-    return labels_of(found).get(_OWNER) == _OWNED
+    with asking(place, "whether it is ours"):
+        found = CoreV1Api(client_of(place)).list_namespaced_config_map(
+            "kube-system",
+            field_selector=f"metadata.name={MARK}",
+            label_selector=OWNER_LABEL,
+            _request_timeout=TIMEOUT_S,
+        )
+    return bool(found.items)
 
 
-def labels_of(thing: V1ConfigMap | V1Namespace) -> Mapping[str, str]:
-    """Labels of an object; an object may have none."""
+def labels_of(thing: V1Namespace) -> Mapping[str, str]:
+    """Labels of a namespace; it may have none."""
     return (thing.metadata.labels if thing.metadata else None) or {}
 
 
 def identity(place: Place) -> state.Identity:
     """What tells this cluster from any other: UID of its namespace kube-system, fingerprint of its API's CA."""
-    metadata = CoreV1Api(client_of(place)).read_namespace("kube-system", _request_timeout=TIMEOUT_S).metadata
+    with asking(place, "its identity"):
+        metadata = CoreV1Api(client_of(place)).read_namespace("kube-system", _request_timeout=TIMEOUT_S).metadata
     assert metadata is not None, "a namespace has metadata"
     assert metadata.uid, "a namespace has a UID"
     return state.Identity(place.cluster, metadata.uid, _fingerprint(place.kubeconfig))
@@ -148,7 +150,8 @@ def _wait_until_it_answers(place: Place) -> None:
 def _mark(place: Place) -> None:
     metadata = V1ObjectMeta(name=MARK, labels={_OWNER: _OWNED})
     body = V1ConfigMap(metadata=metadata, data={"region": place.region})
-    CoreV1Api(client_of(place)).create_namespaced_config_map("kube-system", body, _request_timeout=TIMEOUT_S)
+    with asking(place, "its mark"):
+        CoreV1Api(client_of(place)).create_namespaced_config_map("kube-system", body, _request_timeout=TIMEOUT_S)
     state.change(making=state.read().making - {place.cluster})
 
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from experiments.platforms.shell import run
+from experiments.safety.forgetting import forget
 from experiments.testbed import applying, clusters, containers, doctor, images, layout, outside, rendering, state
 from experiments.testbed import status as looking
 from experiments.testbed.errors import TestbedError
@@ -86,6 +87,7 @@ def reset(progress: Progress) -> Status:
     containers.restart(layout.ALERTMANAGER)  # it would hold back a page of a group that it has just told of
     if not anew:
         outside.empty_data(plan().home)
+    forget()
     return found
 
 

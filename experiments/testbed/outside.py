@@ -37,11 +37,10 @@ def call(method: str, url: str, body: Any = None, *, patience_s: float = _PATIEN
 
 def lift_everything() -> dict[str, str]:
     """Have the reverter lift what it holds; return the nodes that it keeps off the network, with their addresses."""
-    _answering("GET", f"{REVERTER}/plan")
-    held = call("GET", f"{REVERTER}/plan")
+    held = _answering("GET", f"{REVERTER}/plan")
     if held.get("lifts") and not held.get("results"):
         body = {"generation": held["generation"], "by": "testbed reset"}
-        held = call("POST", f"{REVERTER}/lift", body, patience_s=60)
+        held = _told("POST", f"{REVERTER}/lift", body, patience_s=60)
     if failed := [result for result in held.get("results", []) if not result["ok"]]:
         remedy = "`gameday undo` says more; a lift that cannot work any more is forgotten by `gameday testbed down`."
         raise TestbedError(Problem("gameday-reverter", f"not lifted: {failed}"[:400], "every fault lifted", remedy))
@@ -52,10 +51,10 @@ def bring_home(home: str) -> None:
     """Give the lease, the name and the link back to the home region; the lease only when no other holds it."""
     lease = _answering("GET", f"{OUTSIDE}/lease")
     if lease.get("region") not in (home, None, ""):
-        call("POST", f"{OUTSIDE}/lease/fence", {"region": lease["region"]}, patience_s=_longest_lease_s() + _PATIENCE_S)
+        _told("POST", f"{OUTSIDE}/lease/fence", {"region": lease["region"]}, patience_s=_longest_lease_s())
     _grant(home)
-    call("POST", f"{OUTSIDE}/dns/block", {"blocked": False})
-    call("PUT", f"{OUTSIDE}/dns", {"region": home})
+    _told("POST", f"{OUTSIDE}/dns/block", {"blocked": False})
+    _told("PUT", f"{OUTSIDE}/dns", {"region": home})
     _answering("PUT", f"{LINK}/replication", {"mode": "pass", "target": home})
 
 
@@ -89,6 +88,16 @@ def _grant(home: str) -> None:
         time.sleep(0.5)
 
 
+def _told(method: str, url: str, body: Any, *, patience_s: float = _PATIENCE_S) -> Any:
+    """Call one that has to obey. Raises TestbedError when it refuses, or does not answer."""
+    try:
+        return call(method, url, body, patience_s=patience_s)
+    except HTTPError as error:
+        raise _refused(url, f"{error.code}: {error.read().decode(errors='replace')[:200]}") from error
+    except (OSError, ValueError) as error:
+        raise _refused(url, str(error)) from error
+
+
 def _answering(method: str, url: str, body: Any = None) -> Any:
     """Call one that may still be starting. Raises TestbedError when it does not answer in time."""
     deadline = time.monotonic() + _START_S
@@ -107,4 +116,4 @@ def _refused(where: str, found: str) -> TestbedError:
 
 
 def _longest_lease_s() -> float:
-    return 2 * plan().seconds("postgres.commit_lease")
+    return 2 * plan().seconds("postgres.commit_lease") + _PATIENCE_S
