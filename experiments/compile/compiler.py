@@ -241,10 +241,9 @@ def _in_background(resolved: Resolved, number: int, entry: Entry) -> Activity:
 
 
 def _rollbacks(resolved: Resolved) -> Iterator[Activity]:
-    """Lift every fault, the last one first, and see that it is gone."""
-    for name, kind, _ in reversed(faults(resolved)):
-        if FAULTS[kind].lifted:
-            yield action(f"lift {name}", _module(kind), "lift", fault=name, by="clean-up")
+    """Lift every fault that is lifted, the last one first, and see that it is gone."""
+    for name, kind, _ in reversed([fault for fault in faults(resolved) if FAULTS[fault[1]].lifted]):
+        yield action(f"lift {name}", _module(kind), "lift", fault=name, by="clean-up")
         yield probe(f"{name} is gone", _WATCHING, "until_gone", fault=name, kind=kind)
     yield action("the testbed as it was", "experiments.operate.preparation", "put_back")
 

@@ -97,19 +97,24 @@ def node_path(name: str) -> str:
 # --- what is there
 
 
-def pods(region: str, component: str, namespace: str = NAMESPACE) -> list[Object]:
-    """Pods of a component that are not being deleted, in order of their names."""
-    found = get(region, f"/api/v1/namespaces/{namespace}/pods", labelSelector=f"component={component}")["items"]
+def selector(part: str) -> str:
+    """Label of a part's pods: a service of the trading system, or postgres, redis, prometheus."""
+    return f"app={part}" if part in ("postgres", "redis", "prometheus", "copies") else f"component={part}"
+
+
+def pods(region: str, part: str, namespace: str = NAMESPACE) -> list[Object]:
+    """Pods of a part that are not being deleted, in order of their names."""
+    found = get(region, f"/api/v1/namespaces/{namespace}/pods", labelSelector=selector(part))["items"]
     alive = [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
     return sorted(alive, key=name_of)
 
 
-def ready_pods(region: str, component: str, count: int | None = None, namespace: str = NAMESPACE) -> list[Object]:
-    """The first `count` ready pods of a component. Raises NothingToHitError when there are fewer."""
-    found = [pod for pod in pods(region, component, namespace) if is_ready(pod)]
+def ready_pods(region: str, part: str, count: int | None = None, namespace: str = NAMESPACE) -> list[Object]:
+    """The first `count` ready pods of a part. Raises NothingToHitError when there are fewer."""
+    found = [pod for pod in pods(region, part, namespace) if is_ready(pod)]
     wanted = max(1, count if count is not None else len(found))
     if len(found) < wanted:
-        raise nothing(f"{region}/{component}", f"{len(found)} ready pods", f"{wanted}")
+        raise nothing(f"{region}/{part}", f"{len(found)} ready pods", f"{wanted}")
     return found[:wanted]
 
 
@@ -130,8 +135,24 @@ def uid_of(thing: Object) -> str:
 
 
 def identities(things: list[Object]) -> list[dict[str, str]]:
-    """Name, identity and node of pods, as a plan keeps them."""
-    return [{"name": name_of(p), "uid": uid_of(p), "node": str(p["spec"].get("nodeName", ""))} for p in things]
+    """Name, identity, node and first container of pods, as a plan keeps them."""
+    return [
+        {
+            "name": name_of(pod),
+            "uid": uid_of(pod),
+            "node": str(pod["spec"].get("nodeName", "")),
+            "container": container_of(pod),
+        }
+        for pod in things
+    ]
+
+
+def container_of(pod: Object) -> str:
+    """Identity of a pod's first container, which does its work; empty while it does not run."""
+    first = pod["spec"]["containers"][0]["name"]
+    statuses = pod["status"].get("containerStatuses", [])
+    ids = [str(status.get("containerID", "")) for status in statuses if status["name"] == first]
+    return ids[0].rpartition("//")[2] if ids else ""
 
 
 def subjects(region: str, service: str, things: list[Object]) -> tuple[str, ...]:

@@ -10,10 +10,10 @@ from typing import Any
 
 import psycopg
 
-from experiments.faults import cluster, containers
+from experiments.faults import cluster, containers, database
 from experiments.operate.moments import moments
-from experiments.operate.watching import OUTSIDE, connect, home, writes
-from experiments.testbed.layout import NAMESPACE, PLACES
+from experiments.operate.watching import OUTSIDE, home
+from experiments.testbed.layout import NAMESPACE
 from scenarios.errors import GamedayError, Problem
 
 Target = Mapping[str, str]
@@ -65,7 +65,7 @@ def _verify(target: Target, _: Options) -> str:
     region = target.get("region") or home()
 
     def look() -> bool:
-        return all(containers.answers(region, s) for s in ("strategic", "tactical", "risk")) and writes(region)
+        return all(containers.answers(region, s) for s in ("strategic", "tactical", "risk")) and database.writes(region)
 
     if not moments.poll(look, LOOKS_FOR_S, every_s=1.0):
         raise _failed(f"verify {region}", "a service that gives no right answer", "all of them, and a row written")
@@ -106,10 +106,10 @@ def _fence(target: Target, _: Options) -> str:
 def _promote(target: Target, _: Options) -> str:
     """Promote a standby, and ask for the lease, which is granted once nobody else holds it."""
     region = target["region"]
-    with connect(PLACES[region], "operator") as database:
-        row = database.execute("SELECT pg_is_in_recovery()").fetchone()
+    with database.connect(region, "operator") as connection:
+        row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
         if row is not None and row[0]:
-            done = database.execute("SELECT pg_promote(true, %s)", (PROMOTES_WITHIN_S,)).fetchone()
+            done = connection.execute("SELECT pg_promote(true, %s)", (PROMOTES_WITHIN_S,)).fetchone()
             if done is None or not done[0]:
                 raise _failed(f"promote {region}", f"no promotion within {PROMOTES_WITHIN_S} s", "a primary")
     deadline = time.monotonic() + LOOKS_FOR_S

@@ -5,9 +5,7 @@ Each returns true or false, within a time, and never anything else: chaoslib ski
 
 from typing import Any
 
-import psycopg
-
-from experiments.faults import base, containers, report
+from experiments.faults import base, containers, database, report
 from experiments.operate.moments import moments
 from experiments.testbed import layout
 from scenarios.model.faults import FAULTS
@@ -71,26 +69,7 @@ def serves(service: str) -> bool:
     region = home()
     if region not in layout.PLACES:
         return False
-    return writes(region) if service == "database" else containers.answers(region, service)
-
-
-def writes(region: str) -> bool:
-    """Whether a row can be written to a region's database and read back."""
-    place = layout.PLACES[region]
-    try:
-        with connect(place, "prober") as database:
-            row = database.execute("SELECT writable FROM gameday_probe(0, 0)").fetchone()
-    except psycopg.Error:
-        return False
-    return bool(row and row[0])
-
-
-def connect(place: layout.Place, user: str) -> psycopg.Connection[tuple[Any, ...]]:
-    """Connect to a region's database at its own address. Raises psycopg.Error when it does not answer."""
-    return psycopg.connect(
-        host=place.address, port=layout.PORTS["database"], user=user, password=user, dbname="grandmodel",
-        connect_timeout=2, autocommit=True, options="-c statement_timeout=10000",
-    )  # fmt: skip
+    return database.writes(region) if service == "database" else containers.answers(region, service)
 
 
 def until_good(services: list[str], at_most_s: float, sustain_s: float = 60.0) -> bool:
@@ -180,7 +159,7 @@ _WAYS: dict[str, Any] = {
     "page_received": _paged,
     "alert_firing": _paged,  # a page is an alert that fires, a while later; nothing else of it is seen from outside
     "dns_switched": lambda region: home() == region if region else False,
-    "promoted": lambda region: writes(region) if region in layout.PLACES else False,
+    "promoted": lambda region: database.writes(region) if region in layout.PLACES else False,
     **{
         kind: _told(kind)
         for kind in (

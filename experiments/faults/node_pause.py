@@ -1,0 +1,44 @@
+"""node-pause: the node that runs the service's first pod hangs, and goes on where it was when it is lifted."""
+
+from typing import Any
+
+from experiments.faults import base, cluster, containers, nodes, verbs
+
+
+def plan(region: str, service: str) -> base.Plan:
+    """Plan for the node of the service's first ready pod."""
+    facts = nodes.facts_of(region, nodes.node_of(region, service))
+    radius = f"the node {facts['node']} in {region} hangs, with what runs on it: {nodes.words(facts)}."
+    return base.Plan("node-pause", tuple(facts["targets"]), radius, (verbs.unpause(facts["node"]),), facts)
+
+
+def inject(fault: str, region: str, service: str) -> dict[str, Any]:
+    """Pause the node's container."""
+    return base.inject(fault, plan(region, service), lambda planned: containers.docker("pause", planned.facts["id"]))
+
+
+def landed(fault: str) -> bool:
+    """Whether the node does not work, and no pod of a service on it answers."""
+
+    def see(planned: base.Plan) -> bool:
+        facts = planned.facts
+        services = [name for _, name in facts["pods"] if "-deployment-" in name]
+        return not containers.inspect(facts["node"]).works and not any(
+            nodes.answers(facts["region"], name) for name in services
+        )
+
+    return base.look(fault, see, without=False)
+
+
+def gone(fault: str) -> bool:
+    """Whether the node works, and everything in the region is ready."""
+
+    def see(planned: base.Plan) -> bool:
+        return containers.inspect(planned.facts["node"]).works and cluster.all_settled(planned.facts["region"])
+
+    return base.look(fault, see, without=True)
+
+
+def lift(fault: str, by: str = "clean-up") -> str:
+    """Let the node go on."""
+    return base.lift(fault, by)
