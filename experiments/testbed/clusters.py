@@ -41,15 +41,16 @@ def make(place: Place, addresses: Mapping[str, str] | None = None) -> None:
     Raises:
         TestbedError: kind failed, it does not answer, or it is somebody else's.
     """
-    if place.cluster in existing():
+    there = place.cluster in existing()
+    if there and place.cluster not in state.read().making:
         _revive(place, addresses or {})
         run("kind", "export", "kubeconfig", "--name", place.cluster, "--kubeconfig", str(place.kubeconfig))
         _wait_until_it_answers(place)
-        if is_ours(place):
-            return
-        if place.cluster not in state.read().making:
+        if not is_ours(place):
             raise foreign(place)
-        delete(place)  # we began it, and were stopped before it was marked
+        return
+    if there:
+        delete(place)  # we began it, and were stopped before it was whole
     _create(place)
     _wait_until_it_answers(place)
     _mark(place)

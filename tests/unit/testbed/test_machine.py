@@ -152,3 +152,26 @@ def test_a_container_is_made_anew_when_a_file_of_it_changes(machine: Path) -> No
     path.write_text("another", encoding="utf-8")
     assert spec.digest("image") != before
     assert spec.digest("other image") != spec.digest("image")
+
+
+def test_a_cluster_that_was_begun_and_not_finished_is_made_anew(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _whole(machine)
+    calls = machine / "calls"
+    _program(machine, "kind", f'echo "$1" >> {calls}; test "$1" != get || echo {EAST.cluster}')
+    monkeypatch.setattr(clusters, "_wait_until_it_answers", lambda _: None)
+    monkeypatch.setattr(clusters, "_mark", lambda _: None)
+    state.change(making=frozenset({EAST.cluster}))
+    clusters.make(EAST)
+    assert calls.read_text(encoding="utf-8").split() == ["get", "delete", "create"]
+
+
+def test_a_cluster_of_our_name_that_is_not_ours_is_left_alone(machine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _whole(machine)
+    calls = machine / "calls"
+    _program(machine, "kind", f'echo "$1" >> {calls}; test "$1" != get || echo {EAST.cluster}')
+    monkeypatch.setattr(clusters, "_wait_until_it_answers", lambda _: None)
+    monkeypatch.setattr(clusters, "node_states", lambda places: dict.fromkeys(places[0].nodes, "running"))
+    monkeypatch.setattr(clusters, "is_ours", lambda _: False)
+    with pytest.raises(TestbedError, match="one that is not ours"):
+        clusters.make(EAST)
+    assert calls.read_text(encoding="utf-8").split() == ["get", "export"]
