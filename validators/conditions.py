@@ -246,12 +246,13 @@ class _Evaluation:
 
     def _aggregate(self, node: Any) -> Vector:
         name = str(node.op)
-        if name not in _AGGREGATES or (node.modifier is not None and "By" not in str(node.modifier.type)):
+        if name not in _AGGREGATES:
             raise NotOnRecordError(f"the aggregation {name} in its rule is not computed from a record")
-        kept = tuple(node.modifier.labels) if node.modifier is not None else ()
+        named = tuple(node.modifier.labels) if node.modifier is not None else ()
+        by = node.modifier is None or "By" in str(node.modifier.type)
         groups: dict[Labels, list[F64]] = {}
         for labels, value in self._vector(node.expr).items():
-            groups.setdefault(frozenset((n, v) for n, v in labels if n in kept), []).append(value)
+            groups.setdefault(frozenset((n, v) for n, v in _bare(labels) if (n in named) == by), []).append(value)
         result = {}
         for labels, values in groups.items():
             stacked = np.stack(values)
@@ -267,7 +268,7 @@ class _Evaluation:
         if op not in _ARITHMETIC and op not in _COMPARISON:
             raise NotOnRecordError(f"the operator {op} in its rule is not computed from a record")
         if not isinstance(left, dict) and not isinstance(right, dict):
-            raise NotOnRecordError("arithmetic of two numbers in its rule is not computed from a record")
+            return float(_ARITHMETIC[op](left, right)) if op in _ARITHMETIC else float(_COMPARISON[op](left, right))
         pairs = _pairs(left, right)
         if op in _ARITHMETIC:
             return {_bare(k): np.asarray(_ARITHMETIC[op](a, b), dtype=np.float64) for k, (a, b) in pairs.items()}

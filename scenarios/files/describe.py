@@ -12,7 +12,7 @@ from scenarios.files.explain import meaning
 from scenarios.files.load import objectives
 from scenarios.files.planned import Planned
 from scenarios.files.resolved import Resolved
-from scenarios.model.faults import FAULTS
+from scenarios.model.faults import FAULTS, Option
 from scenarios.model.objective import Objective
 from scenarios.model.parameters import TAGS, Parameter
 from scenarios.model.procedure import Procedure
@@ -87,8 +87,11 @@ def _happens(entry: Entry) -> tuple[str, str]:
     if entry.fault is None:
         return when, f"change: {entry.change}"
     kind = FAULTS[entry.fault]
-    given = {option.name: option.default for option in kind.options} | entry.options
-    details = [*entry.target.values(), *(f"{name} {value:g}" for name, value in given.items())]
+    sizes = {option.name: option.default for option in kind.options if isinstance(option, Option)}
+    options = (
+        f"{name} {value if isinstance(value, str) else f'{value:g}'}" for name, value in (sizes | entry.options).items()
+    )
+    details = [*entry.target.values(), *options]
     ends = {
         None: "until a procedure or the system itself ends it" if kind.lifted else "",
         "end": "until the judged interval is over",

@@ -59,6 +59,8 @@ _LOST = Option("share", 0.1, 0.01, 0.99, "share of the packets that are lost")
 _MEMORY = Option("share", 0.8, 0.1, 0.95, "share of the container's memory limit that is in use")
 _CPU = Option("cpu", 0.05, 0.01, 4, "vCPU that the database is left with")
 
+_SHOCK = Option("factor", 1.6, 0.1, 100.0, "how many times what it usually is")
+
 _SERVICE = ("region", "service")
 _TWIN: tuple[World, ...] = ("twin",)
 _KIND: tuple[World, ...] = ("kind",)
@@ -108,6 +110,15 @@ _KINDS = (
     FaultKind("redis-loss", ("region",), "none", True, "the cache is gone", (), _KIND),
     FaultKind("dns-api-down", (), "dns", True, "DNS records cannot be changed"),
     FaultKind("api-down", ("api",), "none", True, "a control API does not answer", (), _TWIN),
+    FaultKind(
+        "var-shock",
+        _SERVICE,
+        "none",
+        True,
+        "the market moves: the value at risk that a service computes is another",
+        (_SHOCK,),
+        _TWIN,
+    ),
     FaultKind("prometheus-down", ("region",), "monitoring", True, "a Prometheus is down"),
     FaultKind("replication-stalled", ("region",), "database", True, "the replica receives nothing"),
     FaultKind("replication-delayed", ("region",), "database", True, "the replica receives late", (_LAG,), _KIND),

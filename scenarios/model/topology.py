@@ -75,6 +75,11 @@ class Service(Model):
     warm_up: WarmUp = WarmUp()
     probe: Probe = Probe()
     spread: Literal["nodes", "zones", "none"] = Field("zones", description="what its pods are spread over")
+    value_at_risk: Share | None = Field(
+        None,
+        alias="value at risk",
+        description="of a service that computes it: its gauge risk_var_current as a share of risk_var_limit",
+    )
 
 
 class Copy(Model):

@@ -106,6 +106,8 @@ SAMPLE_NAMES: dict[str, str] = {
     "replicas_planned": "of a service in a region",
     "queue_length": "of a service in a region",
     "stale_share": "share of the clients that are still at a dead region",
+    "risk_var_current": "value at risk as a service computes it, as a share of its limit",
+    "risk_var_limit": "its limit: 1",
     "sender_lag_us_p99": "the instrument: how late requests were sent",
     "gap_us": "the instrument: longest time without a probe",
     "clock_bound_us": "the instrument: bound on the error of its clock",

@@ -19,6 +19,7 @@ from sim.control.roles import (
     CopiesLike,
     DatabaseTruth,
     DnsApi,
+    ExposureLike,
     MonitoringLike,
     Observed,
     ProceduresLike,
@@ -102,6 +103,7 @@ class Context:
     database: DatabaseTruth
     copies: CopiesLike
     monitoring: MonitoringLike
+    exposure: ExposureLike
     automation: AutomationLike
     procedures: ProceduresLike
     observed: Observed

@@ -87,6 +87,7 @@ class Injections:
             "partition": self._partition,
             "dns-api-down": lambda e: self._api_down("route53"),
             "api-down": lambda e: self._api_down(e.target["api"]),
+            "var-shock": self._var_shock,
             "prometheus-down": self._prometheus_down,
             "replication-stalled": self._replication_stalled,
             "none": lambda e: Injection([], _nothing, _nothing, _always, _always),
@@ -292,6 +293,24 @@ class Injections:
             lambda: apis.set(name, up=True),
             lambda: not apis.up(name),
             lambda: apis.up(name),
+        )
+
+    def _var_shock(self, entry: Entry) -> Injection:
+        region, service = entry.target["region"], entry.target["service"]
+        exposure, factor = self._context.exposure, float(entry.options.get("factor", 1.6))
+        usual = exposure.gauges(region, service)
+
+        def moved() -> bool:
+            """The service's pods show something else than before."""
+            shown = [t.gauges for t in self._observed.scrape(region, region) if t.service == service and t.up]
+            return bool(shown) and all(gauges != usual for gauges in shown)
+
+        return Injection(
+            [f"{region}/{service}"],
+            lambda: exposure.shock(region, service, factor),
+            lambda: exposure.shock(region, service, 1.0),
+            moved,
+            lambda: not moved(),
         )
 
     def _prometheus_down(self, entry: Entry) -> Injection:

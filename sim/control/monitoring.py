@@ -8,7 +8,7 @@ from sim.control.prometheus import Prometheus, read_rules
 
 
 class Monitoring:
-    """`roles.MonitoringLike`. Raises UsageError when the twin cannot evaluate an alert rule."""
+    """`roles.MonitoringLike`."""
 
     def __init__(self, context: Context, people: People) -> None:
         self._context = context

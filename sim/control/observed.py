@@ -83,5 +83,6 @@ class Observations:
                 continue
             ok = int(counters.replica_ok[pod.place]) - pod.base_ok
             failed = int(counters.replica_failed[pod.place]) - pod.base_failed
-            targets.append(Target(pod.name, pod.service, True, ok, failed))
+            gauges = self._context.exposure.gauges(region, pod.service)
+            targets.append(Target(pod.name, pod.service, True, ok, failed, gauges))
         return tuple(targets)

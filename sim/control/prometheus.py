@@ -8,14 +8,12 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from scenarios.errors import Problem, UsageError
+from scenarios.model.promql import Rule
+from scenarios.model.scraped import Labels, Series, Store
 from scenarios.model.topology import AlertRule, Monitoring
 from sim.control.context import Context, Wait
-from sim.control.promql import Rule, UnsupportedRuleError
 from sim.control.roles import Target
-from sim.control.scraped import Labels, Series, Store
 
-VAR_OF_LIMIT = 0.6  # the risk engine's gauge, as a share of its limit: no scenario of the library moves it
 FOR_EVER_NS = 1 << 62
 _READINGS = ("intended", "written")
 
@@ -29,22 +27,8 @@ class Notify(Protocol):
 
 
 def read_rules(monitoring: Monitoring) -> dict[tuple[str, str], Rule]:
-    """Read every alert in both readings. Raises UsageError when the twin cannot evaluate one."""
-    rules: dict[tuple[str, str], Rule] = {}
-    problems: list[Problem] = []
-    for alert in monitoring.alerts:
-        for reading in _READINGS:
-            try:
-                rules[alert.alert, reading] = Rule(getattr(alert, reading))
-            except UnsupportedRuleError as error:
-                where = f"topology, alert {alert.alert}, {reading}"
-                expected = (
-                    "selectors, rate, increase, sum/max/min/avg/count, arithmetic, comparison, and/or/unless, absent"
-                )
-                problems.append(Problem(where, str(error), expected, "Write the rule with these."))
-    if problems:
-        raise UsageError(*problems)
-    return rules
+    """Read every alert in both readings; what cannot be evaluated was refused when the topology was read."""
+    return {(a.alert, reading): Rule(getattr(a, reading)) for a in monitoring.alerts for reading in _READINGS}
 
 
 @dataclass
@@ -68,12 +52,7 @@ class _Scraped:
         self._up = store.series("up", labels)
         self._ok = store.series("http_requests_total", labels | {("status", "200")})
         self._failed: Series | None = None  # a counter with this status exists from its first count on
-        self._gauges: list[tuple[Series, float]] = []
-        if target.service == "risk":
-            self._gauges = [
-                (store.series("risk_var_current", labels), VAR_OF_LIMIT),
-                (store.series("risk_var_limit", labels), 1.0),
-            ]
+        self._gauges: dict[str, Series] = {}
 
     def take(self, target: Target, t_ns: int, *, markers: bool) -> None:
         """Append one scrape. A target that does not answer has only `up`; what is missing goes stale."""
@@ -90,8 +69,10 @@ class _Scraped:
             add(self._failed, t_ns, float(target.failed))
         elif markers and self._failed is not None:
             self._failed.stale = True
-        for series, value in self._gauges:
-            add(series, t_ns, value)
+        for name, value in target.gauges:
+            if name not in self._gauges:
+                self._gauges[name] = self._store.series(name, self._labels)
+            add(self._gauges[name], t_ns, value)
 
     def gone(self) -> None:
         """Service discovery has dropped the target: everything of it goes stale."""
@@ -102,7 +83,7 @@ class _Scraped:
         self._ok.stale = True
         if self._failed is not None:
             self._failed.stale = True
-        for series, _ in self._gauges:
+        for series in self._gauges.values():
             series.stale = True
 
 

@@ -18,6 +18,9 @@ from sim.control.waiting import Wait
 I64 = NDArray[np.int64]
 
 
+Gauges = tuple[tuple[str, float], ...]  # metric and value
+
+
 @dataclass(frozen=True)
 class Target:
     """One scrape of one pod. `up` false: it did not answer, the counters are zeros."""
@@ -27,6 +30,7 @@ class Target:
     up: bool
     ok: int  # answers since the pod's process started
     failed: int  # 5xx since then
+    gauges: Gauges = ()
 
 
 class Observed(Protocol):
@@ -212,6 +216,18 @@ class CopiesLike(Protocol):
 
     def regain(self, region: str) -> None:
         """Writes and copies go on when the source is in this region and still the one that counts."""
+        ...
+
+
+class ExposureLike(Protocol):
+    """Value at risk by region and service."""
+
+    def shock(self, region: str, service: str, factor: float) -> None:
+        """From now on it is so many times what it usually is."""
+        ...
+
+    def gauges(self, region: str, service: str) -> Gauges:
+        """What a pod of a service shows when it is scraped."""
         ...
 
 

@@ -8,7 +8,7 @@ import pytest
 CONTROL = Path(__file__).parent.parent.parent / "sim" / "control"
 OBSERVERS = (
     "alertmanager", "apis", "automation", "incident", "monitoring", "pages", "people", "procedures", "prometheus",
-    "promql", "scraped", "steps",
+    "steps",
 )  # fmt: skip
 MAY_KNOW = {*OBSERVERS, "context", "roles", "clock_time", "waiting", "draws", "series"}
 DATABASE_API = {"fence", "promote", "observed_lag_s", "restore_snapshot", "restore_point_in_time"}

@@ -122,7 +122,7 @@ def _target(kind: FaultKind, entry: Entry, place: str, topology: Topology, docum
     ]
     known: dict[str, Iterable[str]] = {
         "region": topology.regions,
-        "service": topology.services,
+        "service": _services_of(kind, topology),
         "api": apis(topology),
     }
     for key, name in entry.target.items():
@@ -136,6 +136,12 @@ def _target(kind: FaultKind, entry: Entry, place: str, topology: Topology, docum
             found = f"{name}, where {kind.name} finds nothing to hit"
             problems.append(Problem(where, found, expected, "Name a region that has it."))
     return problems
+
+
+def _services_of(kind: FaultKind, topology: Topology) -> list[str]:
+    """Services in which a kind of fault finds what it hits."""
+    shown = [name for name, service in topology.services.items() if service.value_at_risk is not None]
+    return shown if kind.name == "var-shock" else list(topology.services)
 
 
 def _regions_of(kind: FaultKind, topology: Topology) -> list[str]:

@@ -1,11 +1,10 @@
-"""Checks of a topology alone: call graph, regions, names, and rules that are PromQL."""
-
-import promql_parser
+"""Checks of a topology alone: call graph, regions, names, and rules that can be evaluated."""
 
 from scenarios.errors import Problem
 from scenarios.files.checks.graph import calls
 from scenarios.files.problems import at, unknown
 from scenarios.files.yaml import Document
+from scenarios.model.promql import SUPPORTED, Rule, UnsupportedRuleError
 from scenarios.model.topology import Topology
 
 RESERVED = ("client", "complete", "database", "edge", "order", "page", "transactions")  # names that mean something else
@@ -85,8 +84,8 @@ def _alerts(topology: Topology, document: Document) -> list[Problem]:
         seen.add(rule.alert)
         for reading, text in (("written", rule.written), ("intended", rule.intended)):
             try:
-                promql_parser.parse(text)
-            except ValueError as error:
-                found = f"text that is not PromQL ({str(error).splitlines()[0]})"
-                problems.append(at(document, f"{place}.{reading}", found, "a PromQL expression", "Mend the rule."))
+                Rule(text)
+            except UnsupportedRuleError as error:
+                found = str(error).splitlines()[0]
+                problems.append(at(document, f"{place}.{reading}", found, SUPPORTED, "Write the rule with these."))
     return problems

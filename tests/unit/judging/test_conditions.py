@@ -62,6 +62,8 @@ def failing(failed_per_s: int) -> Run:
         ("rate(var[2s]) > 0.9", [0, 1, 1, 1]),
         ("increase(var[2s]) == 2", [0, 0, 1, 1]),
         ('sum by (job) (up{job=~"str.*"}) == 1', [0, 0, 1, 0]),
+        ('max without (pod) (up{job=~"str.*"}) == 0', [0, 1, 0, 0]),
+        ("var > (1 + 1)", [0, 0, 0, 1]),
         ('sum(up{job!="strategic-service"}) == 3', [1, 1, 1, 0]),
         (f"absent({UP} == 1)", [0, 1, 0, 0]),
     ],

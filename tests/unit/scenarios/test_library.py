@@ -16,8 +16,8 @@ from scenarios.model.parameters import Parameter, Tag
 from scenarios.model.procedure import VERBS, Verb
 
 SCENARIOS = [
-    "drop-table-restore", "opening-burst", "region-loss-automatic", "region-loss-manual", "risk-node-loss-1-replica",
-    "risk-node-loss-2-replicas", "strategic-crash-loop",
+    "drop-table-restore", "opening-burst", "region-loss-automatic", "region-loss-manual", "risk-limit-breach",
+    "risk-node-loss-1-replica", "risk-node-loss-2-replicas", "strategic-crash-loop", "strategic-rolling-update",
 ]  # fmt: skip
 DEFAULT = load("region-loss-automatic")
 GRANDMODEL = LIBRARY / "topologies" / "grandmodel.yaml"

@@ -60,6 +60,7 @@ services:
     cpu: 2 vCPU
     own: {mean: 1 ms}
     queue: {capacity: 50, patience: 50 ms}
+    value at risk: 60 %
 database:
   home: here
   replica_region: there

@@ -23,7 +23,7 @@ from validators.observe import observe
 CONTROL = Path(__file__).parents[3] / "sim" / "control"
 MINE = (
     "alertmanager", "apis", "automation", "backups", "copies", "incident", "lag", "monitoring", "observed_lag", "pages",
-    "people", "postgres", "procedures", "prometheus", "promql", "scraped", "steps", "timelines", "database_samples",
+    "people", "postgres", "procedures", "prometheus", "steps", "timelines", "database_samples",
 )  # fmt: skip
 LOSS = f"[{{at: 5 min, fault: region-loss, target: {{region: {HOME}}}, until: 40 min}}]"
 PRIMARY = f"[{{at: 5 min, fault: database-failure, target: {{region: {HOME}}}}}]"

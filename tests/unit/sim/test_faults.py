@@ -22,6 +22,7 @@ TARGET = {
     "dns-api-down": "{}",
     "api-down": "{api: 'rds:us-east-1'}",
     "prometheus-down": REGION,
+    "var-shock": RISK,
     "replication-stalled": "{region: us-west-2}",
     "none": "{}",
 }

@@ -4,7 +4,6 @@ from collections.abc import Callable
 
 import pytest
 
-from scenarios.errors import UsageError
 from sim.control.roles import Target
 from tests.unit.sim.stage import HOME, OTHER, S, Scripted, Stage, scenario
 
@@ -118,18 +117,6 @@ def test_an_error_rate_of_nothing_over_nothing_is_no_alert() -> None:
 def test_without_for_an_alert_fires_as_soon_as_it_is_true() -> None:
     stage = watched(errors(0.9, since=6), switches__alert_for="off").until(10)
     assert stage.minutes("alert_firing", rules="intended") == stage.minutes("alert_pending", rules="intended")
-
-
-def test_a_rule_that_the_twin_cannot_evaluate_is_refused_with_its_alert() -> None:
-    resolved = scenario(dns__ttl="61 s")
-    rule = resolved.topology.monitoring.alerts[0]
-    bad = rule.model_copy(update={"intended": "topk(3, up) == 0"})
-    monitoring = resolved.topology.monitoring.model_copy(update={"alerts": (bad,)})
-    topology = resolved.topology.model_copy(update={"monitoring": monitoring})
-    with pytest.raises(UsageError, match=r"StrategicAgentDown, intended.*topk"):
-        Stage(
-            type(resolved)(resolved.scenario, topology, resolved.parameters, resolved.procedures, resolved.objectives)
-        )
 
 
 # --- pages

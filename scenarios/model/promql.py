@@ -16,10 +16,14 @@ from typing import Any
 
 import promql_parser as parser
 
-from sim.control.scraped import Labels, Selector, Series, Store
+from scenarios.model.scraped import Labels, Selector, Series, Store
 
 Vector = dict[Labels, float]
 
+SUPPORTED = (
+    "PromQL of selectors, rate, increase, sum/max/min/avg/count (by, without), arithmetic, comparison, "
+    "and/or/unless, absent"
+)
 NO_LABELS: Labels = frozenset()
 _CLOSE = 1.1  # an edge of a range is reached if it is within so many usual steps of a sample
 
@@ -38,7 +42,7 @@ OfScalar = Callable[[], float]
 
 
 class UnsupportedRuleError(ValueError):
-    """A rule uses a part of PromQL that the twin does not evaluate."""
+    """A rule uses a part of PromQL that is not evaluated."""
 
 
 def _divide(a: float, b: float) -> float:
@@ -121,7 +125,7 @@ def _scalar(node: Any) -> float:
         return float(node.val)
     op = str(node.op)
     if op not in _ARITHMETIC:
-        raise UnsupportedRuleError(f"the operator {op} between numbers is not evaluated by the twin")
+        raise UnsupportedRuleError(f"the operator {op} between numbers is not evaluated")
     return _ARITHMETIC[op](_scalar(node.lhs), _scalar(node.rhs))
 
 
@@ -137,7 +141,7 @@ def _vector(node: Any, ranges: list[int]) -> OfVector:
         return _aggregate(node, ranges)
     if kind == "BinaryExpr":
         return _binary(node, ranges)
-    raise UnsupportedRuleError(f"{kind} in a rule is not evaluated by the twin")
+    raise UnsupportedRuleError(f"{kind} in a rule is not evaluated")
 
 
 # --- selectors
@@ -145,11 +149,11 @@ def _vector(node: Any, ranges: list[int]) -> OfVector:
 
 def _selector(node: Any) -> Selector:
     if node.name is None:
-        raise UnsupportedRuleError("a selector without a metric's name is not evaluated by the twin")
+        raise UnsupportedRuleError("a selector without a metric's name is not evaluated")
     if node.offset is not None or node.at is not None:
-        raise UnsupportedRuleError("offset and @ are not evaluated by the twin")
+        raise UnsupportedRuleError("offset and @ are not evaluated")
     if node.matchers.or_matchers:
-        raise UnsupportedRuleError("`or` between matchers is not evaluated by the twin")
+        raise UnsupportedRuleError("`or` between matchers is not evaluated")
     tests = [_matcher(m) for m in node.matchers.matchers]
 
     def matches(labels: Labels) -> bool:
@@ -170,7 +174,7 @@ def _matcher(matcher: Any) -> tuple[str, Callable[[str], bool]]:
     try:
         pattern = re.compile(wanted)
     except re.error as error:
-        raise UnsupportedRuleError(f"the pattern {wanted} is not evaluated by the twin") from error
+        raise UnsupportedRuleError(f"the pattern {wanted} is not evaluated") from error
     return matcher.name, lambda value: (pattern.fullmatch(value) is not None) == (op == "Re")
 
 
@@ -193,7 +197,7 @@ def _call(node: Any, ranges: list[int]) -> OfVector:
         return _absent(node.args[0], ranges)
     if name in ("rate", "increase"):
         return _rate(node.args[0], ranges, per_second=name == "rate")
-    raise UnsupportedRuleError(f"the function {name} is not evaluated by the twin")
+    raise UnsupportedRuleError(f"the function {name} is not evaluated")
 
 
 def _absent(node: Any, ranges: list[int]) -> OfVector:
@@ -211,7 +215,7 @@ def _absent_labels(node: Any) -> Labels:
 
 def _rate(node: Any, ranges: list[int], *, per_second: bool) -> OfVector:
     if _kind(node) != "MatrixSelector":
-        raise UnsupportedRuleError(f"a rate of {_kind(node)} is not evaluated by the twin")
+        raise UnsupportedRuleError(f"a rate of {_kind(node)} is not evaluated")
     selector = _selector(node.vector_selector)
     window_ns = round(node.range.total_seconds() * 1e9)
     ranges.append(window_ns)
@@ -257,7 +261,7 @@ def _increase(series: Series, since_ns: int, now_ns: int) -> float | None:
 def _aggregate(node: Any, ranges: list[int]) -> OfVector:
     name = str(node.op)
     if name not in _AGGREGATES or node.param is not None:
-        raise UnsupportedRuleError(f"the aggregation {name} is not evaluated by the twin")
+        raise UnsupportedRuleError(f"the aggregation {name} is not evaluated")
     inner, of_group = _vector(node.expr, ranges), _AGGREGATES[name]
     if node.modifier is None:
         return lambda at: {NO_LABELS: of_group(list(found.values()))} if (found := inner(at)) else {}
@@ -276,11 +280,11 @@ def _aggregate(node: Any, ranges: list[int]) -> OfVector:
 def _binary(node: Any, ranges: list[int]) -> OfVector:
     op = str(node.op)
     if node.modifier is not None and (node.modifier.matching is not None or node.modifier.return_bool):
-        raise UnsupportedRuleError(f"{op} with bool, on, ignoring or group is not evaluated by the twin")
+        raise UnsupportedRuleError(f"{op} with bool, on, ignoring or group is not evaluated")
     if op in ("and", "or", "unless"):
         return _set_operation(op, _vector(node.lhs, ranges), _vector(node.rhs, ranges))
     if op not in _ARITHMETIC and op not in _COMPARISON:
-        raise UnsupportedRuleError(f"the operator {op} is not evaluated by the twin")
+        raise UnsupportedRuleError(f"the operator {op} is not evaluated")
     if _is_scalar(node.rhs):
         right = _scalar(node.rhs)
         return _each(op, _vector(node.lhs, ranges), lambda value: (value, right))

@@ -4,8 +4,8 @@ import math
 
 import pytest
 
-from sim.control.promql import Rule, UnsupportedRuleError, Vector
-from sim.control.scraped import Labels, Store
+from scenarios.model.promql import Rule, UnsupportedRuleError, Vector
+from scenarios.model.scraped import Labels, Store
 
 S = 1_000_000_000
 MINUTE = 60 * S
