@@ -208,8 +208,7 @@ def _finish_failover(new: Place) -> None:
 
 
 def _bring_home(done: Undone, progress: Progress) -> None:
-    lifecycle.reset(lambda share, words: progress(0.4 + 0.6 * share, words))
-    forget()
+    lifecycle.reset(lambda share, words: progress(0.4 + 0.6 * share, words))  # which forgets all that was pending
     done.left, done.pending = [], ""
     done.primary, done.standby = plan().home.region, plan().away.region
 
