@@ -1,0 +1,101 @@
+"""What a killed run did not read back is added to its record, which stays readable."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from experiments.observe.readback import Question, ReadBack
+from experiments.safety import late
+from experiments.safety.late import Appending, read_late
+from scenarios.record.reader import RunRecord
+from scenarios.record.writer import RunWriter
+
+EPOCH_US = 1_795_000_000_000_000
+HEAD = {"topology": {"database": {"home": "us-east-1"}}}
+
+
+def killed(folder: Path) -> Path:
+    """A record as SIGKILL leaves it: open, with a line that was cut off."""
+    writer = RunWriter(folder, HEAD)
+    writer.mark(5, "promoted", "us-west-2/database", timeline="us-west-2/2", position=9)
+    seqs = np.arange(3)
+    sent = {"data_class": "transactions", "seq": seqs, "key": seqs + EPOCH_US, "sent_us": seqs * 100}
+    writer.append("writes_sent", sent)
+    done = {"data_class": "transactions", "key": seqs + EPOCH_US, "done_us": seqs * 100, "outcome": "acked"}
+    writer.append("writes_done", done)
+    with (folder / "marks.jsonl").open("a", encoding="utf-8") as file:
+        file.write('{"t_us": 7, "seq": 1, "ki')
+    return folder
+
+
+@pytest.fixture
+def timelines(monkeypatch: pytest.MonkeyPatch) -> list[Question]:
+    """Two timelines; the old one holds an order that the new one lacks."""
+    asked: list[Question] = []
+
+    def read(_: object, clock: Any, recorder: Any, question: Question) -> ReadBack:
+        asked.append(question)
+        for name, keys in (("us-east-1/1", [0, 1, 2]), ("us-west-2/2", [0, 1])):
+            rows = np.array(keys) + EPOCH_US
+            at = np.full(len(keys), clock.now_us())
+            found = {"data_class": "transactions", "timeline": name, "key": rows, "read_us": at}
+            recorder.append("readback", found | {"copies": np.ones(len(keys), dtype=np.int32), "position": rows})
+            recorder.mark(clock.now_us(), "readback_done", name, timeline=name)
+        return ReadBack("us-west-2/2", ("us-east-1/1", "us-west-2/2"), ())
+
+    monkeypatch.setattr(late, "read_back", read)
+    return asked
+
+
+@pytest.mark.proves(
+    "undo reads both timelines into the record of a killed run, and lists what only the losing one holds"
+)
+def test_both_timelines_join_the_record(tmp_path: Path, timelines: list[Question]) -> None:
+    folder = killed(tmp_path / "record")
+    found = read_late(folder)
+    assert found is not None
+    assert found.read == ("us-east-1/1", "us-west-2/2")
+    assert found.only_there == 1
+    assert str(EPOCH_US + 2) in Path(found.list_of_them).read_text()
+    assert timelines[0].promoted == ["us-west-2/2"]
+    assert timelines[0].first_key == EPOCH_US
+    record = RunRecord(folder)
+    assert record.interrupted
+    assert [mark.kind for mark in record.marks] == ["promoted", "readback_done", "readback_done"]
+    assert len({mark.seq for mark in record.marks}) == 3
+    assert len(record.table("readback")) == 5
+    assert record.head["surviving_timeline"] == "us-west-2/2"
+
+
+def test_reading_twice_adds_nothing(tmp_path: Path, timelines: list[Question]) -> None:
+    folder = killed(tmp_path / "record")
+    read_late(folder)
+    read_late(folder)
+    assert len(RunRecord(folder).table("readback")) == 5
+
+
+def test_a_closed_record_is_left_alone(tmp_path: Path, timelines: list[Question]) -> None:
+    with RunWriter(tmp_path / "record", HEAD) as writer:
+        writer.close("complete", duration_us=1)
+    before = {path.name: path.read_bytes() for path in (tmp_path / "record").iterdir()}
+    assert read_late(tmp_path / "record") is None
+    assert {path.name: path.read_bytes() for path in (tmp_path / "record").iterdir()} == before
+    assert timelines == []
+
+
+def test_a_run_without_orders(tmp_path: Path, timelines: list[Question]) -> None:
+    RunWriter(tmp_path / "record", HEAD).mark(5, "load_started", "client")
+    found = read_late(tmp_path / "record")
+    assert found is not None
+    assert found.read == ()
+    assert timelines == []
+
+
+def test_facts_go_on_with_their_numbers(tmp_path: Path) -> None:
+    folder = killed(tmp_path / "record")
+    Appending(folder, 1).mark(8, "left_behind", "one", what="x")
+    lines = (folder / "marks.jsonl").read_text().splitlines()
+    assert [json.loads(line)["seq"] for line in lines] == [0, 1]

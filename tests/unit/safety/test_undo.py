@@ -1,0 +1,181 @@
+"""What `gameday undo` does, by what it finds."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from experiments.faults import verbs
+from experiments.safety import lifting as lifting_here
+from experiments.safety import pending
+from experiments.safety import undo as undoing
+from experiments.safety.journal import Journal
+from experiments.safety.lifting import Result
+from experiments.safety.lock import HostLock, LockedError, this_process
+from experiments.safety.reverter import Reverter
+from experiments.safety.undo import Undone, undo
+from experiments.testbed.status import Database, Region, Status
+from experiments.testbed.system.watch import Watch
+from gameday.cli import main
+from tests.unit.safety.doubles import Lifting, Witness
+
+A = verbs.unpause("gameday-a")
+PRIMARY, STANDBY = Database(True, 1, 1, None, 1), Database(False, 1, 1, None, 0)
+
+
+class World:
+    """What undo finds, and what it does there."""
+
+    def __init__(self, witness: Witness) -> None:
+        self.witness = witness
+        self.databases = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
+        self.lacks: tuple[str, ...] = ()
+        self.did: list[str] = []
+
+    def promoted(self) -> None:
+        self.databases = {"us-east-1": STANDBY, "us-west-2": PRIMARY}
+        self.witness.lease = {"region": "us-west-2"}
+
+    def look(self) -> Status:
+        lease = str((self.witness.lease or {}).get("region"))
+        regions = {name: Region({}, 0, {}, found, True) for name, found in self.databases.items()}
+        return Status(regions, {}, lease, lease, None, None, lease != "us-east-1", self.lacks)
+
+    def does(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: self.did.append(name)
+
+
+@pytest.fixture
+def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch) -> World:
+    world = World(witness)
+    monkeypatch.setattr(undoing, "OUTSIDE_URL", witness.url)
+    monkeypatch.setattr(lifting_here, "OUTSIDE_URL", witness.url)
+    for module in (undoing, lifting_here):
+        monkeypatch.setattr(module, "Reverter", lambda: reverter)
+    monkeypatch.setattr("experiments.safety.forgetting.Reverter", lambda: reverter)
+    monkeypatch.setattr(undoing, "LIFTS_WITHIN_S", 0.0)
+    monkeypatch.setattr(undoing, "WHOLE_WITHIN_S", 0.0)
+    monkeypatch.setattr(undoing, "_procedure_runs", lambda: False)
+    monkeypatch.setattr(undoing.status, "look", world.look)
+    monkeypatch.setattr(undoing.status, "database", lambda place: world.databases[place.region])
+    monkeypatch.setattr(undoing.lifecycle, "reset", world.does("reset"))
+    monkeypatch.setattr(undoing.outside, "bring_home", world.does("lease home"))
+    monkeypatch.setattr(undoing.outside, "call", world.does("call"))
+    for name in ("connect", "demote", "_finish_failover"):
+        monkeypatch.setattr(undoing, name, world.does(name))
+    return world
+
+
+def quiet(_: float, __: str) -> None:
+    """Nobody looks."""
+
+
+def test_nothing_was_left(world: World, tmp_path: Path) -> None:
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert world.did == []
+    assert (done.lifted, done.left, done.pending) == ([], [], "")
+    assert (done.primary, done.standby) == ("us-east-1", "us-west-2")
+
+
+def test_what_reverter_and_ledger_hold_is_lifted(world: World, watch: Watch, lifting: Lifting, tmp_path: Path) -> None:
+    watch.put({"generation": 1, "run": "one", "lifts": [A.to_json()]})
+    Journal().append("opened", "one", home="us-east-1")
+    Journal().append("armed", "one", "a", [A])
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert [(result.target, result.ok) for result in done.lifted] == [("gameday-a", True)]
+    assert lifting.docker.paused == {"gameday-b"}
+    assert done.run == "one"
+    assert Journal().held() == []
+
+
+def test_what_cannot_be_lifted_is_left(world: World, watch: Watch, lifting: Lifting, tmp_path: Path) -> None:
+    lifting.docker.broken.add("unpause")
+    watch.put({"generation": 1, "run": "one", "lifts": [A.to_json()]})
+    Journal().append("armed", "one", "a", [A])
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert done.left == ["docker-unpause gameday-a: cannot unpause"]
+    assert [held.fault for held in Journal().held()] == ["a"]
+
+
+def test_a_system_that_is_not_whole_is_said(world: World, tmp_path: Path) -> None:
+    world.lacks = ("node gameday-us-east-1-worker is exited",)
+    assert undo(quiet, home=False, runs=tmp_path).left == list(world.lacks)
+
+
+def test_fenced_and_nobody_promoted(world: World, tmp_path: Path) -> None:
+    world.witness.lease = {"region": "us-east-1", "fenced": True}
+    undo(quiet, home=False, runs=tmp_path)
+    assert world.did == ["connect", "lease home"]
+
+
+@pytest.mark.proves("after a promotion undo finishes the failover and demotes the old primary; home stays pending")
+def test_after_a_promotion(world: World, tmp_path: Path) -> None:
+    world.promoted()
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert world.did == ["_finish_failover", "demote"]
+    assert (done.primary, done.standby, done.left) == ("us-west-2", "us-east-1", [])
+    kept = pending.read()
+    assert kept is not None
+    assert kept.demoted
+    assert done.pending == str(kept)
+
+
+def test_undo_again_knows_which_was_the_old_one(world: World, tmp_path: Path) -> None:
+    world.promoted()
+    for _ in range(2):
+        done = undo(quiet, home=False, runs=tmp_path)
+        assert (done.primary, done.standby) == ("us-west-2", "us-east-1")
+
+
+def test_home_makes_everything_anew(world: World, tmp_path: Path) -> None:
+    world.promoted()
+    done = undo(quiet, home=True, runs=tmp_path)
+    assert world.did == ["_finish_failover", "reset"]
+    assert (done.primary, done.pending) == ("us-east-1", "")
+
+
+def test_not_while_a_game_day_is_on(world: World, tmp_path: Path) -> None:
+    lock = HostLock()
+    lock.take(this_process("one"))
+    try:
+        with pytest.raises(LockedError, match="run one"):
+            undo(quiet, home=False, runs=tmp_path)
+    finally:
+        lock.give_back()
+
+
+# --- the command
+
+
+@pytest.mark.parametrize(
+    ("done", "code", "words"),
+    [
+        (Undone(primary="us-east-1", standby="us-west-2"), 0, "nothing was left to lift"),
+        (Undone(left=["docker-unpause x: no"]), 5, "left behind: docker-unpause x: no"),
+        (Undone(pending="the primary is in us-west-2"), 0, "pending: the primary is in us-west-2"),
+    ],
+)
+def test_the_command(
+    done: Undone, code: int, words: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(undoing, "undo", lambda *_, **__: done)
+    assert main.run(["undo"]) == code
+    out, err = capsys.readouterr()
+    assert words in out + err
+    assert err.splitlines()[-1].startswith("next: gameday")
+
+
+def test_the_command_as_json(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    given: dict[str, Any] = {}
+
+    def undone(_: object, **more: Any) -> Undone:
+        given.update(more)
+        return Undone(lifted=[Result("http", "x", True, "done", 0.1)], took_s=3.2)
+
+    monkeypatch.setattr(undoing, "undo", undone)
+    assert main.run(["undo", "--home", "--json"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["lifted"][0]["target"] == "x"
+    assert given["home"]
