@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import typer
 
-from gameday.cli import check, doctor, explain, init, judge, report, scenarios, show, simulate, testbed, undo
+from gameday.cli import check, compare, doctor, explain, init, judge, report, scenarios, show, simulate, testbed, undo
 from gameday.cli import run as run_command
 from gameday.cli.talk import problem_lines, say, then
 from gameday.exit_codes import ExitCode, of_error
@@ -33,6 +33,7 @@ app.command("simulate", epilog=simulate.EXAMPLE)(simulate.simulate)
 app.command("run", epilog=run_command.EXAMPLE)(run_command.run)
 app.command("undo", epilog=undo.EXAMPLE)(undo.undo)
 app.command("judge", epilog=judge.EXAMPLE)(judge.judge)
+app.command("compare", epilog=compare.EXAMPLE)(compare.compare)
 app.command("report", epilog=report.EXAMPLE)(report.report)
 
 

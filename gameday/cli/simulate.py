@@ -13,6 +13,7 @@ from scenarios.errors import Problem, UsageError
 
 EXAMPLE = "Example: `gameday simulate region-loss-automatic --trials 200 --set people.acknowledge='3 min'`"
 LEVELS = ("request", "control")
+CLUSTERS = ("kind", "eks")
 KEPT = ("worst", "median")
 
 Trials = Annotated[
@@ -40,6 +41,15 @@ Keep = Annotated[
         autocompletion=lambda: [*KEPT, ",".join(KEPT)],
     ),
 ]
+As = Annotated[
+    str | None,
+    typer.Option(
+        "--as",
+        metavar="WORLD",
+        help="as a cluster plays it (kind, eks): with the topology, rate and limit that the scenario has there",
+        autocompletion=lambda: list(CLUSTERS),
+    ),
+]
 Workers = Annotated[int | None, typer.Option("--workers", min=0, help="processes for trials; 0: one for each core")]
 
 
@@ -51,6 +61,7 @@ def simulate(
     sets: Sets = None,
     fidelity: Fidelity = None,
     keep: Keep = None,
+    as_world: As = None,
     workers: Workers = None,
     as_json: AsJson = False,
 ) -> int:
@@ -67,7 +78,11 @@ def simulate(
     with progress(1.0, "reading the scenario"):
         from scenarios.files.load import load
 
-        resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets))
+        if as_world not in (None, *CLUSTERS):
+            found, allowed = f"`{as_world}`", f"one of {', '.join(CLUSTERS)}"
+            raise UsageError(Problem("--as", found, allowed, "Choose one, or leave it out."))
+        paths = settings().scenario_paths
+        resolved = load(scenario, paths=paths, overrides=overrides(sets), world=as_world or "twin")
         if resolved.scenario.worlds.twin is None:
             where = f"{scenario} (worlds)"
             raise UsageError(

@@ -1,0 +1,125 @@
+"""What the twin predicted beside what was measured, objective by objective.
+
+A prediction is the spread of its trials (or the bounds of its one run), a measurement an interval. They are compared
+only when both are of the same system: the digests of scenario and topology must agree.
+"""
+
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from reports.model import Report, phases
+from scenarios.errors import Problem, UsageError
+from validators.model import Verdict
+
+KINDS = ("rto.", "rpo.", "alert.", "change.")
+INSIDE = 0.90  # share of the trials that the predicted interval holds
+COLUMNS = (
+    "objective", "unit", "limit", "predicted_low", "predicted_median", "predicted_high", "predicted_result", "trials",
+    "measured_low", "measured", "measured_high", "measured_result", "inside", "error",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """`rows` has COLUMNS: an objective, or a phase of it ("rto.risk: act"). `inside`: whether the intervals overlap.
+
+    Values are in `unit`; infinite: it never happened; NaN: unknown. `error` is the measured value's distance from the
+    predicted median, as a share of the measured value.
+    """
+
+    scenario: str
+    predicted_run: str
+    measured_run: str
+    rows: pd.DataFrame
+
+
+def compare(predicted: Report, measured: Report) -> Comparison:
+    """Put a prediction beside a measurement. Raises UsageError when they are not of the same system."""
+    _same(predicted, measured, "topology", "gameday simulate SCENARIO --as kind --trials 200")
+    _same(predicted, measured, "scenario", "gameday simulate SCENARIO --as kind --trials 200")
+    judged = {v.objective: v for v in predicted.deciding.verdicts if v.objective.startswith(KINDS) and v.merged}
+    rows = [
+        row
+        for verdict in measured.deciding.verdicts
+        if verdict.merged and verdict.objective in judged and verdict.value is not None
+        for row in _rows(predicted, judged[verdict.objective], verdict)
+    ]
+    frame = pd.DataFrame(rows, columns=list(COLUMNS))
+    return Comparison(measured.title, str(predicted.head.get("run_id")), str(measured.head.get("run_id")), frame)
+
+
+def _same(predicted: Report, measured: Report, what: str, command: str) -> None:
+    key = f"{what}_digest"
+    found, wanted = predicted.head.get(key), measured.head.get(key)
+    if found is None or found != wanted:
+        problem = Problem(
+            f"PREDICTED {predicted.head.get('run_id')}", f"{what} {str(found)[:12]}",
+            f"{what} {str(wanted)[:12]}, which was measured", f"Predict that very system: `{command}`.",
+        )  # fmt: skip
+        raise UsageError(problem)
+
+
+def _rows(predicted: Report, before: Verdict, after: Verdict) -> Iterator[dict[str, Any]]:
+    values = _values(predicted, before)
+    yield _row(after.objective, before, after, values, (after.low, after.value, after.high))
+    for phase, seconds in phases(after).items():
+        spread = pd.Series([p for p in _phase(predicted, before, phase) if p is not None], dtype=float)
+        yield _row(f"{after.objective}: {phase}", None, None, spread, (seconds, seconds, seconds))
+
+
+def _row(
+    name: str, before: Verdict | None, after: Verdict | None, values: "pd.Series[float]", found: tuple[Any, Any, Any]
+) -> dict[str, Any]:
+    edge = (1 - INSIDE) / 2
+    low, median, high = (_quantile(values, q) for q in (edge, 0.5, 1 - edge))
+    from_, value, to = (math.nan if v is None else float(v) for v in found)
+    to = value if math.isnan(to) else to
+    known = not any(map(math.isnan, (low, high, from_, to)))
+    return {
+        "objective": name,
+        "unit": after.unit if after else "s",
+        "limit": after.limit if after else None,
+        "predicted_low": low, "predicted_median": median, "predicted_high": high,
+        "predicted_result": str(before.result) if before else None,
+        "trials": len(values),
+        "measured_low": from_, "measured": value, "measured_high": to,
+        "measured_result": str(after.result) if after else None,
+        "inside": bool(from_ <= high and to >= low) if known else None,
+        "error": (median - value) / value if value and math.isfinite(median) else math.nan,
+    }  # fmt: skip
+
+
+def _values(predicted: Report, verdict: Verdict) -> "pd.Series[float]":
+    """Values of the trials; one that never happened is infinite."""
+    if predicted.ensemble is None:
+        found = [verdict.value]
+    else:
+        found = [t.values.get(verdict.objective) for t in predicted.ensemble.trials if verdict.objective in t.results]
+    return pd.Series([math.inf if value is None else value for value in found], dtype=float)
+
+
+def _phase(predicted: Report, verdict: Verdict, phase: str) -> list[float | None]:
+    if predicted.ensemble is None:
+        return [phases(verdict).get(phase)]
+    return [t.phases.get(verdict.objective, {}).get(phase) for t in predicted.ensemble.trials]
+
+
+def _quantile(values: "pd.Series[float]", q: float) -> float:
+    """A value that was seen; interpolating would make NaN between two that never happened."""
+    return float(values.quantile(q, interpolation="nearest")) if len(values) else math.nan
+
+
+def document(comparison: Comparison) -> Mapping[str, Any]:
+    """As JSON values; what is unknown or never happened is null."""
+    rows = comparison.rows.astype(object)
+    finite = rows.map(lambda v: None if isinstance(v, float) and not math.isfinite(v) else v)
+    return {
+        "scenario": comparison.scenario,
+        "predicted": comparison.predicted_run,
+        "measured": comparison.measured_run,
+        "rows": finite.to_dict(orient="records"),
+    }
