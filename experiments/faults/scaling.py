@@ -12,7 +12,7 @@ def plan(kind: str, region: str, path: str, subject: str, radius: str) -> base.P
         {"op": "test", "path": "/spec/replicas", "value": 0},
         {"op": "replace", "path": "/spec/replicas", "value": replicas},
     ]
-    facts = {"region": region, "path": path}
+    facts = {"region": region, "path": path, "replicas": replicas}
     return base.Plan(kind, (f"{region}/{subject}",), radius, (verbs.patch(region, path, steps, "json"),), facts)
 
 
@@ -22,5 +22,7 @@ def take_away(planned: base.Plan) -> None:
 
 
 def is_back(planned: base.Plan) -> bool:
-    """Whether it has all its pods."""
-    return cluster.is_whole(planned.facts["region"], planned.facts["path"])
+    """Whether it has all the pods that it had."""
+    region, path = planned.facts["region"], planned.facts["path"]
+    wanted = int(cluster.get(region, path)["spec"]["replicas"])
+    return wanted == planned.facts["replicas"] and cluster.is_whole(region, path)
