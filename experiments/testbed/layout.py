@@ -33,6 +33,9 @@ PORTS = {
     "database": 30432,
 }
 
+# Node ports by which the other region's Prometheus always meets the same pod; on the Docker network only.
+SCRAPE_PORTS = {"strategic": 30180, "tactical": 30181, "risk": 30182}
+
 OUTSIDE = "gameday-outside"  # page receiver, DNS API, writer's lease (witness)
 DNS_SERVER = "gameday-dns"  # CoreDNS, authoritative for ZONE
 ALERTMANAGER = "gameday-alertmanager"

@@ -97,6 +97,7 @@ def _values(place: Place) -> Document:
         "home_region": known.home.region,
         "home_edge": known.home.control_plane,
         "ports": PORTS,
+        "scrape_ports": layout.SCRAPE_PORTS,
         "link": layout.LINK,
         "outside_url": OUTSIDE_URL,
         "system_image": layout.SYSTEM_IMAGE,
@@ -165,7 +166,7 @@ def _prometheus_files(known: Plan, place: Place, peer: Place, services: list[Doc
         region=place.region,
         peer_region=peer.region,
         peer_edge=peer.control_plane,
-        ports=PORTS,
+        scrape_ports=layout.SCRAPE_PORTS,
     )
     rules = _template("config/rules.yaml.j2").render(groups=list(_rule_groups(known)))
     return {"prometheus.yml": prometheus, "rules.yml": rules}
