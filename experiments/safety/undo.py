@@ -5,11 +5,16 @@ the failover is finished, both timelines are read into the record while the old 
 primary is demoted; or everything is brought home, with data made anew.
 """
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+import psycopg
+from kubernetes.client.exceptions import ApiException
+from urllib3.exceptions import HTTPError
 
 from experiments.faults import base
 from experiments.operate.moments import moments
@@ -24,10 +29,11 @@ from experiments.safety.lifting import OUTSIDE_URL, Result, perform
 from experiments.safety.lock import HostLock, this_process
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.safety.tunnel import to_fenced_databases
-from experiments.testbed import lifecycle, outside, status
+from experiments.testbed import clusters, lifecycle, outside, state, status
 from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
 from experiments.testbed.system.returning import writer
+from scenarios.errors import GamedayError, LeftBehindError, Problem, UsageError
 
 Progress = Callable[[float, str], None]
 
@@ -64,9 +70,12 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         runs: folder with the records.
 
     Raises:
-        LockedError: a game day is on.
-        GamedayError: the testbed cannot be made whole; called again, it goes on.
+        UsageError: there is no testbed, or a game day is on.
+        LeftBehindError, TestbedError: it cannot be made whole; called again, it goes on.
     """
+    if not state.read().made_at:
+        found, remedy = "no testbed on this machine", "There is nothing to undo. `gameday testbed up` makes one."
+        raise UsageError(Problem("gameday undo", found, "a testbed", remedy))
     begun_s, done = time.monotonic(), Undone()
     lock = HostLock()
     lock.take(this_process("undo"))
@@ -78,7 +87,8 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         _lift(done, journal)
         old, new = _settled(progress, journal)
         if new is not old:
-            _after_promotion(done, old, new, record, progress, demoting=not home)
+            with _said_as_left(new):
+                _after_promotion(done, old, new, record, progress, demoting=not home)
         if home:
             _bring_home(done, progress)
         else:
@@ -142,8 +152,9 @@ def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
     there = status.database(other)
     if there is not None and there.writable:
         return was, other
-    if writer(OUTSIDE_URL) != was.region:  # fenced, and nobody was promoted: it may write again
-        connect(_cut())
+    cut = _cut()
+    if cut or writer(OUTSIDE_URL) != was.region:  # fenced or cut, and nobody was promoted: it may write again
+        connect(cut)
         outside.bring_home(was.region)
         _drop_plan()
     return was, was
@@ -159,11 +170,12 @@ def _procedure_runs() -> bool:
 
 
 def _cut() -> dict[str, str]:
-    """Nodes that were cut from the network, with their addresses: as the reverter, or this machine, cut them."""
-    try:
-        return {**Journal().cut(), **Reverter().plan()["cut"]}
-    except ReverterError:
-        return Journal().cut()
+    """Nodes that are cut from the network, with their addresses: as the reverter, or this machine, kept them."""
+    known = Journal().cut()
+    with contextlib.suppress(ReverterError):
+        known |= Reverter().plan()["cut"]
+    states = clusters.node_states(list(PLACES.values()))
+    return {node: address for node, address in known.items() if states.get(node) == "cut"}
 
 
 def _drop_plan() -> None:
@@ -172,6 +184,19 @@ def _drop_plan() -> None:
 
 
 # --- after a promotion
+
+
+@contextlib.contextmanager
+def _said_as_left(new: Place) -> Iterator[None]:
+    """Say what does not answer as something that is left, not as our bug. Raises LeftBehindError."""
+    try:
+        yield
+    except (OSError, HTTPError, ApiException, psycopg.Error, LookupError) as error:
+        if isinstance(error, GamedayError):
+            raise
+        remedy = "Run `gameday undo` again, or `gameday undo --home`, which makes the databases anew."
+        found = f"{type(error).__name__}: {error}"[:300]
+        raise LeftBehindError(Problem(f"failover to {new.region}", found, "it finished", remedy)) from error
 
 
 def _after_promotion(

@@ -16,9 +16,11 @@ from experiments.safety.lifting import Result
 from experiments.safety.lock import HostLock, LockedError, this_process
 from experiments.safety.reverter import Reverter
 from experiments.safety.undo import Undone, undo
+from experiments.testbed import state as testbed
 from experiments.testbed.status import Database, Region, Status
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
+from scenarios.errors import LeftBehindError, UsageError
 from tests.unit.safety.doubles import Lifting, Witness
 
 A = verbs.unpause("gameday-a")
@@ -32,6 +34,7 @@ class World:
         self.witness = witness
         self.databases = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
         self.lacks: tuple[str, ...] = ()
+        self.nodes: dict[str, str] = {}
         self.did: list[str] = []
 
     def promoted(self) -> None:
@@ -58,7 +61,9 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing, "LIFTS_WITHIN_S", 0.0)
     monkeypatch.setattr(undoing, "WHOLE_WITHIN_S", 0.0)
     monkeypatch.setattr(undoing, "_procedure_runs", lambda: False)
+    monkeypatch.setattr(undoing.clusters, "node_states", lambda _: world.nodes)
     monkeypatch.setattr(undoing.status, "look", world.look)
+    testbed.change(made_at="2026-03-01")
     monkeypatch.setattr(undoing.status, "database", lambda place: world.databases[place.region])
     monkeypatch.setattr(undoing.lifecycle, "reset", world.does("reset"))
     monkeypatch.setattr(undoing.outside, "bring_home", world.does("lease home"))
@@ -108,6 +113,37 @@ def test_fenced_and_nobody_promoted(world: World, tmp_path: Path) -> None:
     world.witness.lease = {"region": "us-east-1", "fenced": True}
     undo(quiet, home=False, runs=tmp_path)
     assert world.did == ["connect", "lease home"]
+
+
+def test_cut_and_nobody_promoted(world: World, tmp_path: Path) -> None:
+    """The witness was silent when the region was lifted."""
+    Journal().append("opened", "one", home="us-east-1")
+    Journal().keep_cut({"gameday-us-east-1-worker": "10.0.0.2"})
+    undo(quiet, home=False, runs=tmp_path)
+    assert world.did == []
+    world.nodes = {"gameday-us-east-1-worker": "cut"}
+    Journal().append("opened", "one", home="us-east-1")
+    Journal().keep_cut({"gameday-us-east-1-worker": "10.0.0.2"})
+    undo(quiet, home=False, runs=tmp_path)
+    assert world.did == ["connect", "lease home"]
+
+
+def test_what_does_not_answer_is_left_not_a_bug(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(*_: object) -> None:
+        raise ConnectionError("nobody answers")
+
+    world.promoted()
+    monkeypatch.setattr(undoing, "_finish_failover", silent)
+    with pytest.raises(LeftBehindError, match="nobody answers"):
+        undo(quiet, home=False, runs=tmp_path)
+    kept = pending.read()
+    assert kept is not None
+    assert not kept.demoted
+
+
+def test_no_testbed(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="nothing to undo"):
+        undo(quiet, home=False, runs=tmp_path)
 
 
 @pytest.mark.proves("after a promotion undo finishes the failover and demotes the old primary; home stays pending")
