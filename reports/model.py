@@ -90,6 +90,11 @@ class Report:
         return found
 
     @property
+    def services(self) -> tuple[str, ...]:
+        """Return the services of the topology, in its order."""
+        return tuple((self.head.get("topology") or {}).get("services", ()))
+
+    @property
     def title(self) -> str:
         """Return what was played, in words."""
         return str(self.scenario.get("title") or self.scenario.get("scenario") or "A run without a name")

@@ -115,7 +115,7 @@ def bands(report: Report) -> list[Band]:
     if not len(rows):
         return []
     services, right = names(table, "service"), names(table, "right").equal("yes")
-    order = ("strategic", "tactical", "risk", "database", "order", "page")
+    order = (*report.services, "database", "order", "page")
     found = sorted(services.seen(), key=lambda s: order.index(s) if s in order else len(order))
     mine = {name: rows[services.equal(name, rows)] for name in found}
     return [_band(report, intended[at], right[at], name) for name, at in mine.items() if len(at)]

@@ -8,7 +8,6 @@ from reports.words import duration
 from scenarios.record.marks import Mark
 
 MOST = 60  # lines of a story
-_SERVICES = {"strategic", "tactical", "risk", "database", "complete"}
 
 
 @dataclass(frozen=True)
@@ -212,7 +211,7 @@ def _crowds(marks: Iterable[Mark], fault_s: float | None) -> list[Moment]:
 def _recoveries(report: Report) -> list[Moment]:
     """When users were served again, by the judge's clock."""
     moments = []
-    fault_s = report.fault_s
+    fault_s, subjects = report.fault_s, {*report.services, "database", "complete"}
     for verdict in report.judgement.verdicts:
         prefix, _, subject = verdict.objective.partition(".")
         at = verdict.high if verdict.high is not None else verdict.value
@@ -221,7 +220,7 @@ def _recoveries(report: Report) -> list[Moment]:
             or not verdict.merged
             or not recovered(verdict)
             or prefix != "rto"
-            or subject not in _SERVICES
+            or subject not in subjects
             or not at
             or verdict.value is None
         ):

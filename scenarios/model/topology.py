@@ -155,6 +155,11 @@ class Dns(Model):
 
     ttl_us: Duration = Field(alias="ttl")
     health_check_failover: Flag = Field(False, description="a Route 53 health check moves the name by itself")
+    control_plane: Name | None = Field(
+        None,
+        alias="control plane",
+        description="region whose loss takes away the API by which records are changed; default: none of them",
+    )
 
 
 class AlertRule(Model):

@@ -78,9 +78,9 @@ class Apis:
 
     @staticmethod
     def of_region(region: str, *, dns_there: bool) -> tuple[str, ...]:
-        """APIs that are lost with a region; the control plane of Route 53 with the one that hosts it."""
+        """APIs that are lost with a region; `dns_there`: it hosts the control plane of Route 53 too."""
         there = tuple(f"{api}:{region}" for api in ("kubernetes", "rds", "lambda", "s3"))
-        return (*there, "route53") if dns_there and region == "us-east-1" else there
+        return (*there, "route53") if dns_there else there
 
 
 @dataclass(frozen=True)

@@ -137,7 +137,8 @@ class Injections:
         region, context = entry.target["region"], self._context
         cluster = self._clusters[region]
         parts = (context.copies, context.monitoring, context.automation, self._dns)
-        there = context.parameters.on("dns.control_plane_in_us_east_1")
+        hosted = context.topology.dns.control_plane == region
+        there = hosted and context.parameters.on("dns.control_plane_in_us_east_1")
         apis = context.apis.of_region(region, dns_there=there)
         services = context.names.services
         landed = self._unanswered(*(f"{s}/direct/{region}" for s in services))

@@ -58,7 +58,7 @@ def head(**changes: Any) -> dict[str, Any]:
             "tests": "Whether the automatic failover meets the recovery objectives when a whole region is gone.",
             "runbook": ["Disaster Recovery / Automatic Failover"],
         },
-        "topology": {"topology": "grandmodel"},
+        "topology": {"topology": "grandmodel", "services": {"strategic": {}, "tactical": {}, "risk": {}}},
         "procedures": {
             "automatic-failover": {
                 "title": "The automation fails over",

@@ -42,6 +42,8 @@ def _regions(topology: Topology, document: Document) -> list[Problem]:
     named["database.home"] = topology.database.home
     if topology.database.replica_region:
         named["database.replica_region"] = topology.database.replica_region
+    if topology.dns.control_plane:
+        named["dns.control plane"] = topology.dns.control_plane
     if topology.automation:
         named["automation.region"] = topology.automation.region
     return problems + [

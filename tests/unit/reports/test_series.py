@@ -153,3 +153,9 @@ def test_a_key_read_back_in_no_copy_is_lost():
     writes = series.lost_writes(Report(sample.head(surviving_timeline="t"), sample.judgement(), made))
     assert writes is not None
     assert writes.total_lost == 1
+
+
+def test_services_stand_in_the_order_of_their_topology():
+    services = {"risk": {}, "strategic": {}, "tactical": {}}
+    found = [b.service for b in series.bands(sample.report(topology={"topology": "own", "services": services}))]
+    assert found == ["risk", "strategic", "tactical", "database", "order", "page"]
