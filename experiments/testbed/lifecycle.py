@@ -39,6 +39,7 @@ def up(progress: Progress) -> Status:
             each.result()
         progress(0.35, "images into the nodes")
         list(pool.map(images.load, PLACES.values()))
+        state.change(image=digest)
     containers.write_keys()
     progress(0.6, "containers outside both regions")
     containers.start()
@@ -82,7 +83,7 @@ def reset(progress: Progress) -> Status:
     seed = remembered.seed + 1 if anew else remembered.seed
     state.change(seed=seed, restarted=remembered.restarted + 1)
     progress(0.35, "databases are made anew" if anew else "plan")
-    _apply(images.held())
+    _apply(remembered.image)
     found = _wait(progress, 0.4)
     containers.restart(layout.ALERTMANAGER)  # it would hold back a page of a group that it has just told of
     if not anew:

@@ -29,6 +29,7 @@ class State:
     `making` are clusters that were begun and not finished.
     """
 
+    image: str = ""  # content of our image that the nodes hold
     seed: int = 1
     restarted: int = 0
     making: frozenset[str] = frozenset()
