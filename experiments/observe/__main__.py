@@ -6,4 +6,4 @@ from experiments.observe.child import main
 
 if __name__ == "__main__":
     # Everything was sent. Threads that still wait for an API would make the interpreter's own end abort.
-    os._exit(main({"probers": "experiments.observe.probers", "watchers": "experiments.observe.watchers"}))
+    os._exit(main({"probers": "experiments.observe.probers", "watchers": "experiments.observe.watchers"}, ("probers",)))

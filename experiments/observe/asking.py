@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from experiments.observe import names
 from experiments.observe.clock import Clock
+from experiments.observe.database import Beside
 from experiments.observe.database import probe as probe_database
 from experiments.observe.http import Response, ask, request
 from experiments.observe.settings import Where
@@ -36,6 +37,11 @@ class Asker:
         self._where = where
         self._clock = clock
         self._newest_page = 0
+        self._databases = Beside()
+
+    def close(self) -> None:
+        """Nothing is asked any more."""
+        self._databases.close()
 
     def address_of(self, region: str | None) -> str | None:
         """Address of a region's edge."""
@@ -61,13 +67,14 @@ class Asker:
         right = isinstance(found, dict) and found.get("key") == key
         return self._answer(back, address, "strategic", right=right, written=right)
 
-    async def database(self, address: str, key: int) -> Answer:
+    async def database(self, address: str, key: int, timeout_us: int) -> Answer:
         """Write a row and read it back, over a new connection to the database."""
         sent_us = self._clock.epoch_us(self._clock.now_us())
-        status, row = await probe_database(address, self._where.ports["database"], key, sent_us)
+        port, timeout_s = self._where.ports["database"], timeout_us / 1e6
+        status, row = await self._databases.run(probe_database(address, port, key, sent_us, timeout_s))
         region = self._where.region(address)
         if row is None:
-            return Answer(status, region, None if status == "refused" else region)
+            return Answer(status, region, region if status == "5xx" else None)
         return Answer(
             status, region, row.region, f"{row.region}/database", f"{row.region}/{row.timeline}",
             right=row.writable, written=row.writable,

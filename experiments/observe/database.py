@@ -4,7 +4,11 @@ Every function ends: with what was found, or with a status in words. The caller'
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+import contextlib
+import os
+import socket
+import threading
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,6 +16,9 @@ import psycopg
 
 PAGE = 20_000  # orders read at once
 _ERRORS = (psycopg.Error, OSError)
+
+type Connection = psycopg.AsyncConnection[Any]
+type Parameters = Sequence[Any] | Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,29 +54,73 @@ def conninfo(address: str, port: int) -> str:
     )
 
 
-async def probe(address: str, port: int, key: int, sent_us: int) -> tuple[str, Written | None]:
+async def probe(address: str, port: int, key: int, sent_us: int, timeout_s: float) -> tuple[str, Written | None]:
     """Write a row over a new connection and read it back. Status 5xx: the database answered with an error."""
+    query = "SELECT timeline, region, writable FROM gameday_probe(%s, %s)"
+    until = asyncio.get_running_loop().time() + timeout_s
     try:
-        connection = await psycopg.AsyncConnection.connect(conninfo(address, port), autocommit=True)
-    except _ERRORS as error:
+        connection = await _connect(conninfo(address, port), until)
+    except (*_ERRORS, TimeoutError) as error:
         return status_of(error), None
     try:
-        cursor = await connection.execute(
-            "SELECT timeline, region, writable FROM gameday_probe(%s, %s)", (key, sent_us)
-        )
-        row = await cursor.fetchone()
+        rows = await _rows(connection, query, (key, sent_us), until)
     except _ERRORS as error:
-        return status_of(error), None
+        return "timeout" if asyncio.get_running_loop().time() >= until else status_of(error), None
     finally:
         connection.pgconn.finish()  # closing politely would wait for a database that hangs
-    return ("5xx", None) if row is None else ("2xx", Written(int(row[0]), str(row[1]), bool(row[2])))
+    return ("2xx", Written(int(rows[0][0]), str(rows[0][1]), bool(rows[0][2]))) if rows else ("5xx", None)
+
+
+async def _connect(info: str, until: float) -> Connection:
+    async with asyncio.timeout_at(until):
+        return await psycopg.AsyncConnection.connect(info, autocommit=True)
+
+
+async def _rows(connection: Connection, query: str, parameters: Parameters, until: float) -> list[tuple[Any, ...]]:
+    """Rows of a query. At the deadline its line is cut: a cancelled query would be cancelled at the server first."""
+    timer = asyncio.get_running_loop().call_at(until, _sever, connection)
+    try:
+        cursor = await connection.execute(query, parameters)
+        return await cursor.fetchall()
+    finally:
+        timer.cancel()
+
+
+def _sever(connection: Connection) -> None:
+    with contextlib.suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(connection.fileno())) as line:
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def status_of(error: Exception) -> str:
     """5xx for an error that a server sent, refused when there was no server to send one."""
+    if isinstance(error, TimeoutError):
+        return "timeout"
     if isinstance(error, psycopg.Error) and error.diag.sqlstate:
         return "5xx"
     return "5xx" if "FATAL:" in str(error) else "refused"
+
+
+class Beside:
+    """An event loop in a thread of its own.
+
+    Logging in costs some milliseconds of arithmetic each time, without Python's lock; who probes others at fixed
+    instants must not wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="databases", daemon=True)
+        self._thread.start()
+
+    async def run[T](self, work: Coroutine[Any, Any, T]) -> T:
+        """Wait for something that is done there; it ends by itself, also when nobody waits any more."""
+        return await asyncio.shield(asyncio.wrap_future(asyncio.run_coroutine_threadsafe(work, self._loop)))
+
+    def close(self) -> None:
+        """End the thread."""
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join()
+        self._loop.close()
 
 
 class Session:
@@ -81,18 +132,15 @@ class Session:
     def __init__(self, address: str, port: int, timeout_s: float) -> None:
         self._conninfo = conninfo(address, port)
         self._timeout_s = timeout_s
-        self._connection: psycopg.AsyncConnection[Any] | None = None
+        self._connection: Connection | None = None
 
-    async def rows(
-        self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()
-    ) -> list[tuple[Any, ...]] | None:
+    async def rows(self, query: str, parameters: Parameters = ()) -> list[tuple[Any, ...]] | None:
         """Rows of a query; None when the database did not answer in time."""
+        until = asyncio.get_running_loop().time() + self._timeout_s
         try:
-            async with asyncio.timeout(self._timeout_s):
-                if self._connection is None:
-                    self._connection = await psycopg.AsyncConnection.connect(self._conninfo, autocommit=True)
-                cursor = await self._connection.execute(query, parameters)
-                return await cursor.fetchall()
+            if self._connection is None:
+                self._connection = await _connect(self._conninfo, until)
+            return await _rows(self._connection, query, parameters, until)
         except (*_ERRORS, TimeoutError):
             self.drop()
             return None

@@ -68,7 +68,10 @@ async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: as
     await grid([(p.phase_us, p.spacing_us) for p in probes], clock, stop, start)
     if running:
         await asyncio.wait(running, timeout=max(p.timeout_us for p in probes if p.service != "page") / 1e6 + 1)
-    sampling.cancel()
+    for task in (*running, sampling):
+        task.cancel()
+    await asyncio.gather(*running, sampling, return_exceptions=True)
+    asker.close()
 
 
 async def grid(
@@ -160,7 +163,7 @@ async def _answer(probe: Probe, cache: DnsCache | None, asker: Asker, key: int, 
         return Answer("no_address")
     over.answer = Answer("timeout", address=asker.region_of(address))
     if probe.service == "database":
-        return await asker.database(address, key)
+        return await asker.database(address, key, probe.timeout_us)
     if probe.service == "order":
         return await asker.order(address, key)
     return await asker.service(address, probe.service)

@@ -45,7 +45,7 @@ class Samples:
     def jobs(self) -> list[Callable[[], Awaitable[None]]]:
         """What is to be done each second, each by itself: none waits for what another asks."""
         places = self._where.places
-        each = [partial(job, region) for region in places for job in (self._pods, self._copies)]
+        each = [partial(job, region) for region in places for job in (self._pods, self._copies, self._risk)]
         return [self._here, *each, self._at_risk]
 
     async def _here(self) -> None:
@@ -104,6 +104,14 @@ class Samples:
             if region != self._home and said.get("recovery_point_us"):
                 point_us = self._clock.of_epoch(int(said["recovery_point_us"]))
                 self._row(f"{region}/{name}", "recovery_point_us", point_us)
+
+    async def _risk(self, region: str) -> None:
+        """Value at risk as the region's risk service computes it, as a share of its limit."""
+        response = await get(self._where.places[region], self._where.ports["risk"], "/probe", ASK_S)
+        found = response.json() if response.code == 200 else None
+        if isinstance(found, dict) and found.get("limit"):
+            self._row(f"{region}/risk", "risk_var_current", found["var"] / found["limit"])
+            self._row(f"{region}/risk", "risk_var_limit", 1.0)
 
     async def _at_risk(self) -> None:
         """Had the primary's region died now: so many orders would be lost, the oldest of them so old."""

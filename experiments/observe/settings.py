@@ -15,6 +15,7 @@ from scenarios.model.topology import Database, Service
 
 SIDE_ROUTES = 4  # direct and stale probes only inform: they come so many times slower
 AGAIN_US = 5_000_000  # a process that ended is started again within this time
+DATABASE_SIDE_ROUTES = 20  # a new connection costs the database some ten milliseconds of its CPU
 PAGE_SPACING_US = 10_000_000
 PAGE_TIMEOUT_US = 60_000_000  # a test page that has not come by then does not come
 ORDER_TIMEOUT_US = 10_000_000
@@ -74,7 +75,7 @@ def probers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
     )  # fmt: skip
     side = []
     for service, part in parts.items():
-        slower = SIDE_ROUTES * part.probe.spacing_us
+        slower = (DATABASE_SIDE_ROUTES if service == "database" else SIDE_ROUTES) * part.probe.spacing_us
         side.append(_probe("stale-user", "stale", service, part, slower))
         side += [{**_probe(f"direct-{r}", "direct", service, part, slower), "to": r} for r in topology.regions]
     return {**_begin("probers", origin), "probes": [*users, *side]}
