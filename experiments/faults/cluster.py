@@ -5,6 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from urllib3.exceptions import HTTPError
+
 from experiments.faults.base import nothing
 from experiments.faults.verbs import PATCH_TYPES
 from experiments.platforms.kube import TIMEOUT_S, client_of
@@ -12,6 +14,9 @@ from experiments.testbed.layout import MONITORING_NAMESPACE, NAMESPACE, PLACES
 from scenarios.errors import GamedayError, Problem
 
 Object = dict[str, Any]
+
+_SERVICE_PORT = 8080
+_SOON_S = (1.0, 1.5)  # to connect, to answer
 
 
 class KubernetesError(GamedayError, OSError):
@@ -23,7 +28,14 @@ class KubernetesError(GamedayError, OSError):
 
 
 def call(
-    region: str, method: str, path: str, body: Any = None, *, kind: str = "application/json", query: str = ""
+    region: str,
+    method: str,
+    path: str,
+    body: Any = None,
+    *,
+    kind: str = "application/json",
+    query: str = "",
+    timeout_s: tuple[float, float] = TIMEOUT_S,
 ) -> Any:
     """Call the API server of a region. Raises KubernetesError for a refusal, OSError or HTTPError for silence."""
     client = client_of(PLACES[region])
@@ -31,7 +43,7 @@ def call(
     request = client.param_serialize(
         method, path + (f"?{query}" if query else ""), header_params=headers, body=body, auth_settings=["BearerToken"]
     )
-    response = client.call_api(*request, _request_timeout=TIMEOUT_S)
+    response = client.call_api(*request, _request_timeout=timeout_s)
     text = bytes(response.read()).decode(errors="replace")
     if not 200 <= response.status < 300:
         found = f"{response.status} {text[:300]}"
@@ -185,10 +197,16 @@ def all_settled(region: str) -> bool:
     )
 
 
-def pod_answers(region: str, pod: str, port: int) -> bool:
-    """Whether this very pod answers, asked through the API server."""
+def pod_answers(region: str, pod: str) -> bool:
+    """Whether this very pod of a service answers soon, asked through the API server."""
     try:
-        get(region, f"{pod_path(f'{pod}:{port}')}/proxy/health/live")
-    except KubernetesError:
+        call(region, "GET", f"{pod_path(f'{pod}:{_SERVICE_PORT}')}/proxy/health/live", timeout_s=_SOON_S)
+    except (OSError, HTTPError):
         return False
     return True
+
+
+def all_answer(region: str) -> bool:
+    """Whether everything in the region is settled, and every pod of a service answers: what is listed may be old."""
+    pods_ = get(region, f"/api/v1/namespaces/{NAMESPACE}/pods", labelSelector="app=grandmodel")["items"]
+    return all_settled(region) and all(pod_answers(region, name_of(pod)) for pod in pods_)

@@ -15,7 +15,7 @@ _AGAIN = 429  # a disruption budget says: not now
 
 def plan(region: str, service: str) -> base.Plan:
     """Plan for the node of the service's first ready pod."""
-    facts = nodes.facts_of(region, nodes.node_of(region, service))
+    facts = nodes.facts_of(region, service)
     path = cluster.node_path(facts["node"])
     radius = f"the node {facts['node']} in {region} is drained; what runs on it moves: {nodes.words(facts)}."
     lift = verbs.patch(region, path, {"spec": {"unschedulable": None}}, "merge")

@@ -7,7 +7,7 @@ from experiments.faults import base, cluster, containers, nodes, verbs
 
 def plan(region: str, service: str) -> base.Plan:
     """Plan for the node of the service's first ready pod."""
-    facts = nodes.facts_of(region, nodes.node_of(region, service))
+    facts = nodes.facts_of(region, service)
     radius = f"the node {facts['node']} in {region} dies, with what runs on it: {nodes.words(facts)}."
     return base.Plan("node-loss", tuple(facts["targets"]), radius, (verbs.start(facts["node"]),), facts)
 
@@ -18,23 +18,22 @@ def inject(fault: str, region: str, service: str) -> dict[str, Any]:
 
 
 def landed(fault: str) -> bool:
-    """Whether the node does not work, and no pod of a service on it answers."""
+    """Whether the node does not work, and no pod of the service on it answers."""
 
     def see(planned: base.Plan) -> bool:
         facts = planned.facts
-        services = [name for _, name in facts["pods"] if "-deployment-" in name]
         return not containers.inspect(facts["node"]).works and not any(
-            nodes.answers(facts["region"], name) for name in services
+            cluster.pod_answers(facts["region"], name) for name in facts["asked"]
         )
 
     return base.look(fault, see, without=False)
 
 
 def gone(fault: str) -> bool:
-    """Whether the node works, and everything in the region is ready."""
+    """Whether the node works, and everything in the region answers."""
 
     def see(planned: base.Plan) -> bool:
-        return containers.inspect(planned.facts["node"]).works and cluster.all_settled(planned.facts["region"])
+        return containers.inspect(planned.facts["node"]).works and cluster.all_answer(planned.facts["region"])
 
     return base.look(fault, see, without=True)
 

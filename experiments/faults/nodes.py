@@ -29,14 +29,18 @@ def holds_data(node: str) -> bool:
     return str(labels.get(_HOLDS_DATA)) == "yes"
 
 
-def facts_of(region: str, node: str) -> dict[str, Any]:
-    """What a plan keeps of a node: its container, and the pods of ours on it."""
+def facts_of(region: str, service: str) -> dict[str, Any]:
+    """What a plan keeps of a service's node: its container, the pods of ours on it, those of the service."""
+    node = node_of(region, service)
     pods = [pod for pod in pods_on(region, node) if pod["metadata"]["namespace"] != "kube-system"]
+    names = [cluster.name_of(pod) for pod in pods]
+    own = {cluster.name_of(pod) for pod in cluster.pods(region, service)}
     return {
         "region": region,
         "node": node,
         "id": containers.working(node).id,
-        "pods": [[pod["metadata"]["namespace"], cluster.name_of(pod)] for pod in pods],
+        "pods": names,
+        "asked": [name for name in names if name in own],
         "targets": [node, *_subjects(region, pods)],
     }
 
@@ -54,9 +58,4 @@ def _subjects(region: str, pods: list[cluster.Object]) -> list[str]:
 
 def words(facts: dict[str, Any]) -> str:
     """What is on the node, in words."""
-    return base.listed([name for _, name in facts["pods"]])
-
-
-def answers(region: str, pod: str) -> bool:
-    """Whether a pod of a service answers, asked through the API server."""
-    return cluster.pod_answers(region, pod, 8080)
+    return base.listed(facts["pods"])

@@ -54,7 +54,7 @@ def landed(fault: str) -> bool:
 
 
 def gone(fault: str) -> bool:
-    """Whether the nodes run, and, unless they are held outside the network, everything on them is ready again.
+    """Whether the nodes run, and, unless they are held outside the network, everything on them answers again.
 
     A region whose place another has taken is lifted without its network: it stays out until it is failed back.
     """
@@ -66,7 +66,7 @@ def _is_gone(planned: base.Plan) -> bool:
     if not all(node.running and not node.paused for node in nodes):
         return False
     held_outside = not any(node.address for node in nodes) and planned.facts["by"] != "cut"
-    return held_outside or cluster.all_settled(planned.facts["region"])
+    return held_outside or cluster.all_answer(planned.facts["region"])
 
 
 def lift(fault: str, by: str = "clean-up") -> str:

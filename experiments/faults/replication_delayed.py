@@ -18,7 +18,7 @@ def inject(fault: str, region: str, delay_ms: int = 5_000) -> dict[str, Any]:
     return base.inject(
         fault,
         plan(region, delay_ms),
-        lambda p: replication.set_mode({"mode": "throttle", "delay_ms": p.facts["delay_ms"]}),
+        lambda p: replication.set_mode({"mode": "pass", "delay_ms": p.facts["delay_ms"]}),
     )
 
 
