@@ -17,13 +17,15 @@ from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
 from experiments.safety.lock import GameDayLock
+from experiments.safety.secrets import of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
+from experiments.testbed.layout import PLACES
 from gameday.cli.talk import progress
 from gameday.play import cluster_head, free_folder
 from scenarios.errors import LeftBehindError, Problem, UsageError
 from scenarios.files.resolved import Resolved
-from scenarios.record.writer import RunWriter
+from scenarios.record.writer import Recorder, RunWriter
 
 Confirm = Callable[[str], None]
 Ask = Callable[[Mapping[str, Any]], bool]
@@ -74,10 +76,11 @@ def play_on_kind(
     _insist_on_whole()
     facts = cluster_head(resolved, "kind", datetime.now(UTC)) | {"observe_only": observe}
     folder = free_folder(runs, facts["run_id"])
-    with _targets(folder) as targets, GameDayLock(facts["run_id"]):
+    with _targets() as targets, GameDayLock(facts["run_id"]):
         experiment = None if observe else _experiment(resolved, targets, confirm)
-        with RunWriter(folder, facts) as writer:
-            return _play(resolved, writer, folder, facts["run_id"], experiment, ask)
+        clean = of_this_process(place.kubeconfig for place in PLACES.values())
+        with RunWriter(folder, clean.value(facts)) as writer:
+            return _play(resolved, writer, clean.recorder(writer), folder, facts["run_id"], experiment, ask)
 
 
 def _insist_on_whole() -> None:
@@ -91,13 +94,11 @@ def _insist_on_whole() -> None:
 
 
 @contextmanager
-def _targets(folder: Path) -> Iterator[dict[str, str]]:
+def _targets() -> Iterator[dict[str, str]]:
     """Make sure that the kubeconfigs reach what was made; yields region -> identity, in words."""
-    import tempfile
-
     from experiments.testbed import state
 
-    with tempfile.TemporaryDirectory() as copies, identity.used(Path(copies)):
+    with identity.used():
         yield {region: f"{known.cluster}, cluster {known.uid}" for region, known in state.read().identities.items()}
 
 
@@ -115,6 +116,7 @@ def _experiment(resolved: Resolved, targets: dict[str, str], confirm: Confirm | 
 def _play(
     resolved: Resolved,
     writer: RunWriter,
+    recorder: Recorder,
     folder: Path,
     run_id: str,
     experiment: dict[str, Any] | None,
@@ -134,7 +136,7 @@ def _play(
     )
     with progress(at_most_us, "starting the observers") as update:
         told = _words(update)
-        day = GameDay(resolved, writer, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody)
+        day = GameDay(resolved, recorder, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody)
         try:
             with guard:
                 ended = day.play()
@@ -146,7 +148,7 @@ def _play(
         told(at_most_us, at_most_us, "reading back")
         with to_fenced_databases():
             read = read_back(
-                Where.of(observing.where()), day.clock, writer,
+                Where.of(observing.where()), day.clock, recorder,
                 Question.of(observing.watchers(resolved, origin), seen.promoted),
             )  # fmt: skip
     termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
@@ -159,7 +161,7 @@ def _play(
     writer.close(termination, **head)
     if read.survives is not None:
         reconcile(folder, {**head, "termination": termination}, read.survives)
-    return PlayedOnCluster(folder, ended.stopped, tuple(left), _pending(resolved, seen, run_id, folder))
+    return PlayedOnCluster(folder, ended.stopped or ended.failed, tuple(left), _pending(resolved, seen, run_id, folder))
 
 
 def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str | None:

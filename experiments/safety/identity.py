@@ -84,19 +84,20 @@ def copied(folder: Path, expected: Mapping[str, state.Identity] | None = None) -
 
 
 @contextlib.contextmanager
-def used(folder: Path, expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]:
-    """Within it this process, and those that it starts, reach the regions by the copies. Arguments as of `copied`.
+def used(expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]:
+    """Within it this process, and those that it starts, reach the regions by copies in the state folder.
 
     Raises:
         WrongTargetError: as `copied`.
     """
-    copied(folder, expected)
+    folder = copied(layout.state_folder() / "targets", expected)
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = str(folder)
     try:
         yield folder
     finally:
         os.environ.pop(VARIABLE)
+        shutil.rmtree(folder)
         if before is not None:
             os.environ[VARIABLE] = before
 

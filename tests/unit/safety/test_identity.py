@@ -139,13 +139,14 @@ def test_a_server_that_its_authority_does_not_vouch_for(clusters: list[Cluster],
 
 
 @pytest.mark.proves("a run reaches its targets by the kubeconfigs that were found right at its start")
-def test_a_kubeconfig_that_is_planted_later_is_not_used(clusters: list[Cluster], tmp_path: Path) -> None:
+def test_a_kubeconfig_that_is_planted_later_is_not_used(clusters: list[Cluster]) -> None:
     for place, cluster in zip((EAST, WEST), clusters, strict=False):
         cluster.kubeconfig(place.kubeconfig)
     original = EAST.kubeconfig
-    with used(tmp_path / "run", expected(clusters)):
+    with used(expected(clusters)) as copies:
         clusters[2].kubeconfig(original)
         assert reached(EAST.kubeconfig).uid == "uid-east"
+    assert not copies.exists()
     assert EAST.kubeconfig == original
     assert reached(EAST.kubeconfig).uid == "uid-planted"
 
