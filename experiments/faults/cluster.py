@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 from urllib.parse import urlencode
 
+from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from experiments.faults.base import nothing
@@ -20,7 +21,7 @@ _SOON_S = (1.0, 1.5)  # to connect, to answer
 
 
 class KubernetesError(GamedayError, OSError):
-    """The API server refused. `status` is HTTP's."""
+    """The API server refused. `status` is HTTP's, 0 when there was no answer."""
 
     def __init__(self, status: int, problem: Problem) -> None:
         super().__init__(problem)
@@ -43,7 +44,11 @@ def call(
     request = client.param_serialize(
         method, path + (f"?{query}" if query else ""), header_params=headers, body=body, auth_settings=["BearerToken"]
     )
-    response = client.call_api(*request, _request_timeout=timeout_s)
+    try:
+        response = client.call_api(*request, _request_timeout=timeout_s)
+    except ApiException as error:  # the connection broke while it was being made
+        problem = Problem(f"{method} {path} in {region}", str(error)[:300], "an answer", "It may be starting.")
+        raise KubernetesError(0, problem) from error
     text = bytes(response.read()).decode(errors="replace")
     if not 200 <= response.status < 300:
         found = f"{response.status} {text[:300]}"

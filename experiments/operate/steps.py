@@ -143,7 +143,7 @@ def _do(
         try:
             return verbs.perform(verb, target, options)
         except _UNANSWERED as error:
-            if isinstance(error, KubernetesError) and error.status < 500:
+            if isinstance(error, KubernetesError) and 400 <= error.status < 500:
                 raise
             if moments.now_s() >= deadline_s:
                 raise

@@ -11,6 +11,7 @@ from typing import Any
 import psycopg
 
 from experiments.faults import cluster, containers, database
+from experiments.operate import reseeding
 from experiments.operate.moments import moments
 from experiments.operate.watching import OUTSIDE, home
 from experiments.testbed.layout import NAMESPACE
@@ -216,6 +217,8 @@ _VERBS: dict[str, Callable[[Target, Options], str]] = {
     "rollout_undo": _rollout_undo,
     "disable_trading": _trading("false"),
     "enable_trading": _trading("true"),
+    "reseed": lambda target, _: reseeding.reseed(target["region"]),
+    "catch_up": lambda target, _: reseeding.catch_up(target["region"]),
     "notify": _nothing,
     "wait": _nothing,
 }

@@ -6,6 +6,7 @@ from typing import Literal
 from pydantic import Field
 
 from scenarios.model.base import Duration, Model, Name, Plain, Text
+from scenarios.model.faults import World
 
 Verb = Literal[
     "fence",
@@ -27,6 +28,8 @@ Verb = Literal[
     "copy_models",
     "notify",
     "wait",
+    "reseed",
+    "catch_up",
 ]
 
 
@@ -48,7 +51,11 @@ class VerbKind:
     region: bool = True
     service: bool = False
     options: tuple[VerbOption, ...] = ()
+    worlds: tuple[World, ...] = ("twin", "kind")  # in which it can be done
 
+
+_TWIN: tuple[World, ...] = ("twin",)
+_KIND: tuple[World, ...] = ("kind",)
 
 VERBS: dict[Verb, VerbKind] = {
     "fence": VerbKind("waits until the old primary's commit lease has expired: it commits nothing from then on", False),
@@ -58,8 +65,10 @@ VERBS: dict[Verb, VerbKind] = {
     "switch_dns": VerbKind("makes the name lead to the region, by a changed record (route53) or a health check"),
     "verify": VerbKind("looks whether it works; finds what an earlier step has not done", False),
     "assess": VerbKind("looks at the situation before anything is changed", False),
-    "restore_snapshot": VerbKind("restores the last nightly snapshot into a new database"),
-    "restore_point_in_time": VerbKind("restores to the moment before the mistake, as far as logs were uploaded"),
+    "restore_snapshot": VerbKind("restores the last nightly snapshot into a new database", worlds=_TWIN),
+    "restore_point_in_time": VerbKind(
+        "restores to the moment before the mistake, as far as logs were uploaded", worlds=_TWIN
+    ),
     "patch_config": VerbKind(
         "patches a ConfigMap; pods read database_url when they start, trading_enabled when the kubelet syncs",
         options=(
@@ -82,11 +91,16 @@ VERBS: dict[Verb, VerbKind] = {
     "rollout_undo": VerbKind("goes back to the image before", service=True),
     "disable_trading": VerbKind("patches the ConfigMap so that orders are refused"),
     "enable_trading": VerbKind("patches the ConfigMap so that orders are taken again"),
-    "copy_models": VerbKind("copies the models back from the other region", False),
+    "copy_models": VerbKind("copies the models back from the other region", False, worlds=_TWIN),
     "notify": VerbKind(
         "tells stakeholders", False, options=(VerbOption("audience", "text", False, "who; default stakeholders"),)
     ),
     "wait": VerbKind("takes its time and does nothing", False),
+    "reseed": VerbKind(
+        "gives up the region's database and makes it a standby of the other's, copied anew; ends when it streams",
+        worlds=_KIND,
+    ),
+    "catch_up": VerbKind("waits until the region's standby has all that the other's primary has", worlds=_KIND),
 }
 
 

@@ -5,6 +5,7 @@ from scenarios.files.checks.graph import cycle
 from scenarios.files.problems import at, unknown
 from scenarios.files.resolved import Resolved
 from scenarios.files.yaml import Document
+from scenarios.model.faults import World
 from scenarios.model.procedure import VERBS, Procedure, Step
 from scenarios.model.topology import Topology
 
@@ -99,6 +100,25 @@ def _fits(value: object, kind: str) -> bool:
     return isinstance(value, str) and kind == "text"
 
 
+def _played(resolved: Resolved, step: Step, place: str, document: Document) -> list[Problem]:
+    """Every world that is to play the scenario must be able to do the step."""
+    named: list[tuple[World, object]] = [
+        ("twin", resolved.scenario.worlds.twin),
+        ("kind", resolved.scenario.worlds.kind),
+    ]
+    return [
+        at(
+            document,
+            f"{place}.verb",
+            f"{step.verb}, which {world} cannot do",
+            f"a verb that every world under `worlds` can do; {step.verb}: {', '.join(VERBS[step.verb].worlds)}",
+            f"Leave `{world}` out of the scenario's `worlds`, or the step out.",
+        )
+        for world, section in named
+        if section is not None and world not in VERBS[step.verb].worlds
+    ]
+
+
 def check_procedure(resolved: Resolved, procedure: Procedure, document: Document) -> list[Problem]:
     """Problems between a procedure and the topology and parameters it is carried out with."""
     topology, problems = resolved.topology, check_steps(procedure, document)
@@ -106,6 +126,7 @@ def check_procedure(resolved: Resolved, procedure: Procedure, document: Document
     known = {"region": set(topology.regions), "service": set(topology.services)}
     for index, step in enumerate(procedure.steps):
         place = f"steps.{index}"
+        problems += _played(resolved, step, place, document)
         problems += [
             unknown(document.where(f"{place}.needs.{number}"), "API", api, there)
             for number, api in enumerate(step.needs)
@@ -121,7 +142,8 @@ def check_procedure(resolved: Resolved, procedure: Procedure, document: Document
                 unknown(document.where(f"{place}.takes"), "parameter", step.takes, resolved.parameters.by_name)
             )
         replica = topology.database.replica_region
-        if step.verb == "promote" and step.target.get("region", replica) != replica:
+        reseeded = {s.target.get("region") for s in procedure.steps[:index] if s.verb == "reseed"}
+        if step.verb == "promote" and step.target.get("region", replica) not in {replica, *reseeded}:
             found = f"a promotion in {step.target['region']}"
             expected = f"{replica}, where the replica is" if replica else "a topology with a replica"
             problems.append(at(document, f"{place}.target.region", found, expected, "Promote where the replica is."))

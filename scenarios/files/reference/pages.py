@@ -113,14 +113,16 @@ def _explanation(alike: list[Objective]) -> str:
 
 
 def _procedures() -> str:
-    verbs = [(f"`{name}`", kind.title, _target(kind), _options(kind)) for name, kind in VERBS.items()]
+    verbs = [
+        (f"`{name}`", kind.title, _target(kind), _options(kind), ", ".join(kind.worlds)) for name, kind in VERBS.items()
+    ]
     library = [parse(Procedure, read(file)) for file in yaml_files(LIBRARY / "procedures")]
     there = ", ".join(f"`{api}`" for api in apis(load(_EXAMPLE).topology))
     return _page(
         "Procedures",
         prose.PROCEDURES,
         "## Verbs\n",
-        table(("verb", "what it does", "target", "with"), verbs),
+        table(("verb", "what it does", "target", "with", "played by"), verbs),
         f"## APIs\n\nA step waits for the APIs that it `needs`. On the topology `grandmodel` there are {there}.\n",
         "## Keys\n",
         keys(schemas()["procedure"]),

@@ -16,9 +16,12 @@ from scenarios.model.parameters import Parameter, Tag
 from scenarios.model.procedure import VERBS, Verb
 
 SCENARIOS = [
-    "drop-table-restore", "opening-burst", "region-loss-automatic", "region-loss-manual", "risk-limit-breach",
-    "risk-node-loss-1-replica", "risk-node-loss-2-replicas", "strategic-crash-loop", "strategic-rolling-update",
+    "database-primary-kill", "drop-table-restore", "load-test", "opening-burst", "pod-kill-strategic",
+    "region-loss-automatic", "region-loss-manual", "risk-limit-breach", "risk-node-loss-1-replica",
+    "risk-node-loss-2-replicas", "strategic-crash-loop", "strategic-rolling-update",
 ]  # fmt: skip
+ON_CLUSTERS_ONLY = ["failback-after-region-loss"]
+PLAYED_BEFORE_RELEASES = set(SCENARIOS) - {"database-primary-kill", "load-test", "pod-kill-strategic"}
 DEFAULT = load("region-loss-automatic")
 GRANDMODEL = LIBRARY / "topologies" / "grandmodel.yaml"
 
@@ -29,9 +32,16 @@ def test_nothing_is_wrong() -> None:
 
 def test_scenarios() -> None:
     found = scenarios()
-    assert [s.name for s in found] == SCENARIOS
+    assert [s.name for s in found] == sorted([*SCENARIOS, *ON_CLUSTERS_ONLY])
     assert all(s.title and s.tests and s.runbook and s.worlds for s in found)
     assert len({s.title for s in found}) == len(found)
+
+
+@pytest.mark.parametrize("name", ON_CLUSTERS_ONLY)
+def test_scenario_of_clusters_is_for_the_testbed(name: str) -> None:
+    resolved = load(name, world="kind")
+    assert resolved.scenario.worlds.twin is None
+    assert resolved.topology.topology == "testbed"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)
@@ -49,7 +59,7 @@ def test_scenario_is_whole(name: str) -> None:
 
 def test_default_suite() -> None:
     found = suite("default")
-    assert set(found.scenarios) == set(SCENARIOS)
+    assert set(found.scenarios) == PLAYED_BEFORE_RELEASES
     assert found.required
 
 
