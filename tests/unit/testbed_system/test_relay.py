@@ -45,14 +45,18 @@ def through_a_relay(script: Script, begin: str = "pass") -> None:
         writer.close()
 
     async def run() -> None:
-        async with asyncio.timeout(30), await asyncio.start_server(shout, "127.0.0.1", 0) as server:
-            address = server.sockets[0].getsockname()
-            relay = Relay({"us-east-1": address, "us-west-2": address}, "us-east-1")
-            change(relay, begin)
-            async with await asyncio.start_server(relay.carry, "127.0.0.1", 0) as front:
-                reader, writer = await asyncio.open_connection(*front.sockets[0].getsockname())
+        server = await asyncio.start_server(shout, "127.0.0.1", 0)
+        address = server.sockets[0].getsockname()
+        relay = Relay({"us-east-1": address, "us-west-2": address}, "us-east-1")
+        change(relay, begin)
+        front = await asyncio.start_server(relay.carry, "127.0.0.1", 0)
+        reader, writer = await asyncio.open_connection(*front.sockets[0].getsockname())
+        try:
+            async with asyncio.timeout(20):
                 await script(relay, reader, writer)
-                writer.close()
+        finally:
+            for open_one in (writer, front, server):
+                open_one.close()
 
     asyncio.run(run())
 
