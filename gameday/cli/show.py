@@ -26,6 +26,10 @@ Match = Annotated[
     str,
     typer.Option("--match", metavar="TEXT", help="with --parameters: part of their names, or a tag (S D M F J MEM)"),
 ]
+Experiment = Annotated[
+    bool,
+    typer.Option("--experiment", help="print the Chaos Toolkit experiment that a cluster plays; `chaos run` takes it"),
+]
 Schema = Annotated[
     str | None,
     typer.Option(
@@ -41,6 +45,7 @@ def show(
     scenario: Scenario = None,
     parameters: Parameters = False,
     match: Match = "",
+    experiment: Experiment = False,
     schema: Schema = None,
     sets: Sets = None,
     as_json: AsJson = False,
@@ -55,6 +60,9 @@ def show(
     from scenarios.files.load import load
 
     changes = overrides(sets)
+    if experiment:
+        _experiment(scenario, changes)
+        return
     resolved = load(scenario, paths=settings().scenario_paths, overrides=changes)
     if parameters or match:
         _parameters(resolved, match, as_json=as_json)
@@ -66,6 +74,15 @@ def show(
     for section in describe.show(resolved, plan, changes):
         _put(section)
     then(f"gameday simulate {scenario}")
+
+
+def _experiment(scenario: str, changes: dict[str, Any]) -> None:
+    """Print what a cluster plays; the section `kind` of the scenario's worlds is in force."""
+    from experiments.compile.compiler import compile_scenario
+    from scenarios.files.load import load
+
+    put_json(compile_scenario(load(scenario, paths=settings().scenario_paths, overrides=changes, world="kind")))
+    then(f"gameday run {scenario} --world kind")
 
 
 def _schema(kind: str) -> None:
