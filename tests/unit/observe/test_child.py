@@ -13,7 +13,6 @@ import pytest
 from experiments.observe.child import read_document
 from experiments.observe.clock import Origin
 from experiments.observe.wire import Reader
-
 from scenarios.errors import UsageError
 
 from .servers import document, free_port

@@ -150,3 +150,40 @@ def test_pods_are_counted_while_they_are_watched_and_a_dead_region_has_none() ->
     with parent() as there:
         asyncio.run(alive(there))
     assert counted(there) == [[], [1], [1], [], [1]]  # who answers may be one or two: that is not known
+
+
+def test_trading_is_disabled_once_every_pod_of_the_entry_has_read_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads: dict[str, bool | None] = {"a": True, "b": True}
+    monkeypatch.setattr(watchers, "trading_of", lambda _, pod: reads[pod])
+
+    def pods() -> list[dict[str, Any]]:
+        status = {"conditions": [{"type": "Ready", "status": "True"}]}
+        return [{"metadata": {"name": n, "labels": {"component": "strategic"}}, "status": status} for n in reads]
+
+    def configuration(enabled: str) -> dict[str, Any]:
+        return {"metadata": {"name": "grandmodel-config"}, "data": {"trading_enabled": enabled}}
+
+    async def play(found: Parent) -> list[int]:
+        watching = _watching(found, free_port(), free_port())
+        seen = []
+
+        async def look() -> None:
+            await watching._look_at_trading(REGION)
+            found.wire.now()
+            seen.append(len(told))
+
+        told = found.recorder.marks
+        monkeypatch.setattr(found.wire, "mark", lambda t, kind, subject, **_: told.append((kind, subject)))  # type: ignore[arg-type]
+        watching._cluster_event(REGION, "pods", ("listed", pods()))
+        watching._cluster_event(REGION, "deployments", ("listed", []))
+        watching._cluster_event(REGION, "configuration", ("listed", [configuration("true")]))
+        await look()
+        watching._cluster_event(REGION, "configuration", ("changed", configuration("false")))
+        for pod, read in (("a", True), ("a", False), ("b", None), ("b", False), ("b", False)):
+            reads[pod] = read
+            await look()
+        return seen
+
+    with parent() as found:
+        assert asyncio.run(play(found)) == [0, 0, 0, 0, 1, 1]
+        assert found.recorder.marks == [("trading_disabled", f"{REGION}/strategic")]
