@@ -191,4 +191,5 @@ class _Gaps:
             now_us = self._clock.now_us()
             longest_us = max(self._longest_us, now_us - self._last_us)
             self._longest_us = 0
+            self._clock.look()  # stamps of data follow the wall clock; its steps are the watchers' to tell
             self._wire.row("samples", t_us=now_us, subject="probers", name="gap_us", value=float(longest_us))
