@@ -19,6 +19,12 @@ runs_folder = "runs"
 
 # Processes that play trials; 0 takes one for each core.
 workers = 0
+
+# Targets on AWS that may be broken, a section for each region, and what has to be there before: docs/how-to/eks.md.
+# [targets.east]
+# account = "123456789012"
+# [production]
+# windows = ["2026-12-05T02:00:00+00:00/2026-12-05T10:00:00+00:00"]
 """
 
 

@@ -6,15 +6,29 @@ import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
+from experiments.platforms.eks.targets import Target
 from scenarios.errors import InvalidFileError, Problem
+from scenarios.model.base import Duration
 
 
 def _folders(value: object) -> object:
     """Folders in an environment variable are separated as in PATH."""
     return [part for part in value.split(os.pathsep) if part] if isinstance(value, str) else value
+
+
+class Production(BaseModel):
+    """What has to be there before a production target may be broken."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    windows: tuple[str, ...] = Field((), description="when it may be, BEGIN/END with offsets from UTC")
+    longest_undo_us: Duration = Field("4 h", alias="longest_undo", validate_default=True, description="e.g. 4 h")
+    approvals: Path = Field(Path("approvals"), description="folder of what is signed, and of signatures")
+    signers: Path = Field(Path("allowed_signers"), description="who may approve, as ssh-keygen reads it")
+    executor: str = Field("", description="who runs it, as in the list of signers")
 
 
 class Settings(BaseSettings):
@@ -25,6 +39,8 @@ class Settings(BaseSettings):
     scenario_paths: Annotated[tuple[Path, ...], NoDecode, BeforeValidator(_folders)] = ()
     runs_folder: Path = Path("runs")
     workers: int = Field(0, ge=0, le=10_000)
+    targets: dict[str, Target] = Field(default_factory=dict)
+    production: Production = Production()
 
     @classmethod
     def settings_customise_sources(
@@ -50,7 +66,9 @@ def read(file: Path | None) -> Settings:
             found = str(error).splitlines()[0]
             remedy = "Mend it, or start anew with `gameday init`."
             raise InvalidFileError(Problem(str(file), found, "a readable TOML file", remedy)) from error
-        values = {key: _relative(value, file.parent) if key in _PATHS else value for key, value in values.items()}
+        values = _from(file.parent, values, _PATHS)
+        if isinstance(values.get("production"), dict):
+            values["production"] = _from(file.parent, values["production"], _PRODUCTION_PATHS)
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -58,6 +76,11 @@ def read(file: Path | None) -> Settings:
 
 
 _PATHS = ("scenario_paths", "runs_folder")
+_PRODUCTION_PATHS = ("approvals", "signers")
+
+
+def _from(base: Path, values: dict[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:
+    return {key: _relative(value, base) if key in paths else value for key, value in values.items()}
 
 
 def _relative(value: Any, base: Path) -> Any:
@@ -66,13 +89,25 @@ def _relative(value: Any, base: Path) -> Any:
     return str(base / value) if isinstance(value, str) else value
 
 
+def _known(setting: str, depth: int) -> dict[str, str]:
+    """Keys that may stand where one was found, with what each is."""
+    inner: dict[str, type[BaseModel]] = {"targets": Target, "production": Production}
+    model = inner.get(setting, Settings) if depth > 1 else Settings
+    return {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
+
+
 def _problem(file: Path | None, error: Any) -> Problem:
     key, setting = ".".join(str(part) for part in error["loc"]), str(error["loc"][0])
-    if error["type"] == "extra_forbidden":
-        near = difflib.get_close_matches(setting, Settings.model_fields, n=1)
-        remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
-        return Problem(f"{file} ({key})", f"unknown key `{key}`", f"one of {', '.join(Settings.model_fields)}", remedy)
+    last, known = str(error["loc"][-1]), _known(setting, len(error["loc"]))
     variable = f"GAMEDAY_{setting.upper()}"
     where = variable if variable in os.environ else f"{file} ({key})"
-    expected = error["msg"].lower().removeprefix("input should be ")
+    if error["type"] == "extra_forbidden":
+        near = difflib.get_close_matches(last, known, n=1)
+        remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
+        return Problem(where, f"unknown key `{key}`", f"one of {', '.join(known)}", remedy)
+    if error["type"] == "missing":
+        return Problem(where, f"no `{last}`", known.get(last) or "a value", f"Add `{last}` to the section.")
+    expected = error["msg"].lower().removeprefix("input should be ").removeprefix("value error, ")
+    if error["type"] == "string_pattern_mismatch":
+        expected = known.get(last, expected)
     return Problem(where, repr(error["input"])[:60], expected, "Change the value.")

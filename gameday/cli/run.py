@@ -3,23 +3,31 @@
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
 from gameday.cli.arguments import AsJson, ScenarioName, Sets, overrides
-from gameday.cli.talk import progress, say, then
+from gameday.cli.talk import progress, put, put_json, say, then
 from gameday.config import settings
 from gameday.exit_codes import ExitCode, worst
 from scenarios.errors import AbortedError, Problem, UsageError
 
+if TYPE_CHECKING:
+    from scenarios.files.resolved import Resolved
+
 EXAMPLE = "Example: `gameday run region-loss-automatic --world kind --yes`"
-WORLDS = ("kind",)
+WORLDS = ("kind", "eks")
 OPERATORS = ("scripted", "live")
 
 World = Annotated[
     str,
-    typer.Option("--world", help="kind: the testbed on this machine", autocompletion=lambda: list(WORLDS)),
+    typer.Option(
+        "--world",
+        help="kind: the testbed on this machine; eks: a dry run, which prints the plan and which conditions hold, and "
+        "changes nothing. On eks nothing is broken, measured or judged yet",
+        autocompletion=lambda: list(WORLDS),
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first fault")]
 Operator = Annotated[
@@ -53,6 +61,8 @@ def run(
         from scenarios.files.load import load
 
         resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets), world=world)
+    if world == "eks":
+        _plan_on_eks(resolved, as_json=as_json)
     from gameday.game_day import play_on_kind
 
     played = play_on_kind(
@@ -73,6 +83,18 @@ def run(
         say(f"stopped: {played.stopped}")
     left = ExitCode.LEFT_BEHIND if played.left_behind else ExitCode.MET
     return worst([code, left, ExitCode.ABORTED if played.stopped else ExitCode.MET])
+
+
+def _plan_on_eks(resolved: "Resolved", *, as_json: bool) -> NoReturn:
+    """Print the plan, then refuse with every condition that does not hold. Raises UsageError always."""
+    from gameday.aws_day import plan_on_eks
+
+    day = plan_on_eks(resolved, settings())
+    if as_json:
+        put_json(day.to_json())
+    else:
+        put(day.text())
+    raise UsageError(*day.problems)
 
 
 def _one_of(flag: str, found: str, allowed: tuple[str, ...]) -> None:

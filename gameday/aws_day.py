@@ -1,0 +1,200 @@
+"""A game day on EKS as far as this version goes: its plan, and every condition that must hold before it is played.
+
+Nothing is changed. What is not built, and without which nothing may be broken on a production target, is said as what
+it is: a condition that does not hold.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from experiments.platforms.eks import identity
+from experiments.platforms.eks.aws import Aws
+from experiments.platforms.eks.steps import Item, items
+from experiments.platforms.eks.targets import Target, of_regions
+from experiments.safety import approval, canary
+from experiments.safety.secrets import of_this_process
+from experiments.safety.window import Window, inside
+from gameday.cli.talk import progress
+from gameday.settings import Production, Settings
+from scenarios.errors import GamedayError, Problem, UsageError
+from scenarios.files.resolved import Resolved
+from scenarios.model.units import duration
+
+NOT_PLAYED = (
+    "not played on EKS by this version: faults (no reverter runs outside the blast radius), load, probes, a record "
+    "and a verdict (no observers), the lock in each target. Nothing was changed."
+)
+
+
+@dataclass(frozen=True)
+class AwsDay:
+    """What would be done, and what keeps it from being done."""
+
+    title: str
+    targets: Mapping[str, Target]
+    items: tuple[Item, ...]
+    asked: tuple[str, ...]  # what is asked for before, in words
+    held: tuple[str, ...]  # conditions that hold, in words
+    problems: tuple[Problem, ...]  # those that do not
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON values, without credentials."""
+        document = {
+            "title": self.title,
+            "targets": {region: target.name for region, target in self.targets.items()},
+            "items": [item.to_json() for item in self.items],
+            "asked": list(self.asked),
+            "held": list(self.held),
+            "not_held": [problem.__dict__ for problem in self.problems],
+            "not_played": NOT_PLAYED,
+        }
+        clean: dict[str, Any] = of_this_process().value(document)
+        return clean
+
+    def text(self) -> str:
+        """Return it in words, without credentials."""
+        lines = [f"{self.title}: a dry run on EKS", "targets:"]
+        lines += [f"  {region}: {t.name}, account {t.account}" for region, t in self.targets.items()]
+        group = ""
+        for item in self.items:
+            lines += [f"{item.group}:"] if item.group != group else []
+            group = item.group
+            lines += [f"  {item.what}", *(f"    {line}" for line in _lines(item))]
+        lines += ["asked for before anything is changed:", *(f"  {line}" for line in self.asked)]
+        lines += ["holds now:", *(f"  {line}" for line in self.held or ("nothing",))]
+        return of_this_process().text("\n".join([*lines, NOT_PLAYED]))
+
+
+def _lines(item: Item) -> Iterable[str]:
+    if item.plan is None:
+        return [item.instead]
+    mark = " [irreversible]" if item.plan.irreversible else "" if item.plan.changes else " [changes nothing]"
+    calls = [("calls " if call.changes else "looks ") + str(call) for call in item.plan.calls]
+    return [f"{item.plan.verb} on {item.plan.target}{mark}: {item.plan.words}", *(f"  {call}" for call in calls)]
+
+
+def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = None) -> AwsDay:
+    """Plan a game day on EKS and look which conditions hold. Asks AWS who we are; changes nothing.
+
+    Raises:
+        UsageError: a region of the topology has no allowed target.
+    """
+    targets = of_regions(settings.targets, tuple(resolved.topology.regions))
+    planned = tuple(items(resolved, targets))
+    held, problems = list[str](), [problem for item in planned for problem in item.problems]
+    with progress(len(targets), "asking AWS what is reached") as update:
+        for number, (region, target) in enumerate(targets.items()):
+            update(number, f"asking AWS what {target.name} is")
+            _look(partial(_identity, target), held, problems, region)
+    production = settings.production
+    window = _window(resolved, production, now or datetime.now(UTC), held, problems)
+    _approval(resolved, production, targets, window, held, problems)
+    names = ", ".join(target.name for target in targets.values())
+    _look(lambda: canary.prove(names, None, _never).sink, held, problems, "canary order")
+    problems.append(
+        Problem(
+            "gameday run --world eks",
+            "no reverter, no observers and no lock on AWS: this version does not have them",
+            "all three, before anything is broken",
+            "Play it with `--world kind`; on AWS this plan is for people to carry out.",
+        )
+    )
+    asked = _asked(resolved, production, targets)
+    return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(held), tuple(problems))
+
+
+def _identity(target: Target) -> str:
+    return identity.verify(Aws(target))
+
+
+def _look(condition: Callable[[], str], held: list[str], problems: list[Problem], name: str) -> None:
+    """Try a condition, and keep what it says."""
+    try:
+        held.append(f"{name}: {condition()}")
+    except GamedayError as error:
+        problems += error.problems
+
+
+def _windows(production: Production) -> list[Window]:
+    """Declared windows. Raises UsageError for one that cannot be read."""
+    return [Window.of(*text.partition("/")[::2]) for text in production.windows]
+
+
+def _window(
+    resolved: Resolved, production: Production, now: datetime, held: list[str], problems: list[Problem]
+) -> Window | None:
+    try:
+        window = inside(
+            _windows(production),
+            now,
+            run_us=resolved.scenario.workload.at_most_us,
+            undo_us=production.longest_undo_us,
+        )
+    except UsageError as error:
+        problems += error.problems
+        return None
+    held.append(f"window: {window}")
+    return window
+
+
+def _approval(
+    resolved: Resolved,
+    production: Production,
+    targets: Mapping[str, Target],
+    window: Window | None,
+    held: list[str],
+    problems: list[Problem],
+) -> None:
+    """The approval is given for a window: without one there is nothing to sign."""
+    signature = _signature(resolved, production)
+    if window is None or not production.executor:
+        found = "no window that it could be given for" if window is None else "no `executor` under [production]"
+        remedy = "Declare a window." if window is None else "Say who runs it, as in the list of signers."
+        problems.append(Problem(str(signature), found, "a signed approval", remedy))
+        return
+    request = approval.Request(
+        resolved.scenario.scenario,
+        resolved.scenario_digest,
+        {region: f"{t.account}/{t.name}/{t.kube_system_uid}/{t.ca_sha256}" for region, t in targets.items()},
+        window,
+    )
+    _look(partial(_approved, request, signature, production), held, problems, "approval")
+
+
+def _approved(request: approval.Request, signature: Path, production: Production) -> str:
+    """Write what is to be signed, and verify who signed it. Raises NotApprovedError."""
+    document = signature.with_suffix("")
+    try:
+        document.parent.mkdir(parents=True, exist_ok=True)
+        approval.write(request, document)
+    except OSError as error:
+        remedy = "Name another folder as `approvals` under [production]."
+        raise approval.NotApprovedError(
+            Problem(str(document), str(error.strerror), "a file that can be written", remedy)
+        ) from error
+    return "by " + approval.verify(request, signature, production.signers, production.executor)
+
+
+def _signature(resolved: Resolved, production: Production) -> Path:
+    return production.approvals / f"{resolved.scenario.scenario}-{resolved.scenario_digest[:12]}.sig"
+
+
+def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Target]) -> tuple[str, ...]:
+    run, undo = duration(resolved.scenario.workload.at_most_us), duration(production.longest_undo_us)
+    return (
+        f"identity: account, cluster, certificate authority and kube-system of {len(targets)} targets",
+        f"window: a declared one that holds {run} for the run and {undo} for the longest undo",
+        f"approval: {_signature(resolved, production)}, signed by somebody other than the executor "
+        f"(`ssh-keygen -Y sign -n {approval.NAMESPACE} -f KEY {_signature(resolved, production).with_suffix('')}`)",
+        "canary order: one, rejected by the topology's non-market sink",
+        f"confirmation: typed at the terminal: {', '.join(target.name for target in targets.values())}",
+    )
+
+
+def _never() -> canary.Answer:
+    """No order is sent: no topology names a sink yet."""
+    raise AssertionError("a canary order without a sink")

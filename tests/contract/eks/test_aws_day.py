@@ -1,0 +1,115 @@
+"""`gameday run --world eks`: the plan, what holds, what does not, and never a change."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from experiments.platforms.eks.targets import Target
+from gameday.cli.main import run
+from gameday.config import settings
+from tests.contract.eks.conftest import REGION, Account
+from tests.contract.eks.kube import Api
+
+SCENARIO = """\
+scenario: drill
+title: A node is lost, and people restore the database
+runbook: [Disaster Recovery / Disaster Recovery Plan / Recovery Time Objectives (RTO)]
+topology: grandmodel
+workload: {profile: steady, rate: 100/s, duration: until settled, at most: 30 min}
+timeline:
+  - {at: 2 min, fault: node-loss, target: {region: us-east-1, service: risk}, until: end}
+  - {at: 3 min, fault: drop-table, target: {region: us-east-1}}
+response: [RESPONSE]
+worlds:
+  twin: {trials: 10, met_in: 95 %}
+  eks: {approval: required}
+"""
+WINDOW = "2000-01-01T00:00:00+00:00/2999-01-01T00:00:00+00:00"
+
+
+@pytest.fixture
+def place(account: Account, target: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a scenario, and with a target in each region; that of the west is in another account."""
+    monkeypatch.chdir(tmp_path)
+    settings.cache_clear()
+    west = target.model_copy(update={"region": "us-west-2", "account": "210987654321"})
+    lines = ['scenario_paths = ["gamedays"]']
+    for name, each in (("east", target), ("west", west)):
+        lines += [f"[targets.{name}]"]
+        for key, value in each.model_dump().items():
+            pairs = ", ".join(f"{k} = {json.dumps(v)}" for k, v in value.items()) if isinstance(value, dict) else ""
+            lines.append(f"{key} = {{{pairs}}}" if isinstance(value, dict) else f"{key} = {json.dumps(value)}")
+    lines += ["[production]", f'windows = ["{WINDOW}"]', 'executor = "me@example.com"']
+    (tmp_path / "gameday.toml").write_text("\n".join(lines))
+    scenarios = tmp_path / "gamedays" / "scenarios"
+    scenarios.mkdir(parents=True)
+    for response in ("restore-from-snapshot", "automatic-failover"):
+        text = SCENARIO.replace("RESPONSE", response).replace("drill", f"drill-{response}")
+        (scenarios / f"drill-{response}.yaml").write_text(text)
+    return tmp_path
+
+
+@pytest.mark.proves("gameday run --world eks changes nothing, and ends with exit code 2")
+@pytest.mark.usefixtures("place")
+def test_plan(account: Account, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["run", "drill-restore-from-snapshot", "--world", "eks", "--yes"]) == 2
+    out, err = capsys.readouterr()
+    assert "stop_node on us-east-1/grandmodel-production" in out
+    assert "restore_snapshot on us-east-1/grandmodel-production [irreversible]" in out
+    assert "calls rds RestoreDBInstanceFromDBSnapshot(DBInstanceIdentifier=grandmodel-production-restored" in out
+    assert f"{REGION}: arn:aws:eks:us-east-1:123456789012:cluster/grandmodel-production, kube-system" in out
+    assert "window: 2000-01-01" in out
+    assert "Nothing was changed" in out
+    for found in ("fault drop-table", "account 123456789012", "no such file", "no non-market sink", "no reverter"):
+        assert f"found     {found}" in err
+    assert "Traceback" not in err
+    assert api.changed() == []
+    assert account.rds.describe_db_instances()["DBInstances"] == []
+
+
+def test_approval_of_somebody_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What is to be signed is written; the signature of somebody who may, over this very document, holds."""
+    run(["run", "drill-automatic-failover", "--world", "eks", "--json"])
+    (request,) = (place / "approvals").iterdir()
+    key = place / "key"
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    public = key.with_suffix(".pub").read_text().split()
+    (place / "allowed_signers").write_text(f"other@example.com {public[0]} {public[1]}\n")
+    sign = ["ssh-keygen", "-q", "-Y", "sign", "-n", "gameday-approval", "-f", str(key), str(request)]
+    subprocess.run(sign, check=True, capture_output=True)
+    capsys.readouterr()
+    assert run(["run", "drill-automatic-failover", "--world", "eks", "--json"]) == 2
+    document = json.loads(capsys.readouterr().out)
+    assert "approval: by other@example.com" in document["held"]
+    steps = [item for item in document["items"] if item["group"] == "procedure automatic-failover, by automation"]
+    assert {item["instead"] for item in steps} == {"the automation does it; gameday calls nothing"}
+    assert [item["plan"]["verb"] for item in document["items"] if item["plan"]] == ["stop_node"]
+
+
+def test_no_targets(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (place / "gameday.toml").write_text('scenario_paths = ["gamedays"]\n')
+    assert run(["run", "drill-automatic-failover", "--world", "eks"]) == 2
+    assert "[targets.NAME] with region" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "found", "remedy"),
+    [
+        ('account = "123456789012"\n', "", "no `account`", "Add `account`"),
+        ('account = "123456789012"', 'account = "1234"', "'1234'", "Change the value"),
+        ("hosted_zone", "hosted_zoen", "unknown key `targets.east.hosted_zoen`", "Did you mean `hosted_zone`?"),
+        ('"me@example.com"', '"me@example.com"\nlongest_undo = "4"', "'4'", "Change the value"),
+    ],
+    ids=["missing", "wrong", "unknown", "without a unit"],
+)
+def test_bad_settings(
+    old: str, new: str, found: str, remedy: str, place: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = place / "gameday.toml"
+    file.write_text(file.read_text().replace(old, new, 1))
+    assert run(["run", "drill-automatic-failover", "--world", "eks"]) == 2
+    err = capsys.readouterr().err
+    assert f"found     {found}" in err
+    assert remedy in err
