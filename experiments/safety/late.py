@@ -67,11 +67,17 @@ class Appending:
 
 
 def read_late(folder: Path) -> Late | None:
-    """Read every timeline that answers into a killed run's record; nothing when the record is closed.
+    """Read every timeline that answers into a killed run's record.
+
+    Returns nothing when the record is closed, or the old primary's timeline is in it already: once that database is
+    demoted, its timeline can never be read again.
 
     Raises RecordError when the folder is no record.
     """
     record = RunRecord(folder)
+    home = str(record.head["topology"]["database"]["home"])
+    if any(mark.kind == "readback_done" and mark.subject.startswith(f"{home}/") for mark in record.marks):
+        return None
     if json.loads((folder / "run.json").read_text(encoding="utf-8"))["termination"] != OPEN:
         return None
     origin = _origin(record)
@@ -79,7 +85,6 @@ def read_late(folder: Path) -> Late | None:
         return Late((), (), 0, "")  # no order was ever sent
     marks = record.marks
     promoted = [mark.detail["timeline"] for mark in marks if mark.kind == "promoted"]
-    home = str(record.head["topology"]["database"]["home"])
     recorder = Appending(folder, len(marks))
     question = Question(home, origin.epoch_us, promoted, ())
     found = read_back(Where.of(observing.where()), Clock(origin), recorder, question)

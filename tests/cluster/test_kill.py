@@ -85,6 +85,18 @@ class Run:
         self.process.send_signal(number)
         return time.monotonic()
 
+    def children(self, module: str = "") -> list[int]:
+        """Processes that the run has started, or the one that runs a module."""
+        found = subprocess.run(["pgrep", "-P", str(self.process.pid), "-f", module], capture_output=True, check=False)
+        return [int(word) for word in found.stdout.split()]
+
+    def kill(self, *, children: bool) -> float:
+        """SIGKILL, with or without all that it has started."""
+        for pid in [self.process.pid, *(self.children() if children else [])]:
+            os.kill(pid, signal.SIGKILL)
+        self.process.wait()
+        return time.monotonic()
+
 
 @dataclass
 class Writers:
@@ -177,16 +189,17 @@ def begins(kind: str, **detail: str) -> Callable[[dict[str, Any]], bool]:
     return wanted
 
 
+# The fact, how long after it, and whether what the runner has started is killed with it: else the executor lifts.
 STEPS = {
-    "injected": (begins("injection_begun"), 0.0),
-    "detected": (begins("automation_detected"), 0.0),
-    "fence": (begins("step_started", step="fence"), 0.0),
-    "promote": (begins("step_started", step="promote"), 0.0),
-    "promoted": (begins("promoted"), 1.0),
-    "deploy": (begins("step_started", step="deploy"), 0.0),
-    "ready": (begins("step_started", step="ready"), 0.0),
-    "dns": (begins("step_started", step="dns"), 0.0),
-    "verify": (begins("step_started", step="verify"), 0.0),
+    "injected": (begins("injection_begun"), 0.0, True),
+    "detected": (begins("automation_detected"), 0.0, False),
+    "fence": (begins("step_started", step="fence"), 0.0, True),
+    "promote": (begins("step_started", step="promote"), 0.0, False),
+    "promoted": (begins("promoted"), 1.0, True),
+    "deploy": (begins("step_started", step="deploy"), 0.0, False),
+    "ready": (begins("step_started", step="ready"), 0.0, True),
+    "dns": (begins("step_started", step="dns"), 0.0, False),
+    "verify": (begins("step_started", step="verify"), 0.0, True),
 }
 
 
@@ -196,13 +209,12 @@ STEPS = {
 def test_killed_at_each_step(
     whole: Status, tmp_path: Path, step: str, record_property: Callable[[str, object], None]
 ) -> None:
-    wanted, later_s = STEPS[step]
+    wanted, later_s, children = STEPS[step]
     with Writers() as writers:
         run = Run(tmp_path)
         run.wait_for(wanted)
         time.sleep(later_s)
-        killed_s = run.signal(signal.SIGKILL)
-        run.process.wait()
+        killed_s = run.kill(children=children)
         assert poll(lambda: not paused(), LIFTED_WITHIN_S), "faults were not lifted"
         lifted_s = time.monotonic() - killed_s
         record = RunRecord(run.record)
@@ -234,6 +246,22 @@ def is_one_primary_with_a_standby(primary: str, standby: str) -> bool:
     assert now is not None
     assert other is not None
     return now.writable and now.streaming_standbys == 1 and not other.writable
+
+
+@pytest.mark.timeout(1200)
+@pytest.mark.proves("when the executor dies the run's parent lifts, and exits with 4")
+def test_a_dead_executor(whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
+    run = Run(tmp_path)
+    run.wait_for(begins("injection_begun"))
+    assert poll(lambda: bool(paused()), 10)
+    [executor] = run.children("experiments.compile.execute")
+    os.kill(executor, signal.SIGKILL)
+    killed_s = time.monotonic()
+    assert poll(lambda: not paused(), LIFTED_WITHIN_S), "faults were not lifted"
+    record_property("summary", f"executor killed: lifted after {time.monotonic() - killed_s:.1f} s")
+    assert run.process.wait(timeout=300) == 4, (tmp_path / "err").read_text()
+    assert RunRecord(run.record).interrupted
+    assert gameday(tmp_path, "undo").returncode == 0
 
 
 @pytest.mark.timeout(1200)

@@ -70,10 +70,12 @@ def test_both_timelines_join_the_record(tmp_path: Path, timelines: list[Question
     assert record.head["surviving_timeline"] == "us-west-2/2"
 
 
-def test_reading_twice_adds_nothing(tmp_path: Path, timelines: list[Question]) -> None:
+def test_the_old_timeline_is_read_once(tmp_path: Path, timelines: list[Question]) -> None:
+    """A second undo finds the old primary demoted: what was read of it must stay."""
     folder = killed(tmp_path / "record")
     read_late(folder)
-    read_late(folder)
+    assert read_late(folder) is None
+    assert len(timelines) == 1
     assert len(RunRecord(folder).table("readback")) == 5
 
 
