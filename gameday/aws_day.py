@@ -15,6 +15,7 @@ from experiments.platforms.eks import identity
 from experiments.platforms.eks.aws import Aws
 from experiments.platforms.eks.steps import Item, items
 from experiments.platforms.eks.targets import Target, of_regions
+from experiments.platforms.eks.verbs import do
 from experiments.safety import approval, canary
 from experiments.safety.secrets import of_this_process
 from experiments.safety.window import Window, inside
@@ -29,6 +30,8 @@ NOT_PLAYED = (
     "and a verdict (no observers), the lock in each target. Nothing was changed."
 )
 
+LOOKS = {"database": "describe_database", "health_check": "describe_health_check", "cluster": "list_nodes"}
+
 
 @dataclass(frozen=True)
 class AwsDay:
@@ -38,6 +41,7 @@ class AwsDay:
     targets: Mapping[str, Target]
     items: tuple[Item, ...]
     asked: tuple[str, ...]  # what is asked for before, in words
+    now: tuple[str, ...]  # what is there now, as the targets that were found right say
     held: tuple[str, ...]  # conditions that hold, in words
     problems: tuple[Problem, ...]  # those that do not
 
@@ -48,6 +52,7 @@ class AwsDay:
             "targets": {region: target.name for region, target in self.targets.items()},
             "items": [item.to_json() for item in self.items],
             "asked": list(self.asked),
+            "now": list(self.now),
             "held": list(self.held),
             "not_held": [problem.__dict__ for problem in self.problems],
             "not_played": NOT_PLAYED,
@@ -59,6 +64,7 @@ class AwsDay:
         """Return it in words, without credentials."""
         lines = [f"{self.title}: a dry run on EKS", "targets:"]
         lines += [f"  {region}: {t.name}, account {t.account}" for region, t in self.targets.items()]
+        lines += ["as it is now:", *(f"  {line}" for line in self.now or ("nobody knows",))]
         group = ""
         for item in self.items:
             lines += [f"{item.group}:"] if item.group != group else []
@@ -85,11 +91,12 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
     """
     targets = of_regions(settings.targets, tuple(resolved.topology.regions))
     planned = tuple(items(resolved, targets))
-    held, problems = list[str](), [problem for item in planned for problem in item.problems]
+    seen, held, problems = list[str](), list[str](), [problem for item in planned for problem in item.problems]
     with progress(len(targets), "asking AWS what is reached") as update:
         for number, (region, target) in enumerate(targets.items()):
             update(number, f"asking AWS what {target.name} is")
-            _look(partial(_identity, target), held, problems, region)
+            if _look(partial(_identity, target), held, problems, region):
+                _see(target, region, seen, problems)
     production = settings.production
     window = _window(resolved, production, now or datetime.now(UTC), held, problems)
     _approval(resolved, production, targets, window, held, problems)
@@ -104,19 +111,29 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
         )
     )
     asked = _asked(resolved, production, targets)
-    return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(held), tuple(problems))
+    return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(seen), tuple(held), tuple(problems))
 
 
 def _identity(target: Target) -> str:
     return identity.verify(Aws(target))
 
 
-def _look(condition: Callable[[], str], held: list[str], problems: list[Problem], name: str) -> None:
-    """Try a condition, and keep what it says."""
+def _see(target: Target, region: str, seen: list[str], problems: list[Problem]) -> None:
+    """Look at what the target declares, by the verbs that change nothing."""
+    aws = Aws(target)
+    for key, verb in LOOKS.items():
+        if getattr(target, key):
+            _look(partial(do, verb, aws, {}), seen, problems, region)
+
+
+def _look(condition: Callable[[], str], held: list[str], problems: list[Problem], name: str) -> bool:
+    """Try a condition and keep what it says; returns whether it holds."""
     try:
-        held.append(f"{name}: {condition()}")
+        held += [f"{name}: {line}" for line in condition().splitlines()]
     except GamedayError as error:
         problems += error.problems
+        return False
+    return True
 
 
 def _windows(production: Production) -> list[Window]:

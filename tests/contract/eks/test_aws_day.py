@@ -54,19 +54,32 @@ def place(account: Account, target: Target, tmp_path: Path, monkeypatch: pytest.
 @pytest.mark.proves("gameday run --world eks changes nothing, and ends with exit code 2")
 @pytest.mark.usefixtures("place")
 def test_plan(account: Account, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    account.rds.create_db_instance(
+        DBInstanceIdentifier="grandmodel-production", DBInstanceClass="db.r6g.large", Engine="postgres"
+    )
     assert run(["run", "drill-restore-from-snapshot", "--world", "eks", "--yes"]) == 2
     out, err = capsys.readouterr()
+    assert "us-east-1: grandmodel-production: primary, available" in out
+    assert "us-west-2: grandmodel" not in out  # another account: it is not looked at
     assert "stop_node on us-east-1/grandmodel-production" in out
     assert "restore_snapshot on us-east-1/grandmodel-production [irreversible]" in out
     assert "calls rds RestoreDBInstanceFromDBSnapshot(DBInstanceIdentifier=grandmodel-production-restored" in out
     assert f"{REGION}: arn:aws:eks:us-east-1:123456789012:cluster/grandmodel-production, kube-system" in out
     assert "window: 2000-01-01" in out
     assert "Nothing was changed" in out
-    for found in ("fault drop-table", "account 123456789012", "no such file", "no non-market sink", "no reverter"):
+    for found in (
+        "fault drop-table",
+        "An error occurred (NoSuchHealthCheck)",
+        "account 123456789012",
+        "no such file",
+        "no non-market sink",
+        "no reverter",
+    ):
         assert f"found     {found}" in err
     assert "Traceback" not in err
     assert api.changed() == []
-    assert account.rds.describe_db_instances()["DBInstances"] == []
+    instances = account.rds.describe_db_instances()["DBInstances"]
+    assert [each["DBInstanceIdentifier"] for each in instances] == ["grandmodel-production"]
 
 
 def test_approval_of_somebody_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
