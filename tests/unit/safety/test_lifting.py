@@ -1,0 +1,108 @@
+"""Lifting from this process: by the reverter when it holds the lifts, else here, with the same fencing."""
+
+from pathlib import Path
+
+import pytest
+
+from experiments.faults import verbs
+from experiments.safety import lifting as here
+from experiments.safety.journal import Journal
+from experiments.safety.lifting import perform
+from experiments.safety.reverter import Reverter
+from experiments.testbed.layout import EAST
+from experiments.testbed.system.lifting import Lifter, holds, url_seen_here
+from experiments.testbed.system.watch import Watch
+from tests.unit.safety.doubles import Lifting, Witness
+
+NODE = EAST.worker_nodes[0]
+LIFT = verbs.unpause(NODE)
+SILENT = Reverter("http://127.0.0.1:1")
+
+
+@pytest.fixture
+def lifting(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> Lifting:
+    lifting = Lifting(NODE)
+    monkeypatch.setattr(here, "OUTSIDE_URL", witness.url)
+    monkeypatch.setattr(here, "Lifter", lambda *_, **__: lifting)
+    Journal().append("opened", "one", home="us-east-1")
+    Journal().append("armed", "one", "a", [LIFT])
+    return lifting
+
+
+def test_without_a_reverter_it_is_done_here(lifting: Lifting) -> None:
+    assert [result.ok for result in perform([LIFT], reverter=SILENT)] == [True]
+    assert lifting.docker.done == [("unpause", NODE)]
+    assert Journal().held() == []
+
+
+@pytest.mark.proves("without the reverter too, an old primary returns cut from the network")
+def test_an_old_primary_returns_fenced_here_too(lifting: Lifting, witness: Witness) -> None:
+    witness.lease = {"region": "us-west-2"}
+    perform([LIFT], reverter=SILENT)
+    assert lifting.docker.done == [("disconnect", NODE), ("unpause", NODE)]
+    assert Journal().cut() == {NODE: "10.0.0.2"}
+
+
+def test_what_the_reverter_does_not_hold_is_done_here(lifting: Lifting, reverter: Reverter) -> None:
+    perform([LIFT], reverter=reverter)
+    assert lifting.docker.done == [("unpause", NODE)]
+
+
+def test_what_fails_stays_in_the_ledger(lifting: Lifting) -> None:
+    lifting.docker.broken.add("unpause")
+    assert [result.detail for result in perform([LIFT], reverter=SILENT)] == ["cannot unpause"]
+    assert [held.fault for held in Journal().held()] == ["a"]
+
+
+def test_nothing_to_lift(lifting: Lifting, watch: Watch, reverter: Reverter) -> None:
+    assert perform([], reverter=reverter) == []
+
+
+# --- the verbs that need no Docker
+
+
+def test_a_verb_that_is_not_on_the_list_is_a_result() -> None:
+    results = Lifter(Path("nowhere")).perform(
+        [
+            {"verb": "rm", "target": "x", "arguments": {}},
+            {"verb": "http", "target": "x", "arguments": {}},
+            {"verb": "kube-delete", "target": "us-east-1", "arguments": {"path": "/api"}},
+        ]
+    )
+    assert [result.ok for result in results] == [False, False, False]
+    assert "not on the list" in results[0].detail
+    assert "arguments of http" in results[1].detail
+    assert "No such file" in results[2].detail
+
+
+def test_http(witness: Witness) -> None:
+    good, silent = verbs.http(f"{witness.url}/x", "POST", {"a": 1}), verbs.http("http://127.0.0.1:1/x", "POST", {})
+    results = Lifter(Path("nowhere"), timeout_s=2).perform([good.to_json(), silent.to_json()])
+    assert [result.ok for result in results] == [True, False]
+    assert witness.facts == [{"a": 1}]
+
+
+def test_addresses_are_those_of_the_place() -> None:
+    known = {"127.0.0.1:30501": "gameday-link:30501"}
+    assert url_seen_here("http://127.0.0.1:30501/replication", known) == "http://gameday-link:30501/replication"
+    assert url_seen_here("http://127.0.0.1:30500", known) == "http://127.0.0.1:30500"
+
+
+@pytest.mark.parametrize(
+    ("current", "whole"),
+    [
+        ({"data": {"a/b": "before"}, "list": [1]}, True),
+        ({"data": {"a/b": "ours"}, "list": [1]}, False),
+        ({"data": {"a/b": "before", "extra": "1"}, "list": [1]}, False),
+        ({"data": {"a/b": "before"}, "list": []}, False),
+        ({}, False),
+    ],
+)
+def test_a_patched_object_that_is_whole_already(current: object, whole: bool) -> None:
+    patch = [
+        {"op": "test", "path": "/data/a~1b", "value": "ours"},
+        {"op": "replace", "path": "/data/a~1b", "value": "before"},
+        {"op": "remove", "path": "/data/extra"},
+        {"op": "add", "path": "/list/0", "value": 1},
+    ]
+    assert holds(current, patch) is whole
