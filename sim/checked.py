@@ -16,7 +16,7 @@ from scenarios.files.resolved import Resolved
 from scenarios.record.storage import replace_file
 from sim.build import system
 from sim.data.arrivals import Arrivals
-from sim.data.commands import Command, ReplicaState
+from sim.data.commands import Command, ReplicaState, Timed
 from sim.data.compiled import kernel_digest
 from sim.data.draws import stream_key
 from sim.data.system import System
@@ -34,15 +34,6 @@ class Checked:
     requests: int
     differing: int
     first_difference: str | None = None
-
-
-@dataclass(frozen=True)
-class _Timed:
-    at_ns: int
-    command: Command
-    a: int = 0
-    b: int = 0
-    c: int = 0
 
 
 def known(resolved: Resolved) -> Checked | None:
@@ -72,7 +63,7 @@ def check(resolved: Resolved) -> Checked:
     return found
 
 
-def _script(built: System, end_ns: int) -> Iterator[_Timed]:
+def _script(built: System, end_ns: int) -> Iterator[Timed]:
     """Failures and takeovers in every region but the last, at eighths of the time."""
     part = end_ns // PARTS
     home = built.initial_dns
@@ -81,25 +72,25 @@ def _script(built: System, end_ns: int) -> Iterator[_Timed]:
     stations = built.replica_station
     first = {int(stations[r]): r for r in reversed(places)}  # one pod of each service
     for r in first.values():
-        yield _Timed(part, Command.SLOW, r, 3_000)
-        yield _Timed(2 * part, Command.LOSE, r, 1)
-        yield _Timed(2 * part, Command.SLOW, r, 1_000)
+        yield Timed(part, Command.SLOW, r, 3_000)
+        yield Timed(2 * part, Command.LOSE, r, 1)
+        yield Timed(2 * part, Command.SLOW, r, 1_000)
     other = next((g for g in range(len(built.region_names)) if g != home), None)
     if other is None:
         return
     for r in places:
-        yield _Timed(3 * part, Command.STATE, r, ReplicaState.BLACK_HOLE)
-        yield _Timed(3 * part, Command.LOSE, r, 0)
+        yield Timed(3 * part, Command.STATE, r, ReplicaState.BLACK_HOLE)
+        yield Timed(3 * part, Command.LOSE, r, 0)
     for r in np.flatnonzero(region == other).tolist():
-        yield _Timed(4 * part, Command.STATE, r, ReplicaState.SERVING)
-        yield _Timed(4 * part, Command.WARM, r, 5 * part)
-        yield _Timed(4 * part, Command.LIST, r, 1)
-    yield _Timed(5 * part, Command.FORK, other, home, 1_000)
-    yield _Timed(5 * part, Command.WRITABLE, other, 1)
-    yield _Timed(5 * part, Command.DNS, other)
+        yield Timed(4 * part, Command.STATE, r, ReplicaState.SERVING)
+        yield Timed(4 * part, Command.WARM, r, 5 * part)
+        yield Timed(4 * part, Command.LIST, r, 1)
+    yield Timed(5 * part, Command.FORK, other, home, 1_000)
+    yield Timed(5 * part, Command.WRITABLE, other, 1)
+    yield Timed(5 * part, Command.DNS, other)
     for r in places:
-        yield _Timed(6 * part, Command.STATE, r, ReplicaState.SERVING)
-    yield _Timed(7 * part, Command.DNS, home)
+        yield Timed(6 * part, Command.STATE, r, ReplicaState.SERVING)
+    yield Timed(7 * part, Command.DNS, home)
 
 
 def _file(resolved: Resolved) -> Path:

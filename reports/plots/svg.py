@@ -37,8 +37,8 @@ def render(figure: Figure, prefix: str, title: str, description: str) -> str:
     """Return the figure as an `<svg>` element; ids begin with `prefix`."""
     file = io.BytesIO()
     with matplotlib.rc_context(RC):
-        canvas = FigureCanvasSVG(figure)
-        canvas.print_svg(file, metadata={"Date": None, "Creator": None, "Format": None, "Type": None})  # type: ignore[no-untyped-call]
+        FigureCanvasSVG(figure)
+        figure.savefig(file, format="svg", metadata=dict.fromkeys(("Date", "Creator", "Format", "Type")))
     text = file.getvalue().decode("utf-8")
     text = text[text.index("<svg") :]
     text = re.sub(r"\s*<metadata>.*?</metadata>", "", text, flags=re.DOTALL)

@@ -80,10 +80,11 @@ def _parameter(name: str, entry: Any) -> Parameter:
 
 
 def _tag(entry: Mapping[str, Any], default: Tag | None) -> Tag:
-    tag = entry.get("tag", default)
-    if tag not in get_args(Tag):
+    tags: dict[object, Tag] = {tag: tag for tag in get_args(Tag)}
+    written = entry.get("tag", default)
+    if not isinstance(written, str) or written not in tags:
         raise ValueError(f"a tag of {', '.join(get_args(Tag))}")
-    return tag  # type: ignore[no-any-return]
+    return tags[written]
 
 
 def _with_range(parameter: Parameter, written: Any) -> Parameter:

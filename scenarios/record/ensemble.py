@@ -10,21 +10,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from scenarios.errors import RecordError
 from scenarios.record.marks import Mark, parse_mark
 from scenarios.record.storage import (
-    Failure,
+    Closing,
     damaged,
     digests,
     head_text,
     new_folder,
-    problem_of,
     read_head,
     replace_file,
 )
@@ -97,7 +94,7 @@ def run_folder(folder: Path, trial: int) -> Path:
     return folder / f"trial-{trial}"
 
 
-class EnsembleWriter:
+class EnsembleWriter(Closing):
     """An ensemble on disk, from its first trial to its closing.
 
     The head should say scenario, topology, parameters, objectives, their digests, seed, fidelity, met_in, versions,
@@ -111,9 +108,7 @@ class EnsembleWriter:
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self._head = {"schema_version": ENSEMBLE_SCHEMA_VERSION, "termination": "open", **head}
-        self._failure = Failure(folder)
+        super().__init__(folder, {"schema_version": ENSEMBLE_SCHEMA_VERSION, "termination": "open", **head})
         self._stream = Stream(folder, _TABLE, TRIALS)
         self._trials: set[int] = set()
         with self._failure.reported("a new folder for the ensemble"):
@@ -133,40 +128,25 @@ class EnsembleWriter:
         Raises RecordError when something could not be rewritten. A stream that could not become Parquet stays and
         is read in its stead; an ensemble whose head could not be rewritten reads as interrupted.
         """
-        try:
-            with self._failure.reported("room to close the ensemble"):
-                self._stream.close()
-        except RecordError:
-            self._stream.release()
-            raise
-        problems = []
+        self._end_streams(self._stream.close, "room to close the ensemble")
         self._head |= {"termination": termination, "trials_done": self._stream.rows, **more}
-        for path, write, expected in (
-            (self.folder / "trials.parquet", self._stream.to_parquet, "room to rewrite the stream, which stays"),
-            (self.folder / HEAD, self._write_head, "room to say how the ensemble ended"),
-        ):
-            try:
-                write()
-            except (OSError, pa.ArrowException) as error:
-                problems.append(problem_of(path, error, expected))
-        if problems:
-            self._failure.error = RecordError(*problems)
-            raise self._failure.error
+        self._each(
+            [
+                (
+                    self.folder / "trials.parquet",
+                    self._stream.to_parquet,
+                    "room to rewrite the stream, which stays",
+                ),
+                (self.folder / HEAD, self._write_head, "room to say how the ensemble ended"),
+            ]
+        )
 
     def _write_head(self) -> None:
         self._head["files"] = digests([self.folder / "trials.parquet"])
         replace_file(self.folder / HEAD, head_text(self._head))
 
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._failure.error is not None:
-            self._stream.release()
-        elif self._head["termination"] == "open":
-            self.close("interrupted")
+    def _release(self) -> None:
+        self._stream.release()
 
 
 class EnsembleRecord:

@@ -5,9 +5,10 @@ import hashlib
 import json
 import os
 import tempfile
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from types import TracebackType
+from typing import Any, Self
 
 import pyarrow as pa
 
@@ -144,3 +145,58 @@ class Failure:
         except (OSError, pa.ArrowException) as error:
             self.error = RecordError(problem_of(self._folder, error, expected))
             raise self.error from error
+
+
+class Closing:
+    """What writers of a record and of an ensemble share: they are closed once, by whoever leaves their `with` block.
+
+    A subclass has the folder, its head with `termination`, and says how its files are given back after a failure.
+    """
+
+    def __init__(self, folder: Path, head: dict[str, Any]) -> None:
+        self.folder = folder
+        self._head = head
+        self._failure = Failure(folder)
+
+    def close(self, termination: str, **more: Any) -> None:
+        """Make the files what they stay, and say how it ended."""
+        raise NotImplementedError
+
+    def _release(self) -> None:
+        """Give the files back after a failure; what they hold stays."""
+        raise NotImplementedError
+
+    def _end_streams(self, end: Callable[[], None], expected: str) -> None:
+        """End what was being appended to; on failure the files are given back."""
+        try:
+            with self._failure.reported(expected):
+                end()
+        except RecordError:
+            self._release()
+            raise
+
+    def _each(self, steps: Iterable[tuple[Path, Callable[[], object], str]]) -> None:
+        """Take every step (file, what to do, what that needs), whatever becomes of the others.
+
+        Raises RecordError of all that failed.
+        """
+        problems = []
+        for path, act, expected in steps:
+            try:
+                act()
+            except (OSError, pa.ArrowException) as error:
+                problems.append(problem_of(path, error, expected))
+        if problems:
+            self._failure.error = RecordError(*problems)
+            raise self._failure.error
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._failure.error is not None:
+            self._release()
+        elif self._head["termination"] == "open":
+            self.close("interrupted")

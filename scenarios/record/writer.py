@@ -5,18 +5,17 @@ instant on and says `open` until the record is whole, so that whatever ends the 
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, Self
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
 
-from scenarios.errors import Problem, RecordError
 from scenarios.record.kinds import SCHEMA_VERSION
 from scenarios.record.marks import Mark, mark_line, parse_mark
-from scenarios.record.storage import Failure, digests, head_text, new_folder, problem_of, replace_file
+from scenarios.record.storage import Closing, digests, head_text, new_folder, replace_file
 from scenarios.record.stream import Stream
 from scenarios.record.tables import TABLES
 
@@ -73,7 +72,7 @@ class MemoryRecorder:
         return pa.Table.from_batches(self.batches[name], schema=TABLES[name])
 
 
-class RunWriter:
+class RunWriter(Closing):
     """A record on disk, from its first instant to its closing.
 
     An open record holds run.json (`termination: open`), marks.jsonl and a stream for each table that has rows. A
@@ -86,9 +85,7 @@ class RunWriter:
     """
 
     def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
-        self.folder = folder
-        self._head = {"schema_version": SCHEMA_VERSION, "termination": "open", **head}
-        self._failure = Failure(folder)
+        super().__init__(folder, {"schema_version": SCHEMA_VERSION, "termination": "open", **head})
         self._seq = 0
         self._streams: dict[str, Stream] = {}
         with self._failure.reported("a new folder for the record"):
@@ -117,32 +114,25 @@ class RunWriter:
         Raises RecordError when something could not be rewritten. A stream that could not become Parquet stays and
         is read in its stead; a record whose head could not be rewritten reads as interrupted.
         """
-        try:
-            with self._failure.reported("room to close the record"):
-                self._marks.close()
-                for stream in self._streams.values():
-                    stream.close()
-        except RecordError:
-            self._release()
-            raise
-        problems: list[Problem] = []
-        for name, stream in self._streams.items():
-            try:
-                stream.to_parquet()
-            except (OSError, pa.ArrowException) as error:
-                where, expected = self.folder / f"{name}.parquet", "room to rewrite the stream, which stays"
-                problems.append(problem_of(where, error, expected))
-        try:
-            self._sort_marks()
-            rows = {name: stream.rows for name, stream in self._streams.items() if stream.rows}
-            files = digests(self.folder / n for n in ("marks.jsonl", *(f"{name}.parquet" for name in rows)))
-            self._head |= {"termination": termination, "rows": rows, "facts": self._seq, "files": files, **more}
-            replace_file(self.folder / "run.json", head_text(self._head))
-        except OSError as error:
-            problems.append(problem_of(self.folder / "run.json", error, "room to say how the run ended"))
-        if problems:
-            self._failure.error = RecordError(*problems)
-            raise self._failure.error
+        self._end_streams(self._end, "room to close the record")
+        expected = "room to rewrite the stream, which stays"
+        steps: list[tuple[Path, Callable[[], object], str]] = [
+            (self.folder / f"{name}.parquet", stream.to_parquet, expected) for name, stream in self._streams.items()
+        ]
+        told = partial(self._write_head, {"termination": termination, **more})
+        self._each([*steps, (self.folder / "run.json", told, "room to say how the run ended")])
+
+    def _end(self) -> None:
+        self._marks.close()
+        for stream in self._streams.values():
+            stream.close()
+
+    def _write_head(self, closing: Mapping[str, Any]) -> None:
+        self._sort_marks()
+        rows = {name: stream.rows for name, stream in self._streams.items() if stream.rows}
+        files = digests(self.folder / n for n in ("marks.jsonl", *(f"{name}.parquet" for name in rows)))
+        self._head |= {"rows": rows, "facts": self._seq, "files": files, **closing}
+        replace_file(self.folder / "run.json", head_text(self._head))
 
     def _sort_marks(self) -> None:
         path = self.folder / "marks.jsonl"
@@ -155,14 +145,3 @@ class RunWriter:
             self._marks.close()
         for stream in self._streams.values():
             stream.release()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if self._failure.error is not None:
-            self._release()
-        elif self._head["termination"] == "open":
-            self.close("interrupted")

@@ -242,8 +242,9 @@ class Injections:
 
     def _drop_table(self, entry: Entry) -> Injection:
         region, database = entry.target["region"], self._context.database
-        refused = lambda: not self._writes_in(region)  # noqa: E731
-        return Injection([f"{region}/database"], database.drop_table, _nothing, refused, _always)
+        return Injection(
+            [f"{region}/database"], database.drop_table, _nothing, lambda: not self._writes_in(region), _always
+        )
 
     def _database_failure(self, entry: Entry) -> Injection:
         region, database = entry.target["region"], self._context.database

@@ -1,5 +1,6 @@
 """The closed lists both data planes share: commands, statuses, balancers (docs/explanation/data-plane.md)."""
 
+from dataclasses import dataclass
 from enum import IntEnum
 
 
@@ -22,6 +23,17 @@ class Command(IntEnum):
     FORK = 13
     TRADING = 14
     SEND = 15
+
+
+@dataclass(frozen=True)
+class Timed:
+    """A command and when it is given: a line of a script."""
+
+    at_ns: int
+    command: Command
+    a: int = 0
+    b: int = 0
+    c: int = 0
 
 
 class ReplicaState(IntEnum):

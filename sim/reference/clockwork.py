@@ -56,8 +56,8 @@ class Clockwork(simpy.Environment):
     ) -> Occurrence:
         """Plan `action(*args)` for an instant. A serial number tells apart what was called off and planned again."""
         occurrence = Occurrence(self, action, args)
-        order: Any = (*identity, next(self._serial))
-        heappush(self._queue, (time_ns, kind, order, occurrence))  # type: ignore[misc]
+        queue: list[Any] = self._queue  # SimPy's own entries have a number where this has a kind
+        heappush(queue, (time_ns, kind, (*identity, next(self._serial)), occurrence))
         return occurrence
 
     def perform(self, occurrence: simpy.Event) -> None:

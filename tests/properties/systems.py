@@ -5,7 +5,8 @@ from typing import Any
 
 import numpy as np
 
-from sim.data.commands import Balancer, Command
+from sim.data.commands import Balancer
+from sim.data.commands import Timed as Timed  # part of what scripts of tests are written with
 from sim.data.draws import exponential, stream_key
 from sim.data.system import I64, System
 
@@ -39,17 +40,6 @@ EDGE = {
     "pool_queue": 0,
     "pool_patience": 0,
 }
-
-
-@dataclass(frozen=True)
-class Timed:
-    """A command and when it is given."""
-
-    at_ns: int
-    command: Command
-    a: int = 0
-    b: int = 0
-    c: int = 0
 
 
 @dataclass
