@@ -18,6 +18,7 @@ from botocore.signers import RequestSigner
 from experiments.platforms.eks.kube import Kube
 from experiments.platforms.eks.plans import Plan
 from experiments.platforms.eks.targets import Target
+from experiments.safety.secrets import of_this_process
 from scenarios.errors import GamedayError, Problem
 
 if TYPE_CHECKING:
@@ -215,7 +216,7 @@ def answering(where: str) -> Iterator[None]:
 
 
 def _problem(where: str, error: Exception) -> Problem:
-    said = " ".join(str(error).split())[:300]
+    said = of_this_process().text(" ".join(str(error).split()))[:300]
     if isinstance(error, refused.ClientError):
         return _refusal(where, str(error.response.get("Error", {}).get("Code", "")), said)
     if isinstance(error, _LOG_IN_AGAIN):

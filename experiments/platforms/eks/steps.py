@@ -27,6 +27,8 @@ VERBS = {
     "switch_dns": "switch_dns",
     "restore_snapshot": "restore_snapshot",
     "restore_point_in_time": "restore_point_in_time",
+    "set_image": "set_image",
+    "rollout_undo": "rollout_undo",
     "patch_config": "patch_config",
     "disable_trading": "disable_trading",
     "enable_trading": "enable_trading",

@@ -44,6 +44,8 @@ VERBS: dict[str, Verb] = {
     "scale": Verb(workloads.plan_scale, workloads.scale),
     "restart": Verb(workloads.plan_restart, workloads.restart),
     "wait_ready": Verb(workloads.plan_wait_ready, workloads.wait_ready),
+    "set_image": Verb(workloads.plan_set_image, workloads.set_image),
+    "rollout_undo": Verb(workloads.plan_rollout_undo, workloads.rollout_undo),
     "patch_config": Verb(workloads.plan_patch_config, workloads.patch_config),
     "disable_trading": Verb(*workloads.trading("false")),
     "enable_trading": Verb(*workloads.trading("true")),

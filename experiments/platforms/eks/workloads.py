@@ -14,6 +14,7 @@ from scenarios.errors import Problem, UsageError
 READY_WITHIN_S = 900.0
 EVERY_S = 2.0
 CONFIG = "grandmodel-config"
+_REVISION = "deployment.kubernetes.io/revision"
 
 
 def _wanted(options: Options, verb: str) -> Mapping[str, Any]:
@@ -86,6 +87,56 @@ def is_ready(aws: Aws, service: str) -> bool:
     wanted, status = thing["spec"].get("replicas", 1), thing.get("status", {})
     counts = [status.get(name, 0) for name in ("replicas", "updatedReplicas", "readyReplicas")]
     return status.get("observedGeneration", 0) >= thing["metadata"]["generation"] and counts == [wanted] * 3
+
+
+def plan_set_image(target: Target, options: Options) -> Plan:
+    """Roll out another image."""
+    plan, image = _wanted(options, "set_image"), option(options, "image", "set_image")
+    calls = tuple(change("kubernetes", "PATCH deployments", name=f"{s}-deployment", image=image) for s in plan)
+    looks = look("kubernetes", "GET deployments")
+    return Plan("set_image", target.name, f"rolls out {image} for {', '.join(plan)}", (looks, *calls))
+
+
+def set_image(aws: Aws, options: Options) -> str:
+    """Give the first container of each deployment another image."""
+    plan, image = _wanted(options, "set_image"), option(options, "image", "set_image")
+    for service in plan:
+        container = aws.kube.get(_path(aws, service))["spec"]["template"]["spec"]["containers"][0]["name"]
+        release = {"containers": [{"name": container, "image": image}]}
+        aws.kube.patch(_path(aws, service), {"spec": {"template": {"spec": release}}})
+    return f"{', '.join(plan)}: {image}"
+
+
+def plan_rollout_undo(target: Target, options: Options) -> Plan:
+    """Go back to the pods of the revision before."""
+    plan = _wanted(options, "rollout_undo")
+    calls = tuple(change("kubernetes", "PATCH deployments", name=f"{service}-deployment") for service in plan)
+    looks = look("kubernetes", "GET deployments"), look("kubernetes", "GET replicasets")
+    words = f"takes {', '.join(plan)} back to the revision before"
+    return Plan("rollout_undo", target.name, words, (*looks, *calls))
+
+
+def rollout_undo(aws: Aws, options: Options) -> str:
+    """Go back, as `kubectl rollout undo` does. A service without a revision before stops it, before any is changed."""
+    plan = _wanted(options, "rollout_undo")
+    before = {service: _template_before(aws, service) for service in plan}
+    for service, template in before.items():
+        change_to = [{"op": "replace", "path": "/spec/template", "value": template}]
+        aws.kube.patch(_path(aws, service), change_to, "json")
+    return f"{', '.join(plan)}: back to the revision before"
+
+
+def _template_before(aws: Aws, service: str) -> dict[str, Any]:
+    uid = aws.kube.get(_path(aws, service))["metadata"]["uid"]
+    sets = aws.kube.get(f"/apis/apps/v1/namespaces/{aws.target.namespace}/replicasets")["items"]
+    own = [s for s in sets if any(owner["uid"] == uid for owner in s["metadata"].get("ownerReferences", []))]
+    own.sort(key=lambda s: int(s["metadata"]["annotations"].get(_REVISION, "0")))
+    if len(own) < 2:
+        where, remedy = f"{aws.target.name}, {service}", "Nothing was changed. Use `set_image`."
+        raise AwsError(Problem(where, "no revision before this one", "one to go back to", remedy))
+    template = dict(own[-2]["spec"]["template"])
+    labels = {key: value for key, value in template["metadata"]["labels"].items() if key != "pod-template-hash"}
+    return {**template, "metadata": {**template["metadata"], "labels": labels}}
 
 
 def plan_patch_config(target: Target, options: Options) -> Plan:

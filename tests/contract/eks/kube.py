@@ -73,9 +73,21 @@ class Api:
         return 201, {}
 
 
-def _merge(thing: dict[str, Any], patch: dict[str, Any]) -> None:
+def _merge(thing: dict[str, Any], patch: Any) -> None:
+    """As a merge patch does; of JSON patches the one that replaces, of strategic ones a list of one container."""
+    if isinstance(patch, list):
+        for each in patch:
+            *parents, last = each["path"].strip("/").split("/")
+            inner = thing
+            for key in parents:
+                inner = inner[key]
+            inner[last] = each["value"]
+        return
     for key, value in patch.items():
-        if isinstance(value, dict):
+        if key == "containers":
+            assert value[0]["name"] == thing[key][0]["name"]
+            thing[key][0] |= value[0]
+        elif isinstance(value, dict):
             _merge(thing.setdefault(key, {}), value)
         else:
             thing[key] = value

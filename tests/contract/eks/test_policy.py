@@ -24,7 +24,7 @@ NAMED = {
     "s3:CopyObject": {"s3:GetObject", "s3:GetObjectTagging", "s3:PutObject", "s3:PutObjectTagging"},
     "lambda:Invoke": {"lambda:InvokeFunction"},
 }
-OPTIONS = {"service": "risk", "plan": {"risk": 2}, "value": "x", "to": "2026-01-01T00:00:00+00:00"}
+OPTIONS = {"service": "risk", "plan": {"risk": 2}, "value": "x", "image": "risk:2", "to": "2026-01-01T00:00:00+00:00"}
 
 
 @pytest.fixture(scope="module")

@@ -54,7 +54,7 @@ def test_typing(target: Target) -> None:
     assert typed([target.name], lambda question: f"{target.name} ").targets == {target.name}
     for answer in ("", "y", "yes", target.cluster, target.name.upper()):
         with pytest.raises(AbortedError, match="Nothing was changed"):
-            typed([target.name], lambda question, answer=answer: answer)  # type: ignore[misc]
+            typed([target.name], lambda question, answer=answer: answer)
 
 
 @pytest.mark.proves("EKS: a call that the confirmed plan does not name is not made")
@@ -151,6 +151,16 @@ def test_what_aws_says_has_a_remedy(raises: Callable[[], None], remedy: str) -> 
         raises()
     assert remedy in caught.value.problems[0].remedy
     assert of_error(caught.value) is ExitCode.USAGE
+
+
+def test_no_credential_in_what_aws_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "planted-secret-of-a-test")
+    message = "signed with AKIAABCDEFGHIJKLMNOP and planted-secret-of-a-test"
+    error = {"Error": {"Code": "SignatureDoesNotMatch", "Message": message}}
+    with pytest.raises(AwsError, match="signed with") as caught, answering("promote"):
+        raise botocore.exceptions.ClientError(error, "PromoteReadReplica")
+    assert "AKIA" not in str(caught.value)
+    assert "planted" not in str(caught.value)
 
 
 def test_no_credentials_at_all(aws: Aws, target: Target, monkeypatch: pytest.MonkeyPatch) -> None:
