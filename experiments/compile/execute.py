@@ -24,7 +24,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from chaoslib.exceptions import ChaosException, InterruptExecution
+from chaoslib.exceptions import InterruptExecution
 from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from chaoslib.run import RunEventHandler
 
@@ -48,10 +48,11 @@ class Ending:
 
     def __init__(self) -> None:
         self.lifting = False  # rollbacks have begun: nothing interrupts them
+        self.interrupted = False  # before there was nothing left to do but to wait
         self.failed: list[str] = []
 
     def over(self) -> None:
-        """The parent says that the run is over."""
+        """The parent says that the run is over. What is not finished by then is interrupted."""
         moments.settled.set()
         moments.told.set()
         if not moments.holding.is_set():
@@ -61,7 +62,7 @@ class Ending:
         """End every wait, and interrupt what is under way in the main thread unless it is lifting."""
         moments.told.set()
         if not self.lifting:
-            self.lifting = True
+            self.lifting = self.interrupted = True  # chaoslib swallows what is raised while it tells its followers
             raise InterruptExecution(f"signal {number}")
 
 
@@ -77,6 +78,10 @@ class Follower(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
         """Chaoslib has put its own handlers in place."""
         self._journal = journal
         signal.signal(signal.SIGTERM, self._ending.take_signal)
+
+    def start_activity(self, activity: Mapping[str, Any]) -> None:
+        """Keep what has begun."""
+        self._keep(self._journal)
 
     def activity_completed(self, activity: Mapping[str, Any], run: Mapping[str, Any]) -> None:
         """Keep what has happened so far."""
@@ -146,48 +151,46 @@ def play(settings: Mapping[str, Any], ending: Ending, journal: JournalFile) -> i
         baseline = (played["steady_states"]["before"] or {}).get("steady_state_met")
         if baseline is False:
             ending.failed.insert(0, "the steady state was not met before the first fault")
-        interrupted = played["status"] == "interrupted"
     except Exception as error:  # whatever chaoslib lets through: what was broken must be lifted
         ending.failed.append(f"{type(error).__name__}: {error}")
-        interrupted = isinstance(error, ChaosException)
+    ending.lifting = True
     left = lift_everything(experiment)
     for words in (*ending.failed, *left):
         sys.stderr.write(f"executor: {words}\n")
     if left:
         return LEFT_BEHIND
-    if interrupted:
+    if ending.interrupted:
         return INTERRUPTED
     return FAILED if ending.failed else PLAYED
 
 
 def lift_everything(experiment: Mapping[str, Any]) -> list[str]:
     """Lift what the rollbacks have not lifted; return what is left, in words."""
-    ending_signal = signal.signal(signal.SIGTERM, signal.SIG_IGN)
     left = []
-    try:
-        for activity in experiment["rollbacks"]:
-            arguments = activity["provider"]["arguments"]
-            if "kind" not in arguments:
-                continue
-            fault, kind = arguments["fault"], arguments["kind"]
-            try:
-                base.lift(fault, "clean-up")
-            except GamedayError as error:
-                left.append(str(error))
-                continue
-            if not until_gone(fault, kind, GOES_WITHIN_S):
-                left.append(f"{fault} was lifted and is not seen to be gone")
+    for activity in experiment["rollbacks"]:
+        arguments = activity["provider"]["arguments"]
+        if "kind" not in arguments:
+            continue
+        fault, kind = arguments["fault"], arguments["kind"]
         try:
-            preparation.put_back()
+            base.lift(fault, "clean-up")
         except GamedayError as error:
             left.append(str(error))
-    finally:
-        signal.signal(signal.SIGTERM, ending_signal)
+            continue
+        if not until_gone(fault, kind, GOES_WITHIN_S):
+            left.append(f"{fault} was lifted and is not seen to be gone")
+    try:
+        preparation.put_back()
+    except GamedayError as error:
+        left.append(str(error))
     return left
 
 
-def main() -> int:
-    """Play what stdin says. Returns the exit code: 0 played, 3 not played to its end, 4 interrupted, 5 left behind."""
+def main(arms: Callable[[str], base.Safety] = Arms) -> int:
+    """Play what stdin says. Returns the exit code: 0 played, 3 not played to its end, 4 interrupted, 5 left behind.
+
+    `arms` makes, of the run's name, what stores each lift outside the blast radius.
+    """
     settings = json.loads(sys.stdin.readline())
     wire = os.dup(1)
     os.dup2(2, 1)  # what others print is no message
@@ -205,9 +208,10 @@ def main() -> int:
     moments.parent = True
     moments.origin_ns = settings["origin_ns"]
     report.listen(fact)
-    base.protect(Arms(settings["run"]))
+    base.protect(arms(settings["run"]))
     steps.ask_with(person.ask if settings["operator"] == "live" else None)
     redactor = of_this_process(place.kubeconfig for place in PLACES.values())
+    signal.signal(signal.SIGTERM, ending.take_signal)
     threading.Thread(target=listen, args=(ending, person), daemon=True, name="parent").start()
     try:
         return play(settings, ending, JournalFile(Path(settings["journal"]), redactor))

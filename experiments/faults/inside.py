@@ -10,12 +10,12 @@ from experiments.faults.base import nothing
 from experiments.platforms.shell import CommandError
 
 # Processes of a pod or a container: those whose control group names its identity, in either spelling.
-_PROCESSES = """grep -lsE "$1|$(echo "$1" | tr - _)" /proc/[0-9]*/cgroup | cut -d/ -f3"""
-_SIGNAL = f"for p in $({_PROCESSES}); do kill -s $2 $p 2>/dev/null; done; true"
-_STATES = f"for p in $({_PROCESSES}); do sed -n 's/^State:[[:space:]]*//p' /proc/$p/status 2>/dev/null; done"
+PROCESSES = """grep -lsE "$1|$(echo "$1" | tr - _)" /proc/[0-9]*/cgroup | cut -d/ -f3"""
+_SIGNAL = f"for p in $({PROCESSES}); do kill -s $2 $p 2>/dev/null; done; true"
+_STATES = f"for p in $({PROCESSES}); do sed -n 's/^State:[[:space:]]*//p' /proc/$p/status 2>/dev/null; done"
 _IS_MARKED = """tr '\\0' ' ' < /proc/$p/cmdline 2>/dev/null | grep -q -- "$2" """
-_MARKED = f"for p in $({_PROCESSES}); do {_IS_MARKED} && echo $p; done; true"
-_KILL_MARKED = f"for p in $({_PROCESSES}); do {_IS_MARKED} && kill -9 $p; done; true"
+_MARKED = f"for p in $({PROCESSES}); do {_IS_MARKED} && echo $p; done; true"
+_KILL_MARKED = f"for p in $({PROCESSES}); do {_IS_MARKED} && kill -9 $p; done; true"
 
 # A container's control group, by the container's identity. Version 1 has a tree for each controller, version 2 one.
 _GROUP = 'g=$(find /sys/fs/cgroup/$2 /sys/fs/cgroup -type d -name "*$1*" 2>/dev/null | head -n 1)'
@@ -24,28 +24,29 @@ _WRITE = f"""{_GROUP}; [ -n "$g" ] || exit 0; echo "$4" > "$g/$3" """
 _CONTROLLER = {"cpu": ("cpu.cfs_quota_us", "cpu.max"), "memory": ("memory.usage_in_bytes", "memory.current")}
 
 
-def _shell(script: str, *arguments: str) -> list[str]:
+def shell(script: str, *arguments: str) -> list[str]:
+    """Command that runs a script with arguments."""
     return ["sh", "-c", script, "gameday", *arguments]
 
 
 def signalling(identity: str, signal: str) -> list[str]:
     """Command that sends a signal to every process of a pod or container."""
-    return _shell(_SIGNAL, identity, signal)
+    return shell(_SIGNAL, identity, signal)
 
 
 def killing_marked(identity: str, mark: str) -> list[str]:
     """Command that kills the processes of a pod or container whose command line holds a mark."""
-    return _shell(_KILL_MARKED, identity, mark)
+    return shell(_KILL_MARKED, identity, mark)
 
 
 def states(node: str, identity: str) -> list[str]:
     """States of the processes of a pod or container, their first letters: T is stopped."""
-    return [line[0] for line in run(node, _shell(_STATES, identity)).splitlines() if line]
+    return [line[0] for line in run(node, shell(_STATES, identity)).splitlines() if line]
 
 
 def marked(node: str, identity: str, mark: str) -> list[str]:
     """Processes of a pod or container whose command line holds a mark."""
-    return run(node, _shell(_MARKED, identity, mark)).split()
+    return run(node, shell(_MARKED, identity, mark)).split()
 
 
 def starting(container: str, exec_id: str, command: Sequence[str]) -> list[str]:
@@ -65,7 +66,7 @@ def quota(node: str, container: str) -> tuple[str, str]:
     """The file that limits a container's CPU, and what it holds; version 2 holds the period beside it."""
     for file in _CONTROLLER["cpu"]:
         try:
-            return file, run(node, _shell(_READ, container, "cpu", file)).strip()
+            return file, run(node, shell(_READ, container, "cpu", file)).strip()
         except CommandError:
             continue
     raise nothing(node, f"no limit of CPU for container {container[:12]}", "one that can be set")
@@ -73,7 +74,7 @@ def quota(node: str, container: str) -> tuple[str, str]:
 
 def limiting(container: str, file: str, value: str) -> list[str]:
     """Command that limits a container's CPU; nothing happens when the container is gone."""
-    return _shell(_WRITE, container, "cpu", file, value)
+    return shell(_WRITE, container, "cpu", file, value)
 
 
 def quota_of(file: str, cpu: float, before: str) -> str:
@@ -86,13 +87,13 @@ def quota_of(file: str, cpu: float, before: str) -> str:
 
 def throttled(node: str, container: str) -> int:
     """How often a container had to wait because its CPU was used up."""
-    words = run(node, _shell(_READ, container, "cpu", "cpu.stat")).split()
+    words = run(node, shell(_READ, container, "cpu", "cpu.stat")).split()
     return int(words[words.index("nr_throttled") + 1])
 
 
 def memory(node: str, container: str) -> int:
     """Bytes of memory that a container uses."""
-    return int(run(node, _shell(_READ, container, "memory", *_CONTROLLER["memory"])))
+    return int(run(node, shell(_READ, container, "memory", *_CONTROLLER["memory"])))
 
 
 def run(node: str, command: Sequence[str]) -> str:
