@@ -1,0 +1,16 @@
+"""Steps without a testbed: what the faults' tests have, and people who begin anew."""
+
+import pytest
+
+from experiments.operate import steps
+from tests.unit.faults.conftest import facts, own_run
+
+__all__ = ["facts", "own_run"]
+
+
+@pytest.fixture(autouse=True)
+def new_people(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("_begun", "_failed"):
+        monkeypatch.setattr(steps, name, set())
+    monkeypatch.setattr(steps, "_asker", [])
+    monkeypatch.setattr(steps, "LOOK_AGAIN_S", 0.01)
