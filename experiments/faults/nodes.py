@@ -24,7 +24,9 @@ def node_of(region: str, service: str) -> str:
 
 def holds_data(node: str) -> bool:
     """Whether a node holds the region's database, its cache and its monitoring."""
-    region = next(region for region, place in PLACES.items() if node in place.nodes)
+    region = next((region for region, place in PLACES.items() if node in place.nodes), None)
+    if region is None:
+        return False
     labels = cluster.get(region, cluster.node_path(node))["metadata"].get("labels", {})
     return str(labels.get(_HOLDS_DATA)) == "yes"
 
