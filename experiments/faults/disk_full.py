@@ -34,7 +34,8 @@ systemctl start kubelet"""
 _EMPTY = f"""[ -d $2/wal.disk ] || exit 0
 signal=KILL; {_ENDED}
 if [ -e $disk/moved ]; then
-  rm -f $log/filler && rm -rf $new && mkdir $new && cp -a $log/. $new/ && umount $log && rmdir $log && mv $new $log && rm -rf $disk
+  rm -f $log/filler && rm -rf $new && mkdir $new && cp -a $log/. $new/ &&
+    umount $log && rmdir $log && mv $new $log && rm -rf $disk
 else
   umount $log 2>/dev/null; rm -rf $log && mv $disk $log
 fi
