@@ -4,18 +4,20 @@ Twelve million writes are joined in a few seconds: everything is a numpy array, 
 table is read once, and only the columns that matter are kept.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.columns import NONE, Names, names, small, whole
+from validators.columns import NONE, names, small, whole
 from validators.marks import of_kind
 from validators.model import Observations
 
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 _DENSE = 4  # a table of marks is used when keys fill at least a quarter of their range
+_BLOCK = 1 << 20  # rows
 
 
 @dataclass(frozen=True)
@@ -26,6 +28,7 @@ class Done:
     acked_us: I64
     unknown_keys: I64  # timed out, and never acknowledged
     failed_keys: I64
+    rows: int  # ends on record, of all classes
 
 
 @dataclass(frozen=True)
@@ -33,8 +36,8 @@ class Found:
     """What was read back of one timeline. `asked` False: it was not read, so that what is missing is not lost."""
 
     keys: I64  # each row; a key may occur twice
-    copies: NDArray[np.int32]
-    position: I64
+    position: I64 | None  # None: rows stand in the order of their positions, all of which are known
+    several_keys: I64  # those that one row says are there more than once
     absent_keys: I64  # asked for and not found (rows with no copies)
     asked: bool
 
@@ -77,11 +80,11 @@ def _read_sent(observations: Observations, data_class: str) -> Sent:
 
 def _rows(mask: Bool) -> I64 | slice:
     """Rows of a mask; where they stand together, without a copy."""
-    places = np.flatnonzero(mask)
-    if len(places) == 0:
+    chosen = int(np.count_nonzero(mask))
+    if chosen == 0:
         return slice(0, 0)
-    first, last = int(places[0]), int(places[-1])
-    return slice(first, last + 1) if last - first + 1 == len(places) else places
+    first, end = int(mask.argmax()), len(mask) - int(mask[::-1].argmax())
+    return slice(first, end) if end - first == chosen else np.flatnonzero(mask)
 
 
 def done(observations: Observations, data_class: str) -> Done:
@@ -90,9 +93,10 @@ def done(observations: Observations, data_class: str) -> Done:
 
 
 def _done(observations: Observations, data_class: str) -> Done:
+    _readback(observations)  # the widest table first, while nothing else is held
     table = observations.tables("writes_done")
     mine = names(table, "data_class").equal(data_class)
-    outcome = names(table, "outcome")
+    outcome, rows = names(table, "outcome"), table.num_rows
     keys, at = whole(table, "key"), whole(table, "done_us")
     del table
     chosen = mine & outcome.equal("acked")
@@ -106,51 +110,62 @@ def _done(observations: Observations, data_class: str) -> Done:
         acked_keys, acked_us = acked_keys[earliest], acked_us[earliest]
     unknown = keys[mine & outcome.equal("unknown")]
     unknown = np.unique(unknown[~isin(unknown, acked_keys)])
-    return Done(acked_keys, acked_us, unknown, keys[mine & outcome.equal("failed")])
+    return Done(acked_keys, acked_us, unknown, keys[mine & outcome.equal("failed")], rows)
 
 
 @dataclass(frozen=True)
-class _Readback:
-    """Columns of everything that was read back."""
+class _Rows:
+    """What was read back of one class on one timeline."""
 
-    data_class: Names
-    timeline: Names
     keys: I64
-    copies: NDArray[np.int32]
-    position: I64
+    position: I64 | None  # None: rows stand in the order of their positions, all of which are known
+    several_keys: I64
+    absent_keys: I64
 
 
-def _readback(observations: Observations) -> _Readback:
-    def read() -> _Readback:
-        table = observations.tables("readback")
-        named = names(table, "data_class"), names(table, "timeline")
-        return _Readback(*named, whole(table, "key"), small(table, "copies"), whole(table, "position"))
+def _readback(observations: Observations) -> dict[tuple[str, str], _Rows]:
+    return observations.once("readback", lambda: _split(observations))
 
-    return observations.once("readback", read)
+
+def _split(observations: Observations) -> dict[tuple[str, str], _Rows]:
+    """Everything that was read back by class and timeline; columns that tell nothing more are let go."""
+    table = observations.tables("readback")
+    classes, lines = names(table, "data_class"), names(table, "timeline")
+    keys, copies, position = whole(table, "key"), small(table, "copies"), whole(table, "position")
+    del table
+    result = {}
+    for data_class in classes.seen():
+        for timeline in lines.seen():
+            mine = _rows(classes.equal(data_class) & lines.equal(timeline))
+            if len(keys[mine]):
+                result[data_class, timeline] = _kept(keys[mine], copies[mine], position[mine])
+    return result
+
+
+def _kept(keys: I64, copies: NDArray[np.int32], position: I64) -> _Rows:
+    absent, several = keys[copies <= 0], keys[copies > 1]
+    if len(absent):
+        keys, position = keys[copies > 0], position[copies > 0]
+    ordered = all(
+        bool((position[block] != NONE).all() and (np.diff(position[max(0, block.start - 1) : block.stop]) >= 0).all())
+        for block in _blocks(len(keys))
+    )
+    return _Rows(keys, None if ordered else position, several, absent)
 
 
 def found(observations: Observations, data_class: str, timeline: str | None) -> Found:
     """What was read back of a timeline."""
-    return observations.once(("found", data_class, timeline), lambda: _found(observations, data_class, timeline))
-
-
-def _found(observations: Observations, data_class: str, timeline: str | None) -> Found:
-    every = _readback(observations)
-    mask = every.data_class.equal(data_class)
-    mask &= every.timeline.equal(timeline) if timeline is not None else False
-    mine = _rows(mask)
-    keys, copies, position = every.keys[mine], every.copies[mine], every.position[mine]
+    none = np.zeros(0, dtype=np.int64)
+    rows = _readback(observations).get((data_class, str(timeline)), _Rows(none, None, none, none))
     asked = any(m.detail["timeline"] == timeline for m in of_kind(observations, "readback_done"))
-    there = _rows(copies > 0)
-    absent = keys[copies <= 0]
-    return Found(keys[there], copies[there], position[there], absent, asked)
+    return Found(rows.keys, rows.position, rows.several_keys, rows.absent_keys, asked)
 
 
 def timelines(observations: Observations) -> list[str]:
     """Timelines that were read back, by rows or by the fact that they were."""
 
     def read() -> list[str]:
-        rows = _readback(observations).timeline.seen()
+        rows = {timeline for _, timeline in _readback(observations)}
         return sorted({*rows, *(str(m.detail["timeline"]) for m in of_kind(observations, "readback_done"))})
 
     return observations.once("timelines", read)
@@ -158,14 +173,18 @@ def timelines(observations: Observations) -> list[str]:
 
 def lookup(keys: I64, values: I64, wanted: I64, default: int) -> I64:
     """Value of each wanted key, the default for one that is not there; of a key that occurs twice, either value."""
+    result = np.full(len(wanted), default, dtype=np.int64)
     if len(keys) == 0 or len(wanted) == 0:
-        return np.full(len(wanted), default, dtype=np.int64)
+        return result
     low, high = int(keys.min()), int(keys.max())
     if high - low < _DENSE * len(keys) + 1_000_000:
-        table = np.full(high - low + 1, default, dtype=np.int64)
-        table[keys - low] = values
-        result = table[np.clip(wanted, low, high) - low]
-        result[(wanted < low) | (wanted > high)] = default
+        table = values if _consecutive(keys) else np.full(high - low + 1, default, dtype=np.int64)
+        if table is not values:
+            for block in _blocks(len(keys)):
+                table[keys[block] - low] = values[block]
+        for block in _blocks(len(wanted)):
+            inside = (wanted[block] >= low) & (wanted[block] <= high)
+            result[block][inside] = table[wanted[block][inside] - low]
         return result
     order = np.argsort(keys, kind="stable")
     place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
@@ -178,11 +197,11 @@ def isin(values: I64, among: I64) -> Bool:
         return np.zeros(len(values), dtype=np.bool_)
     low, high = int(among.min()), int(among.max())
     if high - low < 8 * _DENSE * (len(among) + len(values)) + 1_000_000:
-        table = np.zeros(high - low + 1, dtype=np.bool_)
-        table[among - low] = True
-        inside = (values >= low) & (values <= high)
+        table = _marked(among, low, high)
         result = np.zeros(len(values), dtype=np.bool_)
-        result[inside] = table[values[inside] - low]
+        for block in _blocks(len(values)):
+            inside = (values[block] >= low) & (values[block] <= high)
+            result[block][inside] = table[values[block][inside] - low]
         return result
     return np.isin(values, among)
 
@@ -197,13 +216,36 @@ def doubles(keys: I64) -> I64:
     if len(keys) < 2:
         return keys[:0]
     low, high = int(keys.min()), int(keys.max())
-    if high - low < _DENSE * len(keys) + 1_000_000:
-        counts = np.bincount(keys - low)
-        return np.flatnonzero(counts > 1).astype(np.int64) + low
+    if high - low < 8 * _DENSE * len(keys) + 1_000_000 and int(_marked(keys, low, high).sum()) == len(keys):
+        return keys[:0]
     ordered = np.sort(keys)
     return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
 
 
-def positions_known(found_: Found) -> Bool:
-    """Rows whose position in the log is known (declared history has none)."""
-    return np.asarray(found_.position != NONE)
+def _marked(keys: I64, low: int, high: int) -> Bool:
+    """Table of marks from the lowest to the highest key."""
+    table = np.zeros(high - low + 1, dtype=np.bool_)
+    for block in _blocks(len(keys)):
+        table[keys[block] - low] = True
+    return table
+
+
+def _consecutive(keys: I64) -> bool:
+    """Whether each key is one more than the key before."""
+    if int(keys[-1]) - int(keys[0]) + 1 != len(keys):
+        return False
+    blocks = (keys[max(0, block.start - 1) : block.stop] for block in _blocks(len(keys)))
+    return all(bool((np.diff(part) == 1).all()) for part in blocks)
+
+
+def _blocks(rows: int) -> Iterator[slice]:
+    """Rows in blocks, so that what is computed on the way takes no memory that counts."""
+    return (slice(first, min(rows, first + _BLOCK)) for first in range(0, rows, _BLOCK))
+
+
+def in_order(found_: Found) -> I64:
+    """Keys in the order of their positions in the log, of those whose position is known (declared history has none)."""
+    if found_.position is None:
+        return found_.keys
+    known = found_.position != NONE
+    return np.asarray(found_.keys[known][np.argsort(found_.position[known], kind="stable")])

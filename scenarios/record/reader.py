@@ -57,8 +57,19 @@ class RunRecord:
         """Rows of a table; of an open stream all whole batches; empty if the run has none."""
         table = read_table(self.folder, name, TABLES[name], self.head)
         self._whole(name, len(table), self.head["rows"].get(name, 0) if "rows" in self.head else None)
-        return table.combine_chunks()  # so that whoever takes a column need not copy it
+        columns, schema = table.columns, table.schema
+        del table
+        for n in range(len(columns)):  # one after the other, so that the table is not in memory twice
+            columns[n] = _whole_column(columns[n])
+        pa.default_memory_pool().release_unused()
+        return pa.table(columns, schema=schema)  # whoever takes a column need not copy it
 
     def _whole(self, name: str, found: int, written: int | None) -> None:
         if written is not None and found != written:
             raise damaged(self.folder / name, f"{found} of {written} {name}", "all that the run wrote")
+
+
+def _whole_column(column: pa.ChunkedArray) -> pa.ChunkedArray:
+    """The same in one piece."""
+    whole = column.combine_chunks()
+    return whole if isinstance(whole, pa.ChunkedArray) else pa.chunked_array([whole], type=column.type)

@@ -112,7 +112,7 @@ def read_table(
 
 
 def _closed_table(path: Path, schema: pa.Schema, columns: list[str] | None) -> pa.Table:
-    with pq.ParquetFile(path, memory_map=True) as file:
+    with pq.ParquetFile(path) as file:
         if not file.schema_arrow.equals(schema):
             raise pa.ArrowInvalid("other columns")
         return file.read(columns)

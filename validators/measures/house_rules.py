@@ -138,7 +138,7 @@ def no_duplicate_order(observations: Observations, name: str) -> Measurement:
     """Orders that the surviving timeline holds more than once: under one key, or under several of the same order."""
     timeline = observations.surviving_timeline
     read = found(observations, CLASS, timeline)
-    several = np.union1d(read.keys[read.copies > 1], doubles(read.keys))
+    several = np.union1d(read.several_keys, doubles(read.keys))
     numbers, keys = renamed(observations, CLASS)
     there = isin(keys, read.keys)
     several = np.union1d(several, keys[there & isin(numbers, doubles(numbers[there]))])

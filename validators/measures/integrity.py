@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from validators.columns import I64, NONE, names, whole
-from validators.ledger import Done, Found, done, found, isin, lookup, positions_known, sent
+from validators.ledger import Done, Found, done, found, in_order, isin, lookup, sent
 from validators.marks import faults, of_kind, planned
 from validators.model import Evidence, Measurement, Observations
 from validators.words import at, listed
@@ -117,7 +117,7 @@ def order_of_times(observations: Observations, name: str) -> Measurement:
         "marks": _marks_out_of_order(observations),
     }
     wrong = [words for every in found_.values() for words in every]
-    samples = table.num_rows + observations.tables("writes_done").num_rows + len(observations.marks)
+    samples = table.num_rows + done(observations, CLASS).rows + len(observations.marks)
     doubts = () if samples else ("there is nothing whose times could be compared",)
     evidence = tuple(Evidence(name, words) for name, every in found_.items() for words in every)
     sound = f"the times of {samples:,} rows are in order"
@@ -154,17 +154,15 @@ def _writes_out_of_order(observations: Observations) -> list[str]:
 
 def _reordered(read: Found, keys: I64, sent_us: I64, ends: Done) -> int:
     """Writes at a lower position than one that was acknowledged before they were sent."""
-    have = positions_known(read)
-    rows, position = (read.keys, read.position) if have.all() else (read.keys[have], read.position[have])
+    rows = in_order(read)
     if len(rows) < 2:
         return 0
-    if np.any(np.diff(position) < 0):
-        rows = rows[np.argsort(position, kind="stable")]
     never = np.iinfo(np.int64).max
     sent_at = lookup(keys, sent_us, rows, NONE)
     acked_at = lookup(ends.acked_keys, ends.acked_us, rows, never)
-    earliest_after = np.minimum.accumulate(acked_at[:0:-1])[::-1]
-    return int((sent_at[:-1] > earliest_after).sum())
+    earliest = acked_at[::-1]  # from the end on, in place: of each row the earliest of those after it
+    np.minimum.accumulate(earliest, out=earliest)
+    return int((sent_at[:-1] > acked_at[1:]).sum())
 
 
 _ORDERED = (
