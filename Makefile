@@ -53,6 +53,9 @@ bench: .venv/test ## measure speed and memory, write docs/performance.md (20 min
 bench-gates: .venv/test ## the rows of it that have a gate, on short runs
 	@$(BIN)/python -m tests.bench --gates
 
+study-fidelity: .venv/test ## fidelity control against request on the same draws, for its page (an hour)
+	@nice $(BIN)/python -m tests.studies.fidelity
+
 docs: .venv/test ## write the generated pages anew
 	@$(BIN)/python -m tests.tidy.guarantees
 	@$(BIN)/python -m scenarios.files.reference
@@ -69,4 +72,4 @@ lock: ## pin every dependency with hashes (needs uv)
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo gameday lint format test test-deep bench bench-gates docs lock clean
+.PHONY: help install demo gameday lint format test test-deep bench bench-gates study-fidelity docs lock clean
