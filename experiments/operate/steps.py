@@ -25,6 +25,8 @@ Asker = Callable[[Mapping[str, Any]], bool]
 
 _asker: list[Asker] = []  # at most one; none: scripted
 _begun: set[str] = set()  # procedures
+_changes: list[str] = []  # that were begun: a rollback undoes the last one
+_undone: dict[str, str] = {}  # procedure: change that a step of it undoes
 _failed: set[str] = set()  # procedures of which a step has failed: the steps after it are not done
 
 
@@ -71,6 +73,7 @@ def begin(procedure: str, actor: str = ACTOR, change: bool = False) -> bool:
     _begun.add(procedure)
     report.fact("procedure_started", procedure, actor=actor)
     if change:
+        _changes.append(procedure)
         report.fact("change_started", procedure, change=procedure)
     return True
 
@@ -78,6 +81,9 @@ def begin(procedure: str, actor: str = ACTOR, change: bool = False) -> bool:
 def end(procedure: str, change: bool = False) -> bool:
     """A procedure has ended. Returns whether every step of it did what it should."""
     ok = procedure in _begun and procedure not in _failed and not moments.told.is_set()
+    if procedure in _undone:
+        undone = _undone.pop(procedure)
+        report.fact("rollback_finished", undone, change=undone)
     if procedure in _begun and change:
         report.fact("change_finished", procedure, change=procedure, ok=ok)
     if procedure in _begun:
@@ -118,6 +124,9 @@ def step(
             Problem(f"{procedure}/{step}", found, "all steps before it done", "Look at the step before.")
         )
     report.fact("step_started", procedure, step=step, actor=actor)
+    if verb == "rollout_undo" and _changes and procedure not in _undone:
+        _undone[procedure] = _changes[-1]
+        report.fact("rollback_started", _changes[-1], change=_changes[-1])
     try:
         seen = _do(procedure, step, verb, title, target or {}, options or {}, takes_s, within_s)
     except (GamedayError, *_UNANSWERED) as error:

@@ -25,6 +25,7 @@ LOOKS_FOR_S = 60.0  # how long somebody looks whether it works
 PROMOTES_WITHIN_S = 60
 _CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/grandmodel-config"
 _REVISION = "deployment.kubernetes.io/revision"
+_RELEASE = "gameday/release"
 _CRASHES = ["sh", "-c", "exit 1"]  # command of a release that crashes at start
 
 
@@ -162,13 +163,17 @@ def _restart(target: Target, options: Options) -> str:
 
 
 def _set_image(target: Target, options: Options) -> str:
-    """Roll out another image; one that crashes is today's with a command that ends at once."""
+    """Roll out another release.
+
+    The testbed has one image: a release is the same program under the image's name, one that crashes ends at once.
+    """
     for service in _services(target, options):
         path = cluster.deployment_path(service)
-        container = cluster.get(target["region"], path)["spec"]["template"]["spec"]["containers"][0]
-        change = {"command": _CRASHES} if options.get("crashes") else {"image": str(options["image"])}
-        release = {"containers": [{"name": container["name"], **change}]}
-        cluster.patch(target["region"], path, {"spec": {"template": {"spec": release}}})
+        template: dict[str, Any] = {"metadata": {"annotations": {_RELEASE: str(options["image"])}}}
+        if options.get("crashes"):
+            container = cluster.get(target["region"], path)["spec"]["template"]["spec"]["containers"][0]
+            template["spec"] = {"containers": [{"name": container["name"], "command": _CRASHES}]}
+        cluster.patch(target["region"], path, {"spec": {"template": template}})
     return f"{', '.join(_services(target, options))}: {options['image']}"
 
 

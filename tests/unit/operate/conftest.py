@@ -12,5 +12,7 @@ __all__ = ["facts", "own_run"]
 def new_people(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("_begun", "_failed"):
         monkeypatch.setattr(steps, name, set())
-    monkeypatch.setattr(steps, "_asker", [])
+    for name in ("_asker", "_changes"):
+        monkeypatch.setattr(steps, name, [])
+    monkeypatch.setattr(steps, "_undone", {})
     monkeypatch.setattr(steps, "LOOK_AGAIN_S", 0.01)

@@ -132,3 +132,21 @@ def test_a_change_says_so(facts: Facts) -> None:
     steps.begin("rollout", change=True)
     steps.end("rollout", change=True)
     assert kinds(facts) == ["procedure_started", "change_started", "change_finished", "procedure_finished"]
+
+
+def test_a_rollback_is_that_of_the_last_change(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
+    answering(monkeypatch)
+    steps.begin("rollout", change=True)
+    steps.step("rollout", "out", "set_image")
+    steps.step("rollout", "undo", "rollout_undo")
+    steps.end("rollout", change=True)
+    told = [(kind, subject) for kind, subject in facts if kind.startswith("rollback")]
+    assert told == [("rollback_started", "rollout"), ("rollback_finished", "rollout")]
+
+
+def test_a_rollback_without_a_change_is_only_a_step(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
+    answering(monkeypatch)
+    steps.begin("roll-back")
+    steps.step("roll-back", "undo", "rollout_undo")
+    steps.end("roll-back")
+    assert not [kind for kind in kinds(facts) if kind.startswith("rollback")]
