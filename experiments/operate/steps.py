@@ -134,6 +134,9 @@ def step(
         report.fact("step_finished", procedure, step=step, actor=actor, ok=False, why=str(error)[:300])
         found = str(error)[:300]
         raise NotDoneError(Problem(f"{procedure}/{step}", found, f"{verb} done", "Do it by hand.")) from error
+    if verb == "notify":
+        audience = str((options or {}).get("audience", "stakeholders"))
+        report.fact("notified", "communications-lead", audience=audience)
     report.fact("step_finished", procedure, step=step, actor=actor, ok=True, seen=seen)
     return seen
 
