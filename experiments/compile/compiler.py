@@ -14,7 +14,6 @@ from scenarios.errors import Problem, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.model.faults import FAULTS
 from scenarios.model.scenario import Entry
-from scenarios.record.kinds import KINDS
 
 SUSTAIN_S = 60.0
 LANDS_WITHIN_S = watching.LANDS_WITHIN_S
@@ -88,9 +87,6 @@ def _timeline_problems(resolved: Resolved) -> list[Problem]:
         if entry.fault is not None and "kind" not in FAULTS[entry.fault].worlds:
             can = ", ".join(name for name, kind in FAULTS.items() if "kind" in kind.worlds)
             problems.append(Problem(f"{where}.fault", entry.fault, f"a fault for a cluster: {can}", "Simulate it."))
-        if entry.when is not None and entry.when.mark not in watching.FACTS and entry.when.mark not in KINDS:
-            found, expected = entry.when.mark, f"one of {', '.join(watching.FACTS)}"
-            problems.append(Problem(f"{where}.when.mark", found, expected, "Wait for another fact, or for a time."))
     return problems
 
 

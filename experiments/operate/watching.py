@@ -8,6 +8,7 @@ from typing import Any
 from experiments.faults import base, containers, database, report
 from experiments.operate.moments import moments
 from experiments.testbed import layout
+from scenarios.errors import Problem, UsageError
 from scenarios.model.faults import FAULTS
 
 LANDS_WITHIN_S = 60.0
@@ -125,7 +126,14 @@ def _pages() -> list[dict[str, Any]]:
 
 
 def until_fact(mark: str, subject: str, within_s: float) -> bool:
-    """Wait until a fact of this kind (and subject, unless empty) has been seen since the experiment's start."""
+    """Wait until a fact of this kind (and subject, unless empty) has been seen since the experiment's start.
+
+    Raises:
+        UsageError: the experiment is played by itself, and cannot see facts of this kind.
+    """
+    if not moments.parent and mark not in FACTS:
+        remedy = "Play it with `gameday run`, whose observers see every fact."
+        raise UsageError(Problem("when.mark", mark, f"one of {', '.join(FACTS)}", remedy))
     return moments.poll(lambda: _seen(mark, subject), within_s, every_s=1.0)
 
 

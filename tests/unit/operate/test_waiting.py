@@ -11,6 +11,7 @@ from experiments.faults import base
 from experiments.operate import entries, watching
 from experiments.operate import moments as module
 from experiments.operate.moments import moments
+from scenarios.errors import UsageError
 from tests.unit.faults import fake
 
 NAME = "pod-hang:0"
@@ -115,3 +116,8 @@ def test_under_a_parent_it_holds_until_the_parent_says_so(monkeypatch: pytest.Mo
     assert not watching.until_good(["risk"], at_most_s=0.0, sustain_s=0.0)
     moments.settled.set()
     assert watching.until_good(["risk"], at_most_s=600.0)
+
+
+def test_alone_it_cannot_wait_for_what_it_does_not_see() -> None:
+    with pytest.raises(UsageError, match="breaker_changed"):
+        watching.until_fact("breaker_changed", "", within_s=600.0)
