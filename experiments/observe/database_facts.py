@@ -18,6 +18,7 @@ class _Known:
     state: State | None = None  # as it last answered
     misses: int = 0
     failed: bool = False
+    commits: bool = False  # it was last seen within a lease of its own
     fenced: bool = False
     streams: bool | None = None  # a primary: whether a standby receives its log
 
@@ -70,13 +71,13 @@ class DatabaseFacts:
         return facts
 
     def _lease(self, known: _Known, region: str, state: State, epoch_us: int) -> list[Fact]:
-        """A database outside recovery whose lease has run out can commit no longer."""
+        """A primary whose lease has run out can commit no longer; one that was never granted any has lost nothing."""
         if state.in_recovery or state.lease_until_us is None or state.writable(epoch_us):
-            known.fenced = False
+            known.commits, known.fenced = state.writable(epoch_us), False
             return []
-        if known.fenced:
+        if known.fenced or not known.commits:
             return []
-        known.fenced = True
+        known.commits, known.fenced = False, True
         return [Fact("fenced", f"{region}/database", {"by": "lease"}, state.lease_until_us)]
 
     def _streaming(self, known: _Known, region: str, state: State) -> list[Fact]:
@@ -92,7 +93,7 @@ class DatabaseFacts:
         known = self._known.get(region)
         if known is None or known.fenced or epoch_us < expires_us:
             return []
-        known.fenced = True
+        known.commits, known.fenced = False, True
         return [Fact("fenced", f"{region}/database", {"by": "lease"}, expires_us)]
 
     def lag_s(self, region: str, epoch_us: int) -> float | None:

@@ -122,6 +122,7 @@ def sender(resolved: Resolved, origin: Origin, *, seed: int = 0, first_seq: int 
         "first_seq": first_seq,
         "first_key": origin.epoch_us,
         "entry": entry.callee,
+        "services": [*topology.services, "database"],
         "clients": topology.client.count,
         "ignore_ttl": topology.client.ignore_ttl,
         "timeout_us": entry.timeout_us,

@@ -43,7 +43,7 @@ class _Load:
     def __init__(self, document: Mapping[str, Any], clock: Clock, wire: Sender) -> None:
         self._clock, self._wire = clock, wire
         self._where, self._rules = Where.of(document), Rules.of(document)
-        self._path = "/orders"
+        self._path, self._services = "/orders", frozenset(document["services"])
         self._seq, self._first_key = int(document["first_seq"]), int(document["first_key"])
         draws = random.Random(document["seed"])
         self._clients = [self._client(document, i, draws) for i in range(document["clients"])]
@@ -125,7 +125,7 @@ class _Load:
             return
         self._alive[region] = now_us
         own = names.own_times_us(headers)
-        for service in {entry, *own}:
+        for service in {entry, *own} & self._services:  # others, such as a cache, are no part of the topology
             caller_us = took_us if service == entry else None
             self._counts.answered(now_us, region, service, outcome, own.get(service), caller_us)
 

@@ -111,13 +111,13 @@ def free_port() -> int:
         return int(held.getsockname()[1])
 
 
-def document(role: str, *, services: int, dns_port: int, outside: int = 1, **more: Any) -> dict[str, Any]:
+def document(role: str, *, port: int, dns_port: int, outside: int = 1, **more: Any) -> dict[str, Any]:
     """Settings of a process that asks servers of a test."""
     names = ("strategic", "tactical", "risk", "copies", "prometheus", "database")
     return {
         "role": role,
         "places": {REGION: ADDRESS},
-        "ports": dict.fromkeys(names, services),
+        "ports": dict.fromkeys(names, port),
         "dns": [ADDRESS, dns_port],
         "name": "trade.grandmodel.test",
         "outside": [ADDRESS, outside],

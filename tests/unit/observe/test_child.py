@@ -34,8 +34,9 @@ def _start(settings: Any) -> subprocess.Popen[bytes]:
 def _settings() -> dict[str, Any]:
     origin, factors = Origin.now(), ("opening_first_minute", "opening_first_five_minutes")
     return document(
-        "sender", services=free_port(), dns_port=free_port(), origin_ns=origin.monotonic_ns, seed=1,
+        "sender", port=free_port(), dns_port=free_port(), origin_ns=origin.monotonic_ns, seed=1,
         origin_epoch_us=origin.epoch_us, profile="steady", rate_per_s=50.0, first_seq=0, first_key=1, entry="strategic",
+        services=["strategic"],
         factors=dict.fromkeys((*factors, "diurnal_edges", "diurnal_trough"), 1.0), clients=2, ignore_ttl=0.0,
         timeout_us=100_000, retries=0, back_off_us=0, budget=None, budget_burst=1, breaker=None,
     )  # fmt: skip

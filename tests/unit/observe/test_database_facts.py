@@ -60,6 +60,16 @@ def test_a_primary_without_a_lease_is_fenced_once_until_it_has_one_again() -> No
     assert [f.kind for f in facts.seen(EAST, ended, NOW + 8)] == ["fenced"]
 
 
+def test_a_new_primary_that_waits_for_its_first_lease_is_not_fenced() -> None:
+    facts = _facts()
+    # the lease that it has replayed is the old primary's, and over
+    waiting = replace(PRIMARY, timeline=2, lease_until_us=NOW - 5)
+    assert [f.kind for f in facts.seen(WEST, waiting, NOW)] == ["promoted"]
+    assert facts.seen(WEST, waiting, NOW + 1) == []
+    assert facts.seen(WEST, replace(waiting, lease_until_us=NOW + 10), NOW + 2) == []
+    assert [f.kind for f in facts.seen(WEST, replace(waiting, lease_until_us=NOW + 10), NOW + 10)] == ["fenced"]
+
+
 def test_a_database_that_is_dead_is_fenced_when_the_witness_says_that_its_lease_is_over() -> None:
     facts = _facts()
     assert facts.lease_over(EAST, NOW + 10, NOW + 9) == []

@@ -74,9 +74,7 @@ def _play(
 
     async def play(found: Any) -> Http:
         async with http(answer) as server, name_server(address, 60) as names:
-            settings = document(
-                "probers", services=server.port, dns_port=names.port, outside=server.port, probes=probes
-            )
+            settings = document("probers", port=server.port, dns_port=names.port, outside=server.port, probes=probes)
             stop = asyncio.Event()
             work = asyncio.create_task(probers.work(settings, found.clock, found.wire, stop))
             while len(server.asked) < count and found.clock.now_us() < 20_000_000:
@@ -150,7 +148,7 @@ def test_an_order_is_right_only_when_it_was_read_back() -> None:
 
 def test_without_a_name_server_there_is_no_address() -> None:
     async def play(found: Any) -> None:
-        settings = document("probers", services=free_port(), dns_port=free_port(), probes=[_probe("strategic")])
+        settings = document("probers", port=free_port(), dns_port=free_port(), probes=[_probe("strategic")])
         stop = asyncio.Event()
         work = asyncio.create_task(probers.work(settings, found.clock, found.wire, stop))
         while not found.recorder.batches["probes"]:
@@ -180,7 +178,7 @@ def test_a_database_that_refuses_is_no_answer() -> None:
     async def play(found: Any) -> None:
         async with name_server("127.0.0.1", 60) as names:
             probe = _probe("database", timeout_us=1_000_000)
-            settings = document("probers", services=free_port(), dns_port=names.port, probes=[probe])
+            settings = document("probers", port=free_port(), dns_port=names.port, probes=[probe])
             stop = asyncio.Event()
             work = asyncio.create_task(probers.work(settings, found.clock, found.wire, stop))
             while not found.recorder.batches["probes"]:

@@ -74,7 +74,7 @@ def test_the_list_is_there_when_nothing_is_on_it(tmp_path: Path) -> None:
 
 
 def test_a_database_that_does_not_answer_is_said_and_not_taken_for_empty() -> None:
-    where = Where.of(document("watchers", services=free_port(), dns_port=1))
+    where = Where.of(document("watchers", port=free_port(), dns_port=1))
     with parent() as found:
         back = read_back(where, found.clock, found.recorder, Question(EAST, 0, [], (), within_s=0))
         assert (back.survives, back.read, back.unread) == (None, (), (EAST,))
@@ -88,7 +88,7 @@ def test_items_of_copied_classes_are_written_by_any_and_found_in_the_surviving_r
         async def play() -> None:
             answers = {"/copies/logs": [[0, now_us - 10_000_000], [1, now_us], [2, now_us + 5]]}
             async with http(lambda _m, path, _b: (200, {}, answers[path])) as server:
-                settings = document("watchers", services=server.port, dns_port=1)
+                settings = document("watchers", port=server.port, dns_port=1)
                 settings["ports"]["database"] = free_port()
                 question = Question(EAST, 0, ["us-east-1/1"], ("logs",), within_s=0)
                 await asyncio.to_thread(read_back, Where.of(settings), found.clock, found.recorder, question)

@@ -13,7 +13,7 @@ from .servers import NONE, REGION, Answer, Parent, document, free_port, http, na
 
 def _settings(port: int, dns: int) -> dict[str, Any]:
     settings = document(
-        "watchers", services=port, dns_port=dns, outside=port, home=REGION, since_epoch_us=0, first_key=0,
+        "watchers", port=port, dns_port=dns, outside=port, home=REGION, since_epoch_us=0, first_key=0,
         entry="strategic", copies=["logs"], monitoring=[REGION],
     )  # fmt: skip
     settings["services"] = {"strategic": "strategic-deployment"}

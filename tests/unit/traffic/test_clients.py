@@ -20,7 +20,7 @@ class Now:
 
 
 def _client(rules: Rules) -> Client:
-    where = Where.of(document("sender", services=1, dns_port=1))
+    where = Where.of(document("sender", port=1, dns_port=1))
     return Client(where, rules, DnsCache((ADDRESS, 1), "name", Now()), Now(), random.Random(1))
 
 
@@ -70,7 +70,7 @@ def test_a_client_follows_the_name_and_keeps_its_connection_until_then() -> None
         now = Now()
         async with http(answering("east")) as east, name_server(ADDRESS, 5) as names:
             west = await asyncio.start_server(lambda *_: None, "127.0.0.2", east.port)
-            settings = document("sender", services=east.port, dns_port=names.port)
+            settings = document("sender", port=east.port, dns_port=names.port)
             settings["places"] = {"east": ADDRESS, "west": "127.0.0.2"}
             where = Where.of(settings)
             cache = DnsCache(where.dns, where.name, now)

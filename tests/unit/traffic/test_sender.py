@@ -20,14 +20,15 @@ from tests.unit.observe.servers import (
     parent,
 )
 
-OWN = {"X-Region": REGION, "X-Pod": "a", "X-Own": "strategic=400,risk=1500"}
+OWN = {"X-Region": REGION, "X-Pod": "a", "X-Own": "strategic=400,risk=1500,redis=300"}
 FACTORS = {"opening_first_minute": 8.0, "opening_first_five_minutes": 3.0, "diurnal_edges": 2.2, "diurnal_trough": 0.5}
 
 
 def _settings(services: int, dns: int, **more: Any) -> dict[str, Any]:
     return document(
-        "sender", services=services, dns_port=dns, seed=1, profile="steady", rate_per_s=100.0, factors=FACTORS,
-        first_seq=0, first_key=1_000, entry="strategic", clients=4, ignore_ttl=0.0, timeout_us=200_000, retries=0,
+        "sender", port=services, dns_port=dns, seed=1, profile="steady", rate_per_s=100.0, factors=FACTORS,
+        first_seq=0, first_key=1_000, entry="strategic", services=["strategic", "risk"], clients=4, ignore_ttl=0.0,
+        timeout_us=200_000, retries=0,
         back_off_us=1_000, budget=None, budget_burst=10, breaker=None, **more,
     )  # fmt: skip
 
@@ -107,7 +108,7 @@ def test_every_order_has_one_row_when_it_is_sent_and_one_when_it_has_ended() -> 
     assert [m.kind for m in found.recorder.marks] == ["load_started", "load_stopped"]
 
 
-def test_the_services_that_worked_are_counted_with_their_own_time() -> None:
+def test_the_services_of_the_topology_that_worked_are_counted_with_their_own_time() -> None:
     found, _ = _play(lambda _m, _p, body: (200, OWN, {"key": body["key"]}), 40)
     rows = [r for r in found.rows("load") if r["region"] == REGION]
     assert {r["service"] for r in rows} == {"strategic", "risk"}
