@@ -3,15 +3,17 @@
 import json
 import urllib.error
 import urllib.request
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.faults.base import nothing
 from experiments.platforms import shell
-from experiments.testbed.layout import NETWORK, PLACES, PORTS
+from experiments.testbed.layout import NETWORK, PLACES
 
 ANSWERS_WITHIN_S = 1.0
 DOCKER_S = 20.0
+SERVICES = ("strategic", "tactical", "risk")
 
 
 @dataclass(frozen=True)
@@ -81,4 +83,5 @@ def answers(region: str, service: str, path: str = "/probe") -> bool:
 
 def listens(region: str) -> bool:
     """Whether anything of the region answers at its edge."""
-    return any(answers(region, service) for service in ("strategic", "tactical", "risk") if service in PORTS)
+    with ThreadPoolExecutor(len(SERVICES)) as pool:  # each may take its time to say nothing
+        return any(pool.map(lambda service: answers(region, service), SERVICES))

@@ -59,7 +59,7 @@ def known() -> tuple[str, ...]:
 
 def _assess(target: Target, _: Options) -> str:
     region = target.get("region", "")
-    answering = [service for service in ("strategic", "tactical", "risk") if containers.answers(region, service)]
+    answering = [service for service in containers.SERVICES if containers.answers(region, service)]
     return f"{region}: {', '.join(answering) or 'nothing'} answers; the name leads to {home() or 'nobody knows where'}"
 
 
@@ -67,7 +67,7 @@ def _verify(target: Target, _: Options) -> str:
     region = target.get("region") or home()
 
     def look() -> bool:
-        return all(containers.answers(region, s) for s in ("strategic", "tactical", "risk")) and database.writes(region)
+        return all(containers.answers(region, s) for s in containers.SERVICES) and database.writes(region)
 
     if not moments.poll(look, LOOKS_FOR_S, every_s=1.0):
         raise _failed(f"verify {region}", "a service that gives no right answer", "all of them, and a row written")
