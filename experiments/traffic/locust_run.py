@@ -56,8 +56,9 @@ async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: as
             reading.take(file.read())
         reading.finish()
         wire.mark(clock.now_us(), "load_stopped", "client")
+        asked = stopped.done()
         stopped.cancel()
-        if process.returncode not in (0, 1):  # 1: some requests failed, which is no failure of Locust
+        if not asked and process.returncode not in (0, 1):  # 1: some requests failed, which is no failure of Locust
             now_us = clock.now_us()
             wire.mark(now_us, "observer_gap", "locust", what="load", from_us=reading.until_us, to_us=now_us)
 
