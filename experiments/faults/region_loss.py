@@ -7,7 +7,9 @@ reach it.
 from typing import Any
 
 from experiments.faults import base, cluster, containers, verbs
+from experiments.safety.lifting import OUTSIDE_URL
 from experiments.testbed.layout import NETWORK, PLACES
+from experiments.testbed.system.returning import writer
 
 WAYS = {"pause": "paused", "stop": "stopped", "cut": "cut from the network"}
 
@@ -27,7 +29,13 @@ def plan(region: str, by: str = "pause") -> base.Plan:
         f"all of {region}: its {len(names)} nodes ({base.listed(names)}) are {WAYS[by]}, with every service, "
         "the database, the control plane and the monitoring on them."
     )
-    facts = {"region": region, "by": by, "nodes": [{"name": node.name, "id": node.id} for node in nodes]}
+    wrote = writer(OUTSIDE_URL) == region
+    facts = {
+        "region": region,
+        "by": by,
+        "wrote": wrote,
+        "nodes": [{"name": node.name, "id": node.id} for node in nodes],
+    }
     return base.Plan("region-loss", (region,), radius, tuple(lifts), facts)
 
 
@@ -54,19 +62,21 @@ def landed(fault: str) -> bool:
 
 
 def gone(fault: str) -> bool:
-    """Whether the nodes run, and, unless they are held outside the network, everything on them answers again.
+    """Whether the nodes run and everything on them answers again.
 
-    A region whose place another has taken is lifted without its network: it stays out until it is failed back.
+    A region that wrote, and whose place another has taken, is lifted without its network, or stays stopped: it is out
+    until it is failed back.
     """
     return base.look(fault, _is_gone, without=True)
 
 
 def _is_gone(planned: base.Plan) -> bool:
-    nodes = [containers.inspect(node["name"]) for node in planned.facts["nodes"]]
-    if not all(node.running and not node.paused for node in nodes):
+    region, nodes = planned.facts["region"], [containers.inspect(node["name"]) for node in planned.facts["nodes"]]
+    if any(node.paused for node in nodes):
         return False
-    held_outside = not any(node.address for node in nodes) and planned.facts["by"] != "cut"
-    return held_outside or cluster.all_answer(planned.facts["region"])
+    if planned.facts["wrote"] and not any(node.works for node in nodes) and writer(OUTSIDE_URL) != region:
+        return True
+    return all(node.running for node in nodes) and cluster.all_answer(region)
 
 
 def lift(fault: str, by: str = "clean-up") -> str:

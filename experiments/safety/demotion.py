@@ -13,13 +13,14 @@ from experiments.faults import verbs
 from experiments.operate.moments import moments
 from experiments.platforms.shell import attempt, run
 from experiments.safety.tunnel import POD, Data, data_of, kubectl
-from experiments.testbed import layout, outside, status
+from experiments.testbed import clusters, layout, outside, status
 from experiments.testbed.layout import PORTS, Place
 from experiments.testbed.system.lifting import Lifter
 from scenarios.errors import LeftBehindError, Problem
 
 SLOT = "standby"
 STREAMS_WITHIN_S = 300.0
+ANSWERS_WITHIN_S = 120.0
 _STATEFUL_SET = "postgres"
 
 type Progress = Callable[[float, str], None]  # share done, what is done now
@@ -35,11 +36,12 @@ def demote(old: Place, new: Place, cut: Mapping[str, str], progress: Progress) -
         progress: is told the share done, and what is done now.
 
     Raises:
-        CommandError: a node or its API server does not do what it is told.
+        CommandError, TestbedError: a node or its API server does not do what it is told.
         LeftBehindError: the standby does not stream in time, or a node could not be connected.
     """
     if follows(old, new) and not cut:
         return
+    start_stopped(old)
     progress(0.0, f"{new.region} takes a standby")
     _prepare(new)
     progress(0.05, f"the old primary in {old.region} is ended, still fenced")
@@ -54,6 +56,18 @@ def demote(old: Place, new: Place, cut: Mapping[str, str], progress: Progress) -
         remedy = "Look at the pod postgres-0 there; `gameday undo --home` makes both databases anew."
         raise LeftBehindError(Problem(f"database of {old.region}", problem, f"a standby of {new.region}", remedy))
     progress(1.0, f"{old.region} is the standby of {new.region}")
+
+
+def start_stopped(old: Place) -> None:
+    """Start the nodes of a region that was stopped. Only its lease fences it then: no node starts without a network.
+
+    Raises:
+        TestbedError: a node is gone, or its API does not answer.
+    """
+    if "exited" not in clusters.node_states([old]).values():
+        return
+    clusters.make(old)
+    moments.poll(lambda: status.database(old) is not None, ANSWERS_WITHIN_S, every_s=1.0)
 
 
 def follows(old: Place, new: Place) -> bool:

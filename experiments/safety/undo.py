@@ -20,7 +20,7 @@ from experiments.faults import base
 from experiments.operate.moments import moments
 from experiments.operate.verbs import perform as perform_step
 from experiments.safety import pending
-from experiments.safety.demotion import connect, demote
+from experiments.safety.demotion import connect, demote, start_stopped
 from experiments.safety.forgetting import forget
 from experiments.safety.guard import settle
 from experiments.safety.journal import Journal
@@ -207,6 +207,7 @@ def _after_promotion(
     progress(0.15, f"the failover to {new.region} is finished")
     _finish_failover(new)
     progress(0.3, "both timelines are read")
+    start_stopped(old)
     if record is not None:
         with to_fenced_databases():
             done.late = read_late(record)

@@ -1,7 +1,7 @@
 """How a plan is lifted: when the writer's lease has gone to another region, the old primary returns fenced.
 
-Nodes that would come back are first cut from their network and then let go on. They stay cut; whoever demotes the old
-primary connects them again. So no client, and no standby, reaches a database that was the primary before.
+Nodes that would come back are first cut from their network and then let go on; nodes that were stopped stay stopped. So
+they stay until somebody demotes the old primary: no client, and no standby, reaches a database that was it before.
 """
 
 import json
@@ -58,6 +58,9 @@ def carry_out(
             keep(gone)
             results.append(Result(verb, node, True, "stays cut: it was the primary's", 0.0))
             continue
+        if node in fenced and verb == "docker-start" and _is_stopped(node, lifter):
+            results.append(Result(verb, node, True, "stays stopped: it was the primary's", 0.0))
+            continue
         if node in fenced and verb in RETURNS:
             problem = _cut(node, plan.network, gone, lifter, keep)
         results.append(Result(verb, node, False, problem, 0.0) if problem else lifter.perform_one(lift))
@@ -68,6 +71,14 @@ def carry_out(
                 problem = _cut(result.target, plan.network, gone, lifter, keep)
                 results[at] = replace(result, ok=False, detail=problem) if problem else result
     return [result.to_json() for result in results]
+
+
+def _is_stopped(node: str, lifter: Lifter) -> bool:
+    """Whether a node is stopped: it would not start without its network, so it comes back when it is demoted."""
+    try:
+        return not lifter.engine.inspect(node)["State"]["Running"]
+    except EngineError:
+        return False  # cutting it will say what is wrong
 
 
 def _cut(node: str, network: str, gone: dict[str, str], lifter: Lifter, keep: Keep) -> str:

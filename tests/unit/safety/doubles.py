@@ -29,7 +29,7 @@ class Docker:
         self.done: list[tuple[str, str]] = []
         self.broken: set[str] = set()  # calls that fail, by their last word
         self.known = frozenset(names)
-        self.paused = set(names)
+        self.paused, self.stopped = set(names), set[str]()
         self.addresses = {name: f"10.0.0.{number}" for number, name in enumerate(names, 2)}
 
     def inspect(self, container: str, **_: Any) -> dict[str, Any]:
@@ -37,7 +37,7 @@ class Docker:
             raise EngineError(f"No such container: {container}")
         address = self.addresses.get(container)
         networks = {"kind": {"IPAddress": address}} if address else {}
-        state = {"Paused": container in self.paused, "Running": True}
+        state = {"Paused": container in self.paused, "Running": container not in self.stopped}
         return {"State": state, "NetworkSettings": {"Networks": networks}}
 
     def do(self, path: str, body: Any = None, **_: Any) -> None:

@@ -192,6 +192,16 @@ def test_a_region_that_was_cut_stays_cut(watch: Watch, lifting: Lifting, witness
     assert watch.plan.cut == {"gameday-a": "10.0.0.9"}
 
 
+def test_a_region_that_was_stopped_stays_stopped(watch: Watch, lifting: Lifting, witness: Witness) -> None:
+    """A node of kind does not start without its network."""
+    witness.lease = {"region": "us-west-2"}
+    lifting.docker.stopped = {"gameday-a", "gameday-b"}
+    starts = [{**lift, "verb": "docker-start"} for lift in (A, B)]
+    watch.put(plan(1, *starts, home="us-east-1", nodes=NODES))
+    assert watch.lift(1, by="test").done
+    assert lifting.docker.done == [("start", "gameday-b")]
+
+
 def test_the_address_is_kept_before_the_cut(lifting: Lifting, witness: Witness, watch: Watch) -> None:
     """Who dies between the two leaves a node that can be connected again."""
     witness.lease = None

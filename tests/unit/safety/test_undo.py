@@ -70,6 +70,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing.outside, "call", world.does("call"))
     for name in ("connect", "demote", "_finish_failover"):
         monkeypatch.setattr(undoing, name, world.does(name))
+    monkeypatch.setattr(undoing, "start_stopped", lambda _: None)
     return world
 
 
