@@ -27,8 +27,10 @@ def test_a_load_test_is_played_and_recorded() -> None:
         server = asyncio.run(play(found))
     rows = found.rows("load")
     assert [m.kind for m in found.recorder.marks] == ["load_started", "load_stopped"]
-    assert sum(r["sent"] for r in rows) == sum(r["ok"] for r in rows) == len(server.asked) >= 10
-    assert sum(b["count"] for r in rows for b in r["path"]) == len(server.asked)
+    sent = sum(r["sent"] for r in rows)
+    assert sent == sum(r["ok"] for r in rows) == sum(b["count"] for r in rows for b in r["path"])
+    assert len(server.asked) - 10 <= sent <= len(server.asked)  # at its end each user leaves at most one order
+    assert sent >= 10
     assert {(method, path) for method, path, _ in server.asked} == {("POST", "/orders")}
     assert all(body["key"] > PROBE_KEYS for _, _, body in server.asked)
 
