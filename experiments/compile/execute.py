@@ -102,11 +102,11 @@ class JournalFile:
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
         self._path = path
-        self._redactor = redactor
+        self.redactor = redactor
 
     def keep(self, journal: Mapping[str, Any]) -> None:
         """Write it; what is half written is never seen."""
-        text = json.dumps(self._redactor.value(json.loads(json.dumps(journal, default=str))), indent=2)
+        text = json.dumps(self.redactor.value(json.loads(json.dumps(journal, default=str))), indent=2)
         new = self._path.with_name(self._path.name + ".new")
         new.write_text(text + "\n", encoding="utf-8")
         new.replace(self._path)
@@ -156,7 +156,7 @@ def play(settings: Mapping[str, Any], ending: Ending, journal: JournalFile) -> i
     ending.lifting = True
     left = lift_everything(experiment)
     for words in (*ending.failed, *left):
-        sys.stderr.write(f"executor: {words}\n")
+        sys.stderr.write(f"executor: {journal.redactor.text(words)}\n")
     if left:
         return LEFT_BEHIND
     if ending.interrupted:

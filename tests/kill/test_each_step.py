@@ -1,4 +1,4 @@
-"""The runner is killed at each step of a region's loss; three minutes each, on the real testbed: `pytest tests/kill`."""
+"""The runner is killed at each step of a region's loss on the testbed, three minutes each: `pytest tests/kill`."""
 
 import json
 import os
