@@ -95,7 +95,8 @@ def until_good(services: list[str], at_most_s: float, sustain_s: float = 60.0) -
         return good_since[-1] - good_since[0] >= sustain_s
 
     moments.holding.set()
-    return moments.poll(look, max(0.0, at_most_s - moments.now_s()), every_s=1.0)
+    good = moments.poll(look, max(0.0, at_most_s - moments.now_s()), every_s=1.0)
+    return good or moments.settled.is_set()
 
 
 def until_over(at_s: float) -> bool:
