@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,11 +25,12 @@ from gameday.cli.talk import progress
 from gameday.play import cluster_head, free_folder
 from scenarios.errors import LeftBehindError, Problem, UsageError
 from scenarios.files.resolved import Resolved
+from scenarios.record.reader import RunRecord
 from scenarios.record.writer import Recorder, RunWriter
 
 Confirm = Callable[[str], None]
 Ask = Callable[[Mapping[str, Any]], bool]
-OBSERVED = ("injection_begun", "promoted")  # facts that decide what is still to be done after the run
+LOADING_S = 12.0  # from starting the processes of a run to its first second
 
 
 @dataclass(frozen=True)
@@ -47,14 +48,11 @@ class _Seen:
     """What the run's facts say that its parent must know afterwards."""
 
     promoted: list[str] = field(default_factory=list)
-    begun: list[str] = field(default_factory=list)
 
     def take(self, message: Any) -> None:
         mark = message.get("mark")
         if mark and mark["kind"] == "promoted":
             self.promoted.append(mark["detail"]["timeline"])
-        if mark and mark["kind"] == "injection_begun":
-            self.begun.append(mark["subject"])
 
 
 def play_on_kind(
@@ -74,6 +72,8 @@ def play_on_kind(
     """
     pending.refuse()
     _insist_on_whole()
+    if observe:
+        resolved = replace(resolved, scenario=resolved.scenario.model_copy(update={"timeline": (), "response": ()}))
     facts = cluster_head(resolved, "kind", datetime.now(UTC)) | {"observe_only": observe}
     folder = free_folder(runs, facts["run_id"])
     with _targets() as targets, GameDayLock(facts["run_id"]):
@@ -122,7 +122,7 @@ def _play(
     experiment: dict[str, Any] | None,
     ask: Ask | None,
 ) -> PlayedOnCluster:
-    origin, seen, left = Origin.now(), _Seen(), list[str]()
+    origin, seen, left = Origin.soon(LOADING_S), _Seen(), list[str]()
     guard = Guard(run_id)
     conditions = AbortConditions(resolved, folder, others=(lambda: guard.lost,))
 
@@ -155,7 +155,7 @@ def _play(
     head = {
         "duration_us": ended.end_us,
         "surviving_timeline": read.survives,
-        "clock": {"bound_us": day.clock.bound_us},
+        "clock": {"bound_us": day.clock_bound_us},
         **({"why": ended.stopped or ended.failed} if termination != "complete" else {}),
     }
     writer.close(termination, **head)
@@ -169,6 +169,17 @@ def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str 
     home = resolved.topology.database.home
     now = seen.promoted[-1].partition("/")[0] if seen.promoted else home
     return None if now == home else str(pending.keep(home, now, run_id, folder))
+
+
+def at_risk(folder: Path) -> str:
+    """What would have been lost had the home region died at some second of a run, in words; empty: not sampled."""
+    samples = RunRecord(folder).table("samples").to_pandas()
+    traces = samples[samples["name"].isin(["at_risk_orders", "at_risk_s"])]
+    if traces.empty:
+        return ""
+    worst, usual = (traces.groupby("name", observed=True)["value"].agg(how) for how in ("max", "median"))
+    said = [f"{v['at_risk_orders']:.0f} orders and {v['at_risk_s']:.1f} s" for v in (usual, worst)]
+    return f"lost, had the home region died at some second: {said[0]} by the median, {said[1]} at worst"
 
 
 def _observers(resolved: Resolved, origin: Origin) -> dict[str, Callable[[int], Child]]:

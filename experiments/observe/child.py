@@ -77,6 +77,8 @@ async def _run(work: Work, document: dict[str, Any], clock: Clock, wire: Sender)
     loop.add_reader(sys.stdin.fileno(), _read_on, loop, stop)
     watching = asyncio.create_task(_parent_gone(wire, stop))
     try:
+        with contextlib.suppress(TimeoutError):  # the run's start is still to come: everything is loaded by then
+            await asyncio.wait_for(stop.wait(), max(0.0, -clock.now_us() / 1e6))
         await work(document, clock, wire, stop)
     finally:
         watching.cancel()

@@ -19,9 +19,9 @@ class Origin:
     epoch_us: int
 
     @staticmethod
-    def now() -> "Origin":
-        """The start is now."""
-        return Origin(time.monotonic_ns(), time.time_ns() // 1_000)
+    def soon(within_s: float = 0.0) -> "Origin":
+        """The start is now, or in so many seconds."""
+        return Origin(time.monotonic_ns() + round(within_s * 1e9), time.time_ns() // 1_000 + round(within_s * 1e6))
 
 
 class Clock:

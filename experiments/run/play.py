@@ -101,6 +101,7 @@ class GameDay:
         self._executor_ended: int | None = None
         self._last_fact = "starting"
         self._flows: dict[str, int] = {}  # observer: when it was last heard
+        self.clock_bound_us = self.clock.bound_us  # greatest of the run
 
     # --- playing
 
@@ -122,11 +123,14 @@ class GameDay:
         return [*([self._executor] if self._executor else []), *self._observers.values()]
 
     def _start(self) -> None:
-        for name in self._factories:
-            self._begin(name)
-        self.mark("load_started", "client")
+        """Start everybody, and wait for the run's start: what they load must not cost the first seconds."""
         if self._executor is not None:
             self._executor.start(self._messages)
+        for name in self._factories:
+            self._begin(name)
+        while self.clock.now_us() < 0 and self._stop.reason is None:
+            self._take(LOOK_S)
+        self.mark("load_started", "client")
 
     def _begin(self, name: str) -> None:
         self._observers[name] = self._factories[name](self._next_order)
@@ -200,7 +204,7 @@ class GameDay:
 
     def mark(self, kind: str, subject: str, **detail: Any) -> None:
         """Record a fact of the run itself, now."""
-        self._recorder.mark(self.clock.now_us(), kind, subject, **detail)
+        self._recorder.mark(max(0, self.clock.now_us()), kind, subject, **detail)
 
     def _take(self, wait_s: float) -> None:
         """Take all messages that are there; wait a little when there is none."""
@@ -231,6 +235,9 @@ class GameDay:
             self._settling.probes(body["columns"])
         elif body["table"] == "writes_sent":
             self._note_orders(body["columns"])
+        elif body["table"] == "samples":
+            bounds = zip(body["columns"]["name"], body["columns"]["value"], strict=True)
+            self.clock_bound_us = max([self.clock_bound_us, *(round(v) for n, v in bounds if n == "clock_bound_us")])
         self._watch(body, self._stop)
 
     def _question(self, question: Mapping[str, Any]) -> None:

@@ -63,7 +63,7 @@ def run(
         resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets), world=world)
     if world == "eks":
         _plan_on_eks(resolved, as_json=as_json)
-    from gameday.game_day import play_on_kind
+    from gameday.game_day import at_risk, play_on_kind
 
     played = play_on_kind(
         resolved,
@@ -73,6 +73,8 @@ def run(
         observe=observe,
     )
     code = _show(played.folder, as_json=as_json)
+    if observe and (words := at_risk(played.folder)):
+        say(words)
     if played.left_behind:
         say(f"left behind: {', '.join(played.left_behind)}")
         then("gameday undo")

@@ -129,7 +129,7 @@ class Parent:
     """Reads what a child sends, as the parent of a run does."""
 
     def __init__(self) -> None:
-        self.clock = Clock(Origin.now())
+        self.clock = Clock(Origin.soon())
         self.recorder = MemoryRecorder()
         self._reading, writing = os.pipe()
         self.wire = wire.Sender(writing)

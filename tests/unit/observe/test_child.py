@@ -32,7 +32,7 @@ def _start(settings: Any) -> subprocess.Popen[bytes]:
 
 
 def _settings() -> dict[str, Any]:
-    origin, factors = Origin.now(), ("opening_first_minute", "opening_first_five_minutes")
+    origin, factors = Origin.soon(), ("opening_first_minute", "opening_first_five_minutes")
     return document(
         "sender", port=free_port(), dns_port=free_port(), origin_ns=origin.monotonic_ns, seed=1,
         origin_epoch_us=origin.epoch_us, profile="steady", rate_per_s=50.0, first_seq=0, first_key=1, entry="strategic",

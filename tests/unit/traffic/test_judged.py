@@ -93,7 +93,7 @@ def test_what_is_measured_passes_the_judge(resolved: Resolved) -> None:
 
 
 def test_settings_hold_the_probes_that_the_topology_declares(resolved: Resolved) -> None:
-    found = settings.probers(resolved, Origin.now())["probes"]
+    found = settings.probers(resolved, Origin.soon())["probes"]
     users = {p["service"]: p for p in found if p["route"] == "dns"}
     assert set(users) == {"strategic", "tactical", "risk", "database", "order", "page"}
     for service, part in {**resolved.topology.services, "database": resolved.topology.database}.items():
