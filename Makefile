@@ -3,6 +3,10 @@ SHELL := /bin/sh
 BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
+# In this order: plain tests first, the one that promotes last.
+CLUSTER := tests/cluster/test_testbed.py tests/cluster/test_chaos_run.py \
+	tests/cluster/test_kill.py::test_a_worker_is_not_left_paused tests/cluster/test_game_day.py
+
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -44,6 +48,13 @@ format: .venv/test ## format the code
 test: lint ## every test that needs no Docker
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
+test-cluster: .venv/test ## game days on two real kind clusters, which are made for it and removed (needs Docker and kind)
+	@$(BIN)/gameday testbed up
+	@$(BIN)/python -m pytest $(CLUSTER); code=$$?; $(BIN)/gameday testbed down; exit $$code
+
+test-kill: .venv/test ## the runner is killed at each step of a region's loss, on the testbed (an hour)
+	@$(BIN)/python -m pytest tests/cluster/test_kill.py
+
 test-deep: .venv/test ## wrong kernels must be caught, and bounds checked: when sim/data changed (20 minutes)
 	@$(BIN)/python -m tests.deep
 
@@ -60,6 +71,7 @@ docs: .venv/test ## write the generated pages anew
 	@$(BIN)/python -m tests.tidy.guarantees
 	@$(BIN)/python -m scenarios.files.reference
 	@$(BIN)/python -m scenarios.record.document > docs/reference/record.md
+	@$(BIN)/python -m tests.tidy.results
 
 COMPILE := uv pip compile --universal --python-version 3.12 --generate-hashes --no-header --no-emit-index-url -q
 SYSTEM := experiments/testbed/system/requirements

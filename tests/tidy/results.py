@@ -1,0 +1,164 @@
+"""Write docs/results.md from the records committed beside it: `python -m tests.tidy.results`.
+
+`python -m tests.tidy.results pack RUN...` commits a record: everything that cannot be made again from the rest.
+"""
+
+import gzip
+import io
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from gameday.judging import load_report
+from reports.comparison import Comparison, compare
+from reports.model import Report
+from reports.words import quantity
+from validators.model import Verdict
+
+ROOT = Path(__file__).parent.parent.parent
+RUNS = ROOT / "docs" / "results" / "runs"
+PAGE = ROOT / "docs" / "results.md"
+MOST_BYTES = 1_000_000
+MADE_AGAIN = ("report.html", "verdicts.json")
+SERVICES = ("strategic", "tactical", "risk", "database", "complete")
+HEAD = """\
+# Results
+
+Game days that were played on the testbed (two kind clusters on one machine with two cores, kept busy by other work),
+and what the twin predicted for that very system. Evidence class: lab. The records are in [results/runs](results/runs);
+this page is generated from them (`make docs`), and a test judges them anew. People were scripted, at the delays that
+the topology declares.
+
+An interval is what the probes allow: recovered not before its lower end, and not after its upper end.
+"""
+
+
+def pack(folder: Path) -> Path:
+    """Make one small file of a record, the same bytes for the same record."""
+    buffer = io.BytesIO()
+    with tarfile.open(fileobj=buffer, mode="w") as archive:
+        for file in sorted(f for f in folder.iterdir() if f.is_file() and f.name not in MADE_AGAIN):
+            entry = tarfile.TarInfo(file.name)
+            entry.size = file.stat().st_size
+            with file.open("rb") as stream:
+                archive.addfile(entry, stream)
+    packed = RUNS / f"{folder.name}.tar.gz"
+    packed.parent.mkdir(parents=True, exist_ok=True)
+    packed.write_bytes(gzip.compress(buffer.getvalue(), mtime=0))
+    assert packed.stat().st_size <= MOST_BYTES, f"{packed.name} has {packed.stat().st_size:,} bytes"
+    return packed
+
+
+@contextmanager
+def unpacked() -> Iterator[list[Path]]:
+    """Folders of all committed records, in order of their names."""
+    with tempfile.TemporaryDirectory() as place:
+        folders = []
+        for packed in sorted(RUNS.glob("*.tar.gz")):
+            folder = Path(place) / packed.name.removesuffix(".tar.gz")
+            with tarfile.open(packed) as archive:
+                archive.extractall(folder, filter="data")
+            folders.append(folder)
+        yield folders
+
+
+def page() -> str:
+    """Return the page as it should be."""
+    with unpacked() as folders:
+        reports = [load_report(folder) for folder in folders]
+        measured = [r for r in reports if r.head["source"] != "simulation"]
+        predicted = {_digests(r): r for r in reports if r.ensemble}
+        parts = [HEAD, "\n## Measured\n\n", _table(pd.DataFrame([_measured(r) for r in measured]))]
+        parts += ["\n## The instrument\n\n", _table(pd.DataFrame([_instrument(r) for r in measured]))]
+        parts.append("\n## Predicted beside measured\n")
+        for report in measured:
+            if _digests(report) in predicted:
+                parts += ["\n", *_beside(compare(predicted[_digests(report)], report))]
+    return "".join(parts)
+
+
+def _digests(report: Report) -> tuple[str, str]:
+    return str(report.head["topology_digest"]), str(report.head["scenario_digest"])
+
+
+def _measured(report: Report) -> dict[str, str]:
+    verdicts = {v.objective: v for v in report.judgement.verdicts}
+    row = {"scenario": str(report.scenario["scenario"]), "verdict": report.judgement.headline}
+    row |= {name: _value(verdicts.get(f"rto.{name}")) for name in SERVICES}
+    row["orders lost"] = _value(verdicts.get("rpo.transactions"))
+    paged = [v for n, v in verdicts.items() if n.startswith("alert.") and v.merged and v.value is not None]
+    row["paged after"] = ", ".join(f"{v.objective.partition('.')[2]} {_value(v)}" for v in paged) or "–"
+    return row
+
+
+def _value(verdict: Verdict | None) -> str:
+    """Value and interval, its verdict first; a dash where nothing was measured."""
+    if verdict is None or verdict.state != "judged":
+        return "–"
+    known = [v for v in (verdict.low, verdict.high) if v is not None]
+    if verdict.value is None:
+        return f"{verdict.result}"
+    words = quantity(verdict.value, verdict.unit, tight=True)
+    width = f" ±{(known[1] - known[0]) * 500:.0f} ms" if len(known) == 2 and verdict.unit == "s" and known[1] else ""
+    return f"{verdict.result} {words}{width}"
+
+
+def _instrument(report: Report) -> dict[str, str]:
+    probes = report.record.table("probes").to_pandas()
+    mine = probes[probes["route"] == "dns"]
+    seconds = report.duration_s
+    rates = (mine.groupby("service", observed=True).size() / seconds).round(1)
+    samples = report.record.table("samples").to_pandas()
+    lags = samples[samples["name"] == "sender_lag_us_p99"].groupby("subject", observed=True)["value"].max() / 1e3
+    marks = report.record.marks
+    lift = {m.kind: m.t_us for m in marks if m.kind in ("lift_begun", "lifted")}
+    lifted = f"{(lift['lifted'] - lift['lift_begun']) / 1e6:.1f} s" if {"lifted", "lift_begun"} <= set(lift) else "–"
+    return {
+        "scenario": str(report.scenario["scenario"]),
+        "probes a second": ", ".join(f"{name} {rate:g}" for name, rate in rates.items()),
+        "greatest lag p99": ", ".join(f"{name} {lag:.1f} ms" for name, lag in lags.items()),
+        "time to lift": lifted,
+        "lasted": quantity(seconds, "s"),
+    }
+
+
+def _beside(found: Comparison) -> Iterator[str]:
+    inside = found.rows["inside"].dropna()
+    yield f"### {found.scenario}\n\n{int(inside.sum())} of {len(inside)} measured values are inside the prediction.\n\n"
+    rows: list[dict[str, Any]] = found.rows.to_dict(orient="records")
+    yield _table(pd.DataFrame(map(_compared, rows)))
+
+
+def _compared(row: dict[str, Any]) -> dict[str, str]:
+    low, median, high = (_number(row, f"predicted_{name}") for name in ("low", "median", "high"))
+    return {
+        "what": row["objective"],
+        "predicted (90 % of trials)": f"{median} [{low}, {high}]",
+        "measured": _number(row, "measured"),
+        "inside": {True: "yes", False: "no", None: "unknown"}[row["inside"]],
+    }
+
+
+def _number(row: dict[str, Any], key: str) -> str:
+    value = row[key]
+    if pd.isna(value):
+        return "unknown"
+    return "never" if value == float("inf") else quantity(value, row["unit"], tight=True)
+
+
+def _table(frame: pd.DataFrame) -> str:
+    lines = [list(frame.columns), ["---"] * len(frame.columns), *frame.astype(str).values.tolist()]
+    return "".join(f"| {' | '.join(str(cell).replace('|', '/') for cell in line)} |\n" for line in lines)
+
+
+if __name__ == "__main__":
+    if sys.argv[1:2] == ["pack"]:
+        for name in sys.argv[2:]:
+            sys.stdout.write(f"{pack(Path(name))}\n")
+    PAGE.write_text(page(), encoding="utf-8")

@@ -1,0 +1,28 @@
+"""The results' page says what the committed records say, and they hold nothing of the machine that made them."""
+
+import re
+
+import pytest
+
+from tests.tidy import results
+
+PACKED = sorted(results.RUNS.glob("*.tar.gz"))
+PRIVATE = re.compile(rb"/root/|/home/|/tmp/|password|BEGIN [A-Z ]*PRIVATE KEY|client-key-data")
+
+
+def test_page_is_what_the_records_say() -> None:
+    assert results.PAGE.read_text(encoding="utf-8") == results.page(), "run `make docs`"
+
+
+@pytest.mark.parametrize("packed", PACKED, ids=lambda p: p.name)
+def test_records_are_small_and_private(packed) -> None:
+    assert packed.stat().st_size <= results.MOST_BYTES
+    with results.unpacked() as folders:
+        [folder] = [f for f in folders if packed.name.startswith(f"{f.name}.tar")]
+        for file in folder.iterdir():
+            found = PRIVATE.search(file.read_bytes())
+            assert found is None, f"{file.name}: {found}"
+
+
+def test_there_are_records() -> None:
+    assert PACKED
