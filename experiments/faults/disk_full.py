@@ -17,12 +17,13 @@ ROOM_MB = 16  # beside what the log holds when it is moved: it is the filler's
 STARTS_WITHIN_S = 60.0
 _WRITTEN = "SELECT pg_logical_emit_message(false, 'gameday', repeat('x', 4000000))"
 
-# $1: the database's container, $2: folder of its data on the node, $3: MB of room.
+# $1: the database's pod, $2: folder of its data on the node, $3: MB of room. Another container of the pod may run by now.
 # A log that was moved whole says so, so that it is known which of the two holds the last write.
 _ENDED = f"""systemctl stop kubelet
-n=0; for p in $({inside.PROCESSES}); do kill -s $signal $p 2>/dev/null; done
-while [ $n -lt 60 ] && [ -n "$({inside.PROCESSES})" ]; do sleep 0.1; n=$((n + 1)); done
-for p in $({inside.PROCESSES}); do kill -9 $p 2>/dev/null; done
+mine() {{ for p in $({inside.PROCESSES}); do grep -qE '^(postgres|bash)$' /proc/$p/comm 2>/dev/null && echo $p; done; }}
+n=0; for p in $(mine "$1"); do kill -s $signal $p 2>/dev/null; done
+while [ $n -lt 60 ] && [ -n "$(mine "$1")" ]; do sleep 0.1; n=$((n + 1)); done
+for p in $(mine "$1"); do kill -9 $p 2>/dev/null; done
 log=$2/pg/pg_wal disk=$2/wal.disk new=$2/wal.new
 """
 _FILL = f"""signal=INT; {_ENDED}
@@ -45,7 +46,7 @@ done=$?; systemctl start kubelet; exit $done"""
 def plan(region: str) -> base.Plan:
     """Plan to move the primary's log to a small disk and fill it."""
     pod, data = database.primary(region), data_of(PLACES[region])
-    lift = verbs.execute(data.node, inside.shell(_EMPTY, pod["container"], data.folder))
+    lift = verbs.execute(data.node, inside.shell(_EMPTY, pod["uid"], data.folder))
     radius = (
         f"the disk of the write-ahead log of {region} is full: the primary is restarted on a small one, and dies. "
         f"Whoever stops the node {data.node} meanwhile loses the log."
@@ -61,7 +62,7 @@ def inject(fault: str, region: str) -> dict[str, Any]:
 
 def _act(planned: base.Plan) -> None:
     facts = planned.facts
-    inside.run(facts["node"], inside.shell(_FILL, facts["pod"]["container"], facts["folder"], str(ROOM_MB)))
+    inside.run(facts["node"], inside.shell(_FILL, facts["pod"]["uid"], facts["folder"], str(ROOM_MB)))
     moments.poll(lambda: database.state(facts["region"]) is not None, STARTS_WITHIN_S, every_s=0.5)
     moments.poll(lambda: not _could_write(facts["region"]), STARTS_WITHIN_S)
 
