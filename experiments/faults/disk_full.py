@@ -17,7 +17,7 @@ ROOM_MB = 16  # beside what the log holds when it is moved: it is the filler's
 STARTS_WITHIN_S = 60.0
 _WRITTEN = "SELECT pg_logical_emit_message(false, 'gameday', repeat('x', 4000000))"
 
-# $1: the database's pod, $2: folder of its data on the node, $3: MB of room. Another container of the pod may run by now.
+# $1: the database's pod (another container of it may run by now), $2: folder of its data on the node, $3: MB of room.
 # A log that was moved whole says so, so that it is known which of the two holds the last write.
 _ENDED = f"""systemctl stop kubelet
 mine() {{ for p in $({inside.PROCESSES}); do grep -qE '^(postgres|bash)$' /proc/$p/comm 2>/dev/null && echo $p; done; }}
