@@ -7,7 +7,8 @@ import pytest
 from tests.tidy import results
 
 PACKED = sorted(results.RUNS.glob("*.tar.gz"))
-PRIVATE = re.compile(rb"/root/|/home/|/tmp/|password|BEGIN [A-Z ]*PRIVATE KEY|client-key-data")
+FOLDERS = "|".join(f"/{name}/" for name in ("root", "home", "tmp", "work"))
+PRIVATE = re.compile(f"{FOLDERS}|password|BEGIN [A-Z ]*PRIVATE KEY|client-key-data".encode())
 
 
 def test_page_is_what_the_records_say() -> None:

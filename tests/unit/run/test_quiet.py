@@ -1,0 +1,62 @@
+"""A run waits until no alert holds."""
+
+import json
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from experiments.run import quiet
+from experiments.testbed.layout import Place
+
+
+class Prometheus:
+    """Answers as Prometheus does; each look takes the next list of alerts, the last one stays."""
+
+    def __init__(self, *answers: list[str]) -> None:
+        left = list(answers)
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                names = left.pop(0) if len(left) > 1 else left[0]
+                alerts = [{"labels": {"alertname": name, "rules": "intended"}, "state": "pending"} for name in names]
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(json.dumps({"data": {"alerts": alerts}}).encode())
+
+            def log_message(self, *_: object) -> None:
+                return
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.server.serve_forever, daemon=True).start()
+
+
+@pytest.fixture
+def prometheus(monkeypatch):
+    started = []
+
+    def start(*answers: list[str]) -> None:
+        found = Prometheus(*answers)
+        started.append(found)
+        port = found.server.server_address[1]
+        monkeypatch.setattr(Place, "url", lambda _self, _service: f"http://127.0.0.1:{port}")
+        monkeypatch.setattr(quiet, "PLACES", {"here": Place("here", "127.0.0.1", 1)})
+        monkeypatch.setattr(quiet, "LOOK_S", 0.01)
+
+    yield start
+    for each in started:
+        each.server.shutdown()
+        each.server.server_close()
+
+
+def test_it_waits_until_the_last_one_is_over(prometheus) -> None:
+    prometheus(["HighErrorRate"], ["HighErrorRate"], [])
+    said: list[str] = []
+    assert quiet.wait(lambda _, words: said.append(words)) == ()
+    assert len(said) == 2
+    assert "HighErrorRate as intended" in said[0]
+
+
+def test_one_that_stays_is_named_after_a_time(prometheus) -> None:
+    prometheus(["StrategicAgentDown"])
+    assert quiet.wait(lambda *_: None, within_s=0.05) == ("StrategicAgentDown as intended",)
