@@ -26,9 +26,9 @@ def _nothing(example: Example) -> None:
     """Commands are run together, page by page."""
 
 
-def commands(page: Path) -> list[tuple[str, set[int]]]:
+def commands(page: Path, language: str = "sh") -> list[tuple[str, set[int]]]:
     """Commands of a page with the exit codes promised: that of the comment, else any verdict."""
-    parser = CodeBlockParser(language="sh", evaluator=_nothing)
+    parser = CodeBlockParser(language=language, evaluator=_nothing)
     found = []
     for example in Document.parse(str(page), parser):
         for line in example.parsed.splitlines():
@@ -62,3 +62,23 @@ def test_commands_of_a_page(page: Path, tmp_path: Path, played_demo: Path) -> No
             [*GAMEDAY, *arguments], cwd=tmp_path, env=environment, capture_output=True, text=True, check=False
         )
         assert done.returncode in codes, f"{text}: {done.returncode}\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}"
+
+
+CLUSTER_PAGES = [
+    p for p in [ROOT / "README.md", *ROOT.glob("docs/**/*.md")] if "```bash" in p.read_text(encoding="utf-8")
+]
+
+
+@pytest.mark.parametrize("page", CLUSTER_PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
+def test_commands_that_need_docker_exist(page: Path) -> None:
+    """tests/cluster runs them on real clusters; here each command and each of its flags must be known."""
+    for text, _ in commands(page, "bash"):
+        program, *arguments = shlex.split(text)
+        if program == "make":
+            assert set(arguments) <= targets(), text
+            continue
+        words = [a for a in arguments if not a.startswith("-")]
+        parts = words[:2] if words[0] == "testbed" else words[:1]
+        done = subprocess.run([*GAMEDAY, *parts, "--help"], capture_output=True, text=True, check=False, cwd=ROOT)
+        assert done.returncode == 0, done.stderr
+        assert all(flag in done.stdout for flag in arguments if flag.startswith("--")), text
