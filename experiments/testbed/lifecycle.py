@@ -76,7 +76,7 @@ def reset(progress: Progress) -> Status:
     for place in PLACES.values():
         clusters.make(place, cut)
     found = looking.look()
-    anew = found.pending_failback or _broken(found)
+    anew = found.pending_failback or _broken(found) or not outside.has_tables(plan().home)
     progress(0.2, "lease, name and link go home")
     outside.bring_home(plan().home.region)
     remembered = state.read()

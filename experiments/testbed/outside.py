@@ -58,6 +58,23 @@ def bring_home(home: str) -> None:
     _answering("PUT", f"{LINK}/replication", {"mode": "pass", "target": home})
 
 
+def has_tables(home: Place) -> bool:
+    """Whether the primary has its tables: one that was dropped comes back only with a database that is made anew."""
+    try:
+        with psycopg.connect(
+            host=home.address,
+            port=PORTS["database"],
+            user="operator",
+            password="operator",
+            dbname="grandmodel",
+            connect_timeout=_PATIENCE_S,
+        ) as connection:
+            row = connection.execute("SELECT to_regclass('orders') IS NOT NULL").fetchone()
+    except psycopg.Error:
+        return False
+    return row is not None and bool(row[0])
+
+
 def empty_data(home: Place) -> None:
     """Empty the tables of the primary. Raises TestbedError when it cannot be reached."""
     try:
