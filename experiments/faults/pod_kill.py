@@ -2,7 +2,11 @@
 
 from typing import Any
 
+from chaosk8s.pod.actions import terminate_pods
+
 from experiments.faults import base, cluster
+from experiments.platforms.chaos_kubernetes import secrets_for
+from experiments.testbed.layout import NAMESPACE, PLACES
 
 
 def plan(region: str, service: str, count: int = 1) -> base.Plan:
@@ -20,9 +24,12 @@ def inject(fault: str, region: str, service: str, count: int = 1) -> dict[str, A
 
 
 def _act(planned: base.Plan) -> None:
-    for pod in planned.facts["pods"]:
-        only = {"gracePeriodSeconds": 0, "preconditions": {"uid": pod["uid"]}}
-        cluster.call(planned.facts["region"], "DELETE", cluster.pod_path(pod["name"]), only)
+    region, service = planned.facts["region"], planned.facts["service"]
+    there = {cluster.uid_of(pod) for pod in cluster.pods(region, service)}
+    with secrets_for(PLACES[region]) as secrets:
+        for pod in planned.facts["pods"]:
+            if pod["uid"] in there:
+                terminate_pods(name_pattern=f"^{pod['name']}$", grace_period=0, ns=NAMESPACE, secrets=secrets)
 
 
 def landed(fault: str) -> bool:
