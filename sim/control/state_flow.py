@@ -174,8 +174,8 @@ class Flows:
         picks = [self._deliveries.pick(at.state, at.stations, e, s) for e, s in path]
         inside: list[_Inside] = []
 
-        def good(offered: float) -> float:
-            """Share of an offered load that ends well; leaves `inside`, `at` and `picks` as they are at it."""
+        def play(offered: float) -> tuple[float, float]:
+            """Shares of an offered load that end well, and that hang; leaves `inside`, `at` and `picks` as they are."""
             nonlocal inside
             stays_s = sum(at.work_s[s] for _, s in path)
             picks[0] = self._deliveries.edge_pick(at.state, at.stations, entry, offered, stays_s)
@@ -183,10 +183,11 @@ class Flows:
                 stays_s = self._capacities(at, path, picks)[1]
                 picks[0] = self._deliveries.edge_pick(at.state, at.stations, entry, offered, stays_s)
             inside = self._inside(at, path, picks, offered)
-            return picks[0].accepted * at.kept[entry] * inside[0].ok
+            accepted = picks[0].accepted * at.kept[entry]
+            return accepted * inside[0].ok, picks[0].hangs + accepted * inside[0].hangs
 
-        offered = self._let_through(good, load, waves)
-        good(offered)
+        offered = self._let_through(play, load, waves)
+        play(offered)
         own[entry] = picks[0]
         ok, failed, worked = counted
         arriving = offered
@@ -200,10 +201,10 @@ class Flows:
         bad = Status.CALLEE_FAILED if len(path) > 1 else Status.READ_ONLY
         return _ends(picks[0], at.kept[entry], inside[0], bad)
 
-    def _let_through(self, good: Callable[[float], float], load: float, waves: Waves) -> float:
+    def _let_through(self, play: Callable[[float], tuple[float, float]], load: float, waves: Waves) -> float:
         """Load that the clients' breakers let through and retries add to; notes the waves in which it comes."""
         is_open = waves.breakers == Breakers.OPEN
-        share = good(load) if load > 0.0 else 1.0
+        share, hanging = play(load) if load > 0.0 else (1.0, 0.0)
         if share > ENOUGH:
             return load * waves.carried if is_open else load
         opens = self._opens(1.0 - share)
@@ -212,12 +213,13 @@ class Flows:
             if is_open:
                 return load * waves.carried
             return load * (1.0 + min(self._budget, (1.0 - share) * self._retries))
-        idle = good(0.0)
+        idle, _ = play(0.0)
+        late_s = hanging * self._deadline_s[0]  # what hangs is known to have failed at its deadline
         wave_s = (self._window + 1.0 / opens - 1.0) / per_client
-        waves.first_s = max(waves.first_s, wave_s)
         slowest = max(1.0, math.log(self._clients))  # of the clients' next calls, each at its own rate
-        waves.again_s = max(waves.again_s, wave_s if idle > 0.0 else slowest / per_client)
-        waves.opens_s = max(waves.opens_s, wave_s if idle > 0.0 else 1.0 / per_client)
+        waves.first_s = max(waves.first_s, wave_s + late_s)
+        waves.again_s = max(waves.again_s, (wave_s if idle > 0.0 else slowest / per_client) + late_s)
+        waves.opens_s = max(waves.opens_s, (wave_s if idle > 0.0 else 1.0 / per_client) + late_s)
         if not is_open:
             return load / slowest if waves.breakers == Breakers.TRIAL and not idle else load
         overload = self._opens(1.0 - idle) * per_client * self._breaker_s <= 1.0

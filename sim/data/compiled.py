@@ -14,7 +14,14 @@ import numba
 _HERE = Path(__file__).parent
 
 
-_PLAIN = {"event_plane.py", "memory.py", "plane.py", "system.py", "timelines.py"}  # nothing in them is compiled
+_PLAIN = {
+    "event_plane.py",
+    "memory.py",
+    "memory_parts.py",
+    "plane.py",
+    "system.py",
+    "timelines.py",
+}  # nothing in them is compiled
 
 
 def kernel_digest() -> str:

@@ -13,15 +13,17 @@ from sim.data.system import System
 from sim.data.timelines import Timelines
 
 I64 = NDArray[np.int64]
+STAGES_FROM = 64  # going over to the stages and back costs about as much as a dozen requests
 _COLUMNS = [field.name for field in fields(Chunk) if field.name != "load"]
 
 
 class EventPlane:
     """`DataPlane` at fidelity `request` (docs/explanation/data-plane.md)."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, stages_from: int = STAGES_FROM) -> None:
+        """Begin at time 0. Stretches of so many arrivals are played in stages where that applies; 0: never."""
         self._system = system
-        self._k = Memory(system)
+        self._k = Memory(system, stages_from)
         self._fed = np.zeros(0, dtype=np.int64)  # arrivals fed and not yet performed
         self._parts: dict[str, list[I64]] = {name: [] for name in ("finished", "rows", "probed", "loads")}
         self._bins: list[I64] = []  # one part for each part of the loads
@@ -36,6 +38,16 @@ class EventPlane:
     def events(self) -> int:
         """Occurrences performed so far."""
         return self._k["events"]
+
+    @property
+    def feeds_forward(self) -> bool:
+        """Whether the path in stages is ever taken."""
+        return self._k["stages_from"] > 0
+
+    @property
+    def staged(self) -> int:
+        """Requests of class 0 that arrived while the path in stages was taken."""
+        return self._k["staged"]
 
     def feed(self, arrivals_ns: I64) -> None:
         """Append the intended times of the next class-0 requests (increasing)."""
@@ -69,14 +81,14 @@ class EventPlane:
         """Take the output aside, then enlarge what is nearly full."""
         k = self._k
         for name, parts in self._parts.items():
-            rows = k.take(name)
-            if not len(rows):
+            columns = k.take(name)
+            if not columns.shape[1]:
                 continue
-            parts.append(rows)
+            parts.append(columns)
             if name == "rows":
-                self._timelines.add(rows)
+                self._timelines.add(columns)
             if name == "loads":
-                self._bins.append(k.take("bins"))
+                self._bins.append(k.take("bins").T.copy())
         k.make_room()
 
     def command(self, command: Command, a: int = 0, b: int = 0, c: int = 0) -> None:
@@ -120,7 +132,7 @@ class EventPlane:
             self._take_output()
         columns: list[I64] = []
         for name in ("finished", "rows", "probed"):
-            columns.extend(_joined(self._parts[name], WIDTHS[name]).T.copy())
+            columns.extend(_joined(self._parts[name], WIDTHS[name]))
         load = _load_rows(self._parts["loads"], self._bins, len(self._system.station_names))
         for parts in self._parts.values():
             parts.clear()
@@ -129,17 +141,19 @@ class EventPlane:
 
 
 def _joined(parts: list[I64], width: int) -> I64:
-    return np.concatenate([np.zeros((0, width), dtype=np.int64), *parts])
+    """Columns of all parts."""
+    if len(parts) == 1:
+        return parts[0]
+    return np.concatenate([np.zeros((width, 0), dtype=np.int64), *parts], axis=1)
 
 
 def _load_rows(loads: list[I64], bins: list[I64], stations: int) -> LoadRows:
     """Rows in order of second and station; the client's side has station -1."""
     histograms: list[list[I64]] = [[], [], []]
-    for rows, part in zip(loads, bins, strict=True):
+    for columns, part in zip(loads, bins, strict=True):
         for which in range(3):
-            ends = zip(rows[:, 8 + which].tolist(), rows[:, 9 + which].tolist(), strict=True)
+            ends = zip(columns[8 + which].tolist(), columns[9 + which].tolist(), strict=True)
             histograms[which] += [part[start:end] for start, end in ends]
-    table = _joined(loads, layout.LOAD_WIDTH)
-    second, station, intended, sent, ok, failed, unknown, attempts = table[:, :8].T.copy()
+    second, station, intended, sent, ok, failed, unknown, attempts = _joined(loads, layout.LOAD_WIDTH)[:8]
     station[station == stations] = -1
     return LoadRows(second, station, intended, sent, ok, failed, unknown, attempts, *histograms)

@@ -188,26 +188,26 @@ def _least_connected(g, e, station):
     """Listed replica with the fewest outstanding calls of the edge, the lowest number among equals."""
     first = e * g.replica_count + station.first
     least = connections_at(g, first)
-    for at in range(first + 1, first + station.places):
+    last = e * g.replica_count + listed_at(g, station.first + station.listed - 1)
+    for at in range(first + 1, last + 1):
         packed = connections_at(g, at)
         least = packed if packed < least else least
     return least & (ONE_CONNECTION - 1)
 
 
 @forced
-def _pick(g, call, edge, s, station):
-    """Replica chosen by the edge's balancer among the listed ones of a station that has some."""
-    e = call.edge
+def pick(g, e, edge, s, station, kind, index, lineage, row):
+    """Replica chosen by an edge's balancer among the listed ones of a station that has some."""
     if edge.balancer == layout.BY_RANDOM:
-        return listed_at(g, station.first + pick_of(g, call, edge, 0, station.listed))
+        return listed_at(g, station.first + pick_of(g, e, edge, kind, index, lineage, row, 0, station.listed))
     if edge.balancer == layout.BY_CONNECTIONS:
         return _least_connected(g, e, station)
     if edge.balancer == layout.BY_TURNS:
         turn = _turn(g, e * g.station_count + s)
         _set_turn(g, e * g.station_count + s, turn + 1)
         return listed_at(g, station.first + turn % station.listed)
-    a = listed_at(g, station.first + pick_of(g, call, edge, 0, station.listed))
-    b = listed_at(g, station.first + pick_of(g, call, edge, 1, station.listed))
+    a = listed_at(g, station.first + pick_of(g, e, edge, kind, index, lineage, row, 0, station.listed))
+    b = listed_at(g, station.first + pick_of(g, e, edge, kind, index, lineage, row, 1, station.listed))
     row = e * g.replica_count
     return b if connections_at(g, row + b) >> 32 < connections_at(g, row + a) >> 32 else a
 
@@ -223,7 +223,7 @@ def deliver(g, c, call, edge, t):
     if station.listed == 0:
         agenda_add(g, RESULT, c, NO_ENDPOINT)
         return
-    r = _pick(g, call, edge, s, station)
+    r = pick(g, call.edge, edge, s, station, call.kind, call.index, call.lineage, call.row)
     call.replica = r
     if edge.counted == 1:
         call.connection = r
@@ -272,11 +272,8 @@ def _queue(g, c, call, replica, station, t):
 
 
 @forced
-def start(g, c, call, r, replica, station, t):
-    """A job takes a slot and begins its own work, with the slowdown and warmth of this instant."""
-    replica.busy += 1
-    call.place = WORKING
-    w = work_of(g, call, station)
+def paced(w, replica, station, t):
+    """Work w at a replica with the slowdown and warmth of this instant."""
     if replica.slow != 1000:
         w = w * replica.slow // 1000
         w = w if w > 1 else 1
@@ -284,6 +281,16 @@ def start(g, c, call, r, replica, station, t):
         extra = (station.warm_milli - 1000) * (replica.warm_until - t) // station.warm_time
         w = w * (1000 + extra) // 1000
         w = w if w > 1 else 1
+    return w
+
+
+@forced
+def start(g, c, call, r, replica, station, t):
+    """A job takes a slot and begins its own work."""
+    replica.busy += 1
+    call.place = WORKING
+    w = work_of(g, call.station, station, call.kind, call.index, call.lineage, call.row)
+    w = paced(w, replica, station, t)
     call.work = w
     share_advance(replica, t)
     share_add(g, replica, replica.virtual + (w << 16), call.seq, c)

@@ -14,8 +14,9 @@ from sim.data.kernel_ends import (
     answer,
     detach,
 )
-from sim.data.kernel_loop import run_agenda, set_arrival
+from sim.data.kernel_loop import run_agenda
 from sim.data.kernel_record import flush_second
+from sim.data.kernel_requests import set_arrival
 from sim.data.kernel_state import (
     agenda_add,
     call_at,

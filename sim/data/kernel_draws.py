@@ -80,9 +80,9 @@ def row_of(g, index):
 
 
 @forced
-def _kept(g, call, column):
-    """Whether a call's draw was made ahead and is still there."""
-    return call.row >= 0 and column >= 0 and call.index >= g.first_kept
+def _kept(g, row, index, column):
+    """Whether a request's draw was made ahead and is still there; row -1: it never was."""
+    return row >= 0 and column >= 0 and index >= g.first_kept
 
 
 @forced
@@ -93,28 +93,28 @@ def client_of(g, index):
 
 
 @forced
-def work_of(g, call, station):
-    """Own work of a call in ns, before slowdown and warm-up."""
+def work_of(g, s, station, kind, index, lineage, row):
+    """Own work at a station in ns, before slowdown and warm-up."""
     w = int(station.work_scale)
-    if _kept(g, call, station.column):
-        w = int(_drawn(g, call.row + station.column))
+    if _kept(g, row, index, station.column):
+        w = int(_drawn(g, row + station.column))
     elif station.work_kind == 1 or station.work_sigma != 0.0:
-        key = attempt_key(_work_key(g, call.kind * g.station_count + call.station), call.lineage)
+        key = attempt_key(_work_key(g, kind * g.station_count + s), lineage)
         if station.work_kind == 1:
-            w = int(station.work_scale * exponential(key, call.index))
+            w = int(station.work_scale * exponential(key, index))
         else:
-            w = int(station.work_scale * exp(station.work_sigma * normal(key, call.index)))
+            w = int(station.work_scale * exp(station.work_sigma * normal(key, index)))
     return w if w > 1 else 1
 
 
 @forced
-def pick_of(g, call, edge, which, among):
-    """Place of a call's first (0) or second (1) pick among so many."""
-    if _kept(g, call, edge.column):
-        u = _drawn(g, call.row + edge.column + which)
+def pick_of(g, e, edge, kind, index, lineage, row, which, among):
+    """Place of the first (0) or second (1) pick over an edge among so many."""
+    if _kept(g, row, index, edge.column):
+        u = _drawn(g, row + edge.column + which)
     else:
-        key = attempt_key(_pick_key(g, call.kind * g.edge_count + call.edge), call.lineage)
-        u = uniform(key, 2 * call.index + which)
+        key = attempt_key(_pick_key(g, kind * g.edge_count + e), lineage)
+        u = uniform(key, 2 * index + which)
     i = int(u * among)
     return i if i < among else among - 1
 

@@ -39,11 +39,6 @@ from sim.data.layout import (
 )
 from sim.data.pointers import apart, numbers
 
-listed_at, set_listed = numbers("listed")
-connections_at, set_connections = numbers("connections")
-_entry_station, _ = numbers("entry_stations")
-_probe_station, _ = numbers("probe_stations")
-_turn, _set_turn = numbers("turns")
 _window, _set_window = numbers("windows", "u1")
 
 

@@ -5,13 +5,14 @@ class. The tree holds the next (time, source) of each but class 0, whose arrival
 """
 
 from sim.data import layout
-from sim.data.compiled import compiled, forced
+from sim.data.compiled import allocating, compiled, forced
 from sim.data.kernel_calls import (
     deliver,
     issue_from_client,
     issue_from_job,
     start,
 )
+from sim.data.kernel_crossing import play_in_stages
 from sim.data.kernel_draws import client_of, draw_ahead
 from sim.data.kernel_ends import (
     answer,
@@ -22,19 +23,18 @@ from sim.data.kernel_ends import (
     result,
     timeout,
 )
-from sim.data.kernel_record import flush_second, record_latency, second_has_room, write_commit
+from sim.data.kernel_record import flush_second, record_latency, second_has_room
+from sim.data.kernel_requests import begin_request, commit, resolve, set_arrival
 from sim.data.kernel_state import (
     agenda_add,
     agenda_at,
     backoff_take,
     cache_at,
     call_at,
-    database_at,
     edge_at,
     free_call,
     free_request,
     head_of,
-    new_request,
     next_of,
     probe_at,
     replica_at,
@@ -49,10 +49,7 @@ from sim.data.kernel_state import (
     tree_at,
 )
 from sim.data.layout import INF, OK, RESULT, START_NEXT
-from sim.data.pointers import apart, numbers, state_at
-
-_arrival, _ = numbers("arrivals")
-_position, _set_position = numbers("positions")
+from sim.data.pointers import apart, state_at
 
 MARGIN = 8
 LEAST_ROOM = 64
@@ -119,9 +116,13 @@ def _own_done(g, r, t):
     if e < 0 or (call.kind > 0 and probe_at(g, call.kind).chain == 0):
         status = OK
         if station.database >= 0:
-            status = _commit(g, call, station.database, t)
+            status = commit(g, call.kind, call.index, call.request, station.database, t)
         if status != layout.WAITS:
             answer(g, c, call, status)
+            return
+        call.place = layout.COMMITTING
+        call.next = g.joined
+        g.joined += 1
         return
     if edge_at(g, e).sync == 1:
         call.place = layout.HOLDING
@@ -136,77 +137,19 @@ def _own_done(g, r, t):
 
 
 @forced
-def _present(g, q, d):
-    """Whether the request's key is in the timeline of database d."""
-    if _position(g, d * g.requests_n + q) > 0:
-        return True
-    old = database_at(g, d).origin
-    return old >= 0 and 0 < _position(g, old * g.requests_n + q) <= database_at(g, d).forked
-
-
-@forced
-def _commit(g, call, d, t):
-    """Write the row; the status to answer with, or WAITS while the commit gate is closed."""
-    if call.kind > 0 and probe_at(g, call.kind).writes == 0:
-        return OK
-    database = database_at(g, d)
-    if database.writable == 0:
-        return layout.READ_ONLY
-    if g.idempotent == 1 and _present(g, call.request, d):
-        return OK
-    wal = database.wal + 1
-    database.wal = wal
-    _set_position(g, d * g.requests_n + call.request, wal)
-    key = call.index if call.kind == 0 else -1 - (call.kind << 40) - call.index
-    write_commit(g, key, d, wal, t)
-    if database.gate == 1:
-        return OK
-    call.place = layout.COMMITTING
-    call.next = g.joined
-    g.joined += 1
-    return layout.WAITS
-
-
-@forced
-def _resolve(g, cache, t):
-    """Region that a DNS cache leads to, refreshed when its time is over."""
-    if cache.ignores == 0 and t >= cache.expiry:
-        cache.region = g.dns
-        cache.expiry = t + g.ttl
-    return cache.region
-
-
-@forced
 def _send(g, q, attempt, t):
     """A client's or prober's attempt: resolve, then issue."""
     request = request_at(g, q)
     p = request.kind
     if p == 0:
         owner = request.client
-        region = _resolve(g, cache_at(g, owner), t)
+        region = resolve(g, cache_at(g, owner), t)
     else:
         owner = -1
         region = probe_at(g, p).region
         if region < 0:
-            region = _resolve(g, cache_at(g, g.clients + p), t)
+            region = resolve(g, cache_at(g, g.clients + p), t)
     issue_from_client(g, owner, q, attempt, t, region)
-
-
-@forced
-def _begin_request(g, p, index, t):
-    q = new_request(g)
-    request = request_at(g, q)
-    request.index = index
-    request.intended = t
-    request.kind = p
-    request.attempts = 0
-    request.timed_out = 0
-    request.live = 0
-    request.done = 0
-    request.client = -1
-    for d in range(g.database_count):
-        _set_position(g, d * g.requests_n + q, 0)
-    return q
 
 
 @compiled
@@ -265,18 +208,6 @@ def _deadline_ends(g, first, t):
     return 1
 
 
-@forced
-def set_arrival(g):
-    """Set when the next class-0 request arrives."""
-    at = g.arrival - g.arrival_first
-    key = INF
-    if at < g.arrivals_fed:
-        t = _arrival(g, at)
-        if t < g.never:
-            key = (t << g.source_bits) | g.first_arrival
-    g.arrival_key = key
-
-
 @compiled
 def _probe_arrives(g, p, t):
     apart()
@@ -285,7 +216,7 @@ def _probe_arrives(g, p, t):
     probe.next = index + 1
     then = probe.phase + (index + 1) * probe.spacing
     set_next(g, g.first_arrival + p, then if then < probe.end else INF)
-    _send(g, _begin_request(g, p, index, t), 0, t)
+    _send(g, begin_request(g, p, index, t), 0, t)
 
 
 @forced
@@ -299,7 +230,7 @@ def _load_arrives(g, t):
     if g.sending == 0:
         return
     g.sent += 1
-    q = _begin_request(g, 0, index, t)
+    q = begin_request(g, 0, index, t)
     if g.trading == 0:
         finish(g, q, -1, -1, layout.DONE_FAILED, layout.STOPPED, t)
         free_request(g, q)
@@ -334,9 +265,9 @@ def _room(g):
     n = g.calls_n - g.live_calls - MARGIN
     n = min(n, g.requests_n - g.live_requests - MARGIN)
     n = min(n, g.backoffs_n - g.backoffs_used - g.live_calls - MARGIN)
-    n = min(n, g.finished_n - g.finished_used - g.live_requests - MARGIN)
-    n = min(n, g.probed_n - g.probed_used - g.live_requests - MARGIN)
-    return min(n, g.rows_n - g.rows_used - MARGIN)
+    n = min(n, g.finished_room - g.finished_used - g.live_requests - MARGIN)
+    n = min(n, g.probed_room - g.probed_used - g.live_requests - MARGIN)
+    return min(n, g.rows_room - g.rows_used - MARGIN)
 
 
 @forced
@@ -364,7 +295,7 @@ def _play(g, limit, room):
             return
 
 
-@compiled
+@allocating
 def advance(address, horizon):
     """Perform every occurrence strictly before the horizon; return why it stopped."""
     g = state_at(address)
@@ -374,7 +305,8 @@ def advance(address, horizon):
         if room < LEAST_ROOM:
             return layout.FULL
         until = min(horizon, g.second_end)
-        _play(g, until << g.source_bits, room)
+        if not play_in_stages(g, until):
+            _play(g, until << g.source_bits, room)
         if g.watch >= 0 or min(tree_at(g, 1), g.arrival_key) >> g.source_bits < until:
             continue
         if horizon < g.second_end:

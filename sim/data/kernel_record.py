@@ -1,9 +1,12 @@
-"""What comes out: histograms of the current second, its rows of counts, requests that ended, rows, probes."""
+"""What comes out: histograms of the current second, its rows of counts, requests that ended, rows, probes.
+
+Tables of output are kept by columns, each with room for `<table>_room` entries, as they are taken.
+"""
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
 from sim.data.kernel_state import probe_at, replica_at, station_at
-from sim.data.layout import BINS, BLOCK, FINISHED_WIDTH, LOAD_WIDTH, PATH, PROBED_WIDTH, ROW_WIDTH, SECOND
+from sim.data.layout import BINS, BLOCK, PATH, SECOND
 from sim.data.pointers import Struct, apart, leading_zeros, numbers, records
 
 _counts_at = records("counts", Struct("counts", layout.COUNTS))
@@ -49,28 +52,29 @@ def _write_histogram(g, row):
             n = _cell(g, block + i)
             if n > 0:
                 at = g.bins_used
-                _set_bin(g, 2 * at, block + i - first)
-                _set_bin(g, 2 * at + 1, n)
+                _set_bin(g, at, block + i - first)
+                _set_bin(g, g.bins_room + at, n)
                 g.bins_used = at + 1
                 _set_cell(g, block + i, 0)
 
 
 @compiled
 def _write_load(g, second, station, intended, sent, ok, failed, unknown, attempts):
-    base = g.loads_used * LOAD_WIDTH
-    g.loads_used += 1
-    _set_load(g, base, second)
-    _set_load(g, base + 1, station)
-    _set_load(g, base + 2, intended)
-    _set_load(g, base + 3, sent)
-    _set_load(g, base + 4, ok)
-    _set_load(g, base + 5, failed)
-    _set_load(g, base + 6, unknown)
-    _set_load(g, base + 7, attempts)
+    at = g.loads_used
+    room = g.loads_room
+    g.loads_used = at + 1
+    _set_load(g, at, second)
+    _set_load(g, at + room, station)
+    _set_load(g, at + 2 * room, intended)
+    _set_load(g, at + 3 * room, sent)
+    _set_load(g, at + 4 * room, ok)
+    _set_load(g, at + 5 * room, failed)
+    _set_load(g, at + 6 * room, unknown)
+    _set_load(g, at + 7 * room, attempts)
     for which in range(3):
-        _set_load(g, base + 8 + which, g.bins_used)
+        _set_load(g, at + (8 + which) * room, g.bins_used)
         _write_histogram(g, station * 3 + which)
-    _set_load(g, base + 11, g.bins_used)
+    _set_load(g, at + 11 * room, g.bins_used)
 
 
 @compiled
@@ -80,7 +84,7 @@ def second_has_room(g):
     marked = 0
     for row in range((g.station_count + 1) * 3):
         marked += _marked(g, row)
-    return g.loads_used + g.station_count + 1 <= g.loads_n and g.bins_used + marked * BINS <= g.bins_n
+    return g.loads_used + g.station_count + 1 <= g.loads_room and g.bins_used + marked * BINS <= g.bins_room
 
 
 @compiled
@@ -110,25 +114,27 @@ def flush_second(g):
 
 @forced
 def write_commit(g, key, database, position, t):
-    base = g.rows_used * ROW_WIDTH
-    g.rows_used += 1
-    _set_row(g, base, key)
-    _set_row(g, base + 1, database)
-    _set_row(g, base + 2, position)
-    _set_row(g, base + 3, t)
+    at = g.rows_used
+    room = g.rows_room
+    g.rows_used = at + 1
+    _set_row(g, at, key)
+    _set_row(g, at + room, database)
+    _set_row(g, at + 2 * room, position)
+    _set_row(g, at + 3 * room, t)
 
 
 @forced
 def write_finished(g, request, outcome, status, t):
     """A class-0 request ended as its sender sees it."""
-    base = g.finished_used * FINISHED_WIDTH
-    g.finished_used += 1
-    _set_finished(g, base, request.index)
-    _set_finished(g, base + 1, request.intended)
-    _set_finished(g, base + 2, t)
-    _set_finished(g, base + 3, outcome)
-    _set_finished(g, base + 4, status)
-    _set_finished(g, base + 5, request.attempts)
+    at = g.finished_used
+    room = g.finished_room
+    g.finished_used = at + 1
+    _set_finished(g, at, request.index)
+    _set_finished(g, at + room, request.intended)
+    _set_finished(g, at + 2 * room, t)
+    _set_finished(g, at + 3 * room, outcome)
+    _set_finished(g, at + 4 * room, status)
+    _set_finished(g, at + 5 * room, request.attempts)
     if outcome == layout.DONE_OK:
         g.ok += 1
     elif outcome == layout.DONE_FAILED:
@@ -143,15 +149,16 @@ def write_finished(g, request, outcome, status, t):
 def write_probed(g, request, station, replica, outcome, status, t):
     """A probe ended."""
     apart()
-    base = g.probed_used * PROBED_WIDTH
-    g.probed_used += 1
-    _set_probed(g, base, request.kind)
-    _set_probed(g, base + 1, request.index)
-    _set_probed(g, base + 2, request.intended)
-    _set_probed(g, base + 3, t)
-    _set_probed(g, base + 4, station)
-    _set_probed(g, base + 5, replica)
-    _set_probed(g, base + 6, status)
+    at = g.probed_used
+    room = g.probed_room
+    g.probed_used = at + 1
+    _set_probed(g, at, request.kind)
+    _set_probed(g, at + room, request.index)
+    _set_probed(g, at + 2 * room, request.intended)
+    _set_probed(g, at + 3 * room, t)
+    _set_probed(g, at + 4 * room, station)
+    _set_probed(g, at + 5 * room, replica)
+    _set_probed(g, at + 6 * room, status)
     _watch(g, request.kind, outcome == layout.DONE_OK)
 
 

@@ -22,9 +22,9 @@ entry_of = records_of("entries", "most", Struct("entry", layout.ENTRY))
 backoff_at = records("backoffs", Struct("backoff", layout.BACKOFF))
 agenda_at = records("agenda", Struct("agenda", layout.AGENDA))
 tree_at, set_tree = numbers("tree")
-_goal, _set_goal = numbers("goals")
+job_goal, _set_goal = numbers("goals")
 least_but, equal_but = lanes("goals")
-_job, _set_job = numbers("jobs", "i4")
+job_at, _set_job = numbers("jobs", "i4")
 
 LEVELS = 7
 
@@ -280,6 +280,7 @@ def share_next(g, r, replica):
     if n == 0:
         replica.virtual = 0
         replica.speed = 65536
+        replica.least = INF
         set_next(g, r, INF)
         return
     left = replica.least - replica.virtual
@@ -301,12 +302,11 @@ def share_add(g, replica, goal, seq, c):
     replica.working = n + 1
     _set_goal(g, replica.jobs + n, goal)
     _set_job(g, replica.jobs + n, c)
-    first = n == 0 or goal < replica.least
-    if n > 0 and goal == replica.least:
-        first = seq < call_at(g, _job(g, replica.jobs + replica.top)).seq
-    if first:
-        replica.least = goal
-        replica.top = n
+    first = goal < replica.least
+    if goal == replica.least:
+        first = seq < call_at(g, job_at(g, replica.jobs + replica.top)).seq
+    replica.least = goal if first else replica.least  # not a branch: it would be guessed wrongly half the time
+    replica.top = n if first else replica.top
 
 
 @forced
@@ -319,13 +319,13 @@ def share_take(g, replica):
     first = replica.jobs
     top = first + replica.top
     last = first + replica.working - 1
-    c = _job(g, top)
+    c = job_at(g, top)
     replica.working -= 1
     if last > first:
         found = _next_top(g, replica, first, top, last)
         replica.top = (top if found == last else found) - first
-        _set_goal(g, top, _goal(g, last))
-        _set_job(g, top, _job(g, last))
+        _set_goal(g, top, job_goal(g, last))
+        _set_job(g, top, job_at(g, last))
     _set_goal(g, last, INF)
     return c
 
@@ -371,9 +371,9 @@ def _first_of_equals(g, first, top, last, goal):
     apart()
     found = -1
     for at in range(first, last + 1):
-        if at == top or _goal(g, at) != goal:
+        if at == top or job_goal(g, at) != goal:
             continue
-        if found < 0 or call_at(g, _job(g, at)).seq < call_at(g, _job(g, found)).seq:
+        if found < 0 or call_at(g, job_at(g, at)).seq < call_at(g, job_at(g, found)).seq:
             found = at
     return found
 

@@ -45,6 +45,7 @@ TABLES: Final = (
     *("work_keys", "pick_keys", "backoff_keys", "columns", "drawn", "drawing", "tree", "agenda", "backoffs"),
     *("calls", "requests", "positions", "arrivals", "counts", "cells", "marks"),
     *("finished", "rows", "probed", "loads", "bins"),
+    *("stages", "lines", "heads", "dones", "endings", "moves", "entering", "flights", "issues"),
 )
 
 STATE: Final = _record(
@@ -57,6 +58,8 @@ STATE: Final = _record(
     station_count replica_count edge_count class_count database_count region_count ring_count window_each
     intended sent ok failed unknown attempts
     finished_used rows_used probed_used loads_used bins_used
+    finished_room rows_room probed_room loads_room bins_room
+    stages_from staged depth moved entering_used next_ending
     """
     + " ".join(TABLES)
     + " "
@@ -95,6 +98,14 @@ CALL: Final = _record(
     size=128,
 )
 REQUEST: Final = _record("index intended", "kind attempts timed_out live done client next station replica", size=64)
+# The path in stages: one station of the chain after the other (kernel_stages).
+STAGE: Final = _record("head tail counted", "station edge first places balanced")
+LINE: Final = _record("head tail")  # of a replica: its jobs whose ends are known, in `dones`
+DONE: Final = _record("key", "request last")
+ENDING: Final = _record("key", "request status")
+MOVE: Final = _record("key", "request")
+ENTERING: Final = _record("key", "request stage")
+FLIGHT: Final = _record("work number done", "replica first stage call")  # of a request under way
 COUNTS: Final = _record("sent ok failed attempts")  # of a station, as they were at the last second's end
 
 FINISHED_WIDTH: Final = 6
@@ -174,9 +185,16 @@ PICK: Final = 3
 UNLISTED: Final = 1 << 62
 ONE_CONNECTION: Final = 1 << 32
 
-LANES: Final = 8  # goals of a replica are looked at so many at a time
+LANES: Final = 16  # goals of a replica are looked at so many at a time
 MOST_JOBS: Final = (1 << 31) - 1  # that work at full speed where each has a core of its own
 INF: Final = 1 << 62
+
+# --- the path in stages: stations of a chain, requests under way, arrivals and probes played at a time
+DEPTH: Final = 8
+FLIGHTS: Final = 4096
+BATCH: Final = 256
+PROBES: Final = 64
+
 SECOND: Final = 1_000_000_000
 
 # --- why the loop stopped

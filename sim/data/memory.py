@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 from sim.data import kernel_commands, layout
 from sim.data.commands import Balancer
 from sim.data.draws import uniform
+from sim.data.memory_parts import Columns, Delays, feeds_forward
 from sim.data.system import System
 
 Table = NDArray[Any]
@@ -16,7 +17,7 @@ FIRST_CALLS = 1 << 12
 FIRST_RING = 1 << 12
 LEAST_LEAVES_BITS = 7  # of the tree: as many levels as kernel_state goes up without asking
 MOST_CALLS = 1 << 26
-COLUMN_FIELDS = ("kind", "which", "step", "scale", "sigma", "key")
+APART = 72  # entries more, so that the columns of a table do not all take the same places of the cache
 _COUNTED = (Balancer.LEAST_CONNECTIONS, Balancer.POWER_OF_TWO)
 WIDTHS = {
     "finished": layout.FINISHED_WIDTH,
@@ -34,13 +35,13 @@ class CapacityError(RuntimeError):
 class Memory:
     """The record of globals and the tables it points to, kept alive as long as the kernel uses them."""
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, stages_from: int) -> None:
         self.state = np.zeros(1, dtype=layout.STATE)
         self.address = self.state.ctypes.data
         self.tables: dict[str, Table] = {}
         self._ring_entries: list[Table] = []
         self._globals(system)
-        columns = _Columns()
+        columns = Columns()
         self._stations(system, columns)
         self._replicas(system)
         self._edges(system, columns)
@@ -50,6 +51,7 @@ class Memory:
         self._databases(system)
         self._occurrences()
         self._output()
+        self._stages(system, stages_from)
         self._enlarge_calls(FIRST_CALLS)
         self._enlarge_requests(FIRST_CALLS)
         kernel_commands.begin(self.address)
@@ -70,21 +72,29 @@ class Memory:
         self[f"{name}_n"] = len(table) if length is None else length
 
     def take(self, name: str) -> NDArray[np.int64]:
-        """Take a table of output away: a copy of its rows, which are then forgotten."""
+        """Take a table of output away: a copy of its columns, which are then forgotten."""
         used = self[f"{name}_used"]
         self[f"{name}_used"] = 0
-        return self.tables[name][:used].copy()
+        return self.tables[name][:, :used].copy()
+
+    def _put_output(self, name: str, room: int) -> None:
+        """Make an empty table of output known, with room for so many entries."""
+        table = np.empty((WIDTHS[name], room), dtype=np.int64)
+        self.put(name, table, table.size)
+        self[f"{name}_room"] = room
 
     def make_room(self) -> None:
         """Enlarge what is nearly full; the output has been taken."""
-        if 2 * self["live_calls"] >= self["calls_n"]:
+        flights = min(self["live_requests"], layout.FLIGHTS) + layout.BATCH + layout.PROBES
+        staged = self["depth"] * flights  # calls that the stages may hand back; depth 0: they are not taken
+        if max(2 * self["live_calls"], staged + FIRST_CALLS // 8) >= self["calls_n"]:
             self._enlarge_calls(2 * self["calls_n"])
         if 2 * self["live_requests"] >= self["requests_n"]:
             self._enlarge_requests(2 * self["requests_n"])
         wanted = 2 * self["live_requests"] + FIRST_CALLS
         for name in ("finished", "probed"):
-            if self[f"{name}_n"] < wanted:
-                self.put(name, np.zeros((2 * wanted, WIDTHS[name]), dtype=np.int64))
+            if self[f"{name}_room"] < wanted:
+                self._put_output(name, 2 * wanted)
         if self["backoffs_n"] < self["backoffs_used"] + self["live_calls"] + FIRST_CALLS:
             self.put("backoffs", _longer(self.tables["backoffs"], 2 * self["backoffs_n"]))
 
@@ -137,7 +147,7 @@ class Memory:
         for table in ("work_keys", "pick_keys", "backoff_keys"):
             self.put(table, getattr(system, table[:-1]).astype(np.uint64).ravel())
 
-    def _stations(self, system: System, columns: "_Columns") -> None:
+    def _stations(self, system: System, columns: Columns) -> None:
         count = self["station_count"]
         table = np.zeros(count, dtype=layout.STATION)
         for name in (
@@ -175,6 +185,7 @@ class Memory:
         table["full"] = np.where(table["cpu"] > 0, table["cpu"] // 1000, layout.MOST_JOBS)
         table["slow"] = 1000
         table["speed"] = 65536
+        table["least"] = layout.INF
         self.put("replicas", table)
         listed = np.zeros(len(table), dtype=np.int64)
         for station in self.tables["stations"]:
@@ -184,7 +195,7 @@ class Memory:
         self.put("listed", listed)
         self._jobs()
 
-    def _edges(self, system: System, columns: "_Columns") -> None:
+    def _edges(self, system: System, columns: Columns) -> None:
         table = np.zeros(self["edge_count"], dtype=layout.EDGE)
         fields = {
             "timeout": system.edge_timeout,
@@ -213,7 +224,7 @@ class Memory:
         self.put("connections", np.tile(packed.astype(np.int64), len(table)))
         self.put("turns", np.zeros(len(table) * self["station_count"], dtype=np.int64))
 
-    def _draws(self, columns: "_Columns") -> None:
+    def _draws(self, columns: Columns) -> None:
         """Draws made ahead: what each column is, and the rows of the last requests."""
         self.put("columns", columns.table(self._client_key))
         self["column_count"] = len(self.tables["columns"])
@@ -257,7 +268,7 @@ class Memory:
     def _occurrences(self) -> None:
         """Rings of deadlines, back-offs and the tree of what comes next; sources are numbered in the order of kinds."""
         edges, stations, probes = (self.tables[name] for name in ("edges", "stations", "probes"))
-        delays = _Delays()
+        delays = Delays()
         edges["pool_ring"] = delays.rings(layout.POOL_PATIENCE, edges["pool_patience"])
         stations["ring"] = delays.rings(layout.QUEUE_PATIENCE, stations["queue_patience"])
         edges["timeout_ring"] = delays.rings(layout.CALL_TIMEOUT, edges["timeout"])
@@ -279,14 +290,31 @@ class Memory:
     def _output(self) -> None:
         stations = self["station_count"]
         lengths = {
-            "finished": 8 * FIRST_CALLS,
-            "rows": 8 * FIRST_CALLS,
+            "finished": 8 * FIRST_CALLS + APART,
+            "rows": 8 * FIRST_CALLS + APART,
             "probed": 2 * FIRST_CALLS,
             "loads": 64 * (stations + 1),
             "bins": max(1 << 16, (stations + 1) * 3 * layout.BINS),
         }
         for name, length in lengths.items():
-            self.put(name, np.empty((length, WIDTHS[name]), dtype=np.int64))
+            self._put_output(name, length)
+
+    def _stages(self, system: System, stages_from: int) -> None:
+        """The path in stages, which is taken for so many arrivals or more; 0 where something may go back."""
+        self["stages_from"] = stages_from if feeds_forward(system) else 0
+        used = self["stages_from"] > 0
+        replicas = self["replica_count"]
+        lengths = {
+            "stages": (layout.STAGE, layout.DEPTH),
+            "lines": (layout.LINE, replicas),
+            "heads": (np.dtype(np.int64), replicas),
+            "dones": (layout.DONE, replicas * layout.FLIGHTS),
+            "endings": (layout.ENDING, layout.DEPTH * layout.FLIGHTS),
+            "moves": (layout.MOVE, 2 * layout.FLIGHTS),
+            "entering": (layout.ENTERING, layout.PROBES + 1),
+        }
+        for name, (dtype, length) in lengths.items():
+            self.put(name, np.empty(length if used else 0, dtype=dtype))  # all is written before it is read
 
     def _enlarge_calls(self, count: int) -> None:
         """More calls, and what has a place for each: an entry in each ring, entries of the agenda."""
@@ -316,6 +344,9 @@ class Memory:
             known = self["requests_n"]
             positions[:, :known] = self.tables["positions"].reshape(-1, known)
         self.put("positions", positions.ravel())
+        staged = count if self["stages_from"] else 0
+        self.put("flights", np.empty(staged, dtype=layout.FLIGHT))
+        self.put("issues", np.empty(staged * layout.DEPTH, dtype=np.int64))
         self._enlarged("requests", count, layout.REQUEST, "free_request")
 
     def _enlarged(self, name: str, count: int, dtype: np.dtype[Any], head: str) -> tuple[Table, int]:
@@ -329,64 +360,6 @@ class Memory:
         self[head] = known
         self.put(name, table)
         return self.tables[name], known
-
-
-class _Columns:
-    """What is drawn ahead for class 0; equal draws share a column, so a service has one for all regions."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[object, ...], int] = {}
-
-    def _add(self, kind: int, key: np.uint64, scale: float = 0.0, sigma: float = 0.0, which: int = 0) -> int:
-        """Return the number of a column; column 0 is the client."""
-        return self._known.setdefault((kind, which, float(scale), float(sigma), int(key)), len(self._known) + 1)
-
-    def of_work(self, system: System, station: int) -> int:
-        """Column of a station's own work, -1: nothing is drawn."""
-        kind = layout.EXPONENTIAL if system.work_kind[station] == 1 else layout.LOGNORMAL
-        if kind == layout.LOGNORMAL and system.work_sigma[station] == 0.0:
-            return -1
-        return self._add(kind, system.work_key[0, station], system.work_scale[station], system.work_sigma[station])
-
-    def of_picks(self, system: System, edge: int) -> int:
-        """Column of the first of an edge's picks, -1: nothing is drawn."""
-        key = system.pick_key[0, edge]
-        if system.edge_balancer[edge] == Balancer.RANDOM:
-            return self._add(layout.PICK, key)
-        if system.edge_balancer[edge] == Balancer.POWER_OF_TWO:
-            first = self._add(layout.PICK, key, sigma=1.0)
-            self._add(layout.PICK, key, sigma=1.0, which=1)
-            return first
-        return -1
-
-    def table(self, client_key: np.uint64) -> Table:
-        """All columns."""
-        rows = np.zeros(len(self._known) + 1, dtype=layout.COLUMN)
-        rows["step"] = 1
-        rows["key"][0] = client_key
-        for (kind, which, scale, sigma, key), number in self._known.items():
-            step = 2 if kind == layout.PICK else 1
-            for name, value in zip(COLUMN_FIELDS, (kind, which, step, scale, sigma, key), strict=True):
-                rows[name][number] = value
-        return rows
-
-
-class _Delays:
-    """A ring for each delay of each kind, numbered in the order of kinds; kinds must come in their order."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[int, int], int] = {}
-
-    def rings(self, kind: int, delays_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Ring of each delay, -1 where there is none."""
-        known = self._known
-        return np.array([known.setdefault((kind, d), len(known)) if d > 0 else -1 for d in delays_ns.tolist()])
-
-    def table(self) -> Table:
-        """All rings, empty."""
-        rings = np.zeros(len(self._known), dtype=layout.RING)
-        rings["kind"] = [kind for kind, _ in self._known]
-        return rings
 
 
 def _aligned(count: int) -> NDArray[np.int64]:

@@ -34,11 +34,12 @@ class Timelines:
         self._forks: dict[int, tuple[int, int, int]] = {}
 
     def add(self, rows: I64) -> None:
-        """Take note of rows (key, database, position, commit_ns) in order of commit."""
+        """Take note of rows, given as columns key, database, position, commit_ns, in order of commit."""
+        _, databases, positions, commits_ns = rows
         for database, known in enumerate(self._rows):
-            mine = rows[rows[:, 1] == database]
+            mine = np.flatnonzero(databases == database)
             if len(mine):
-                known.append(self._keep(mine[:, 3], int(mine[0, 2])))
+                known.append(self._keep(commits_ns[mine], int(positions[mine[0]])))
 
     def _keep(self, commits_ns: I64, first_position: int) -> _Rows:
         first_ns = int(commits_ns[0])

@@ -137,7 +137,7 @@ def _against(this: Against, plan: Plan, say: Say) -> Iterator[Row]:
     inputs = (case.system, arrivals, case.script, case.until_ns)
     unlike = differing(this.processes(*inputs).play(), played.chunks)
     contenders = {
-        "kernel": Contender(lambda: kernel.play(case), compiled=True),
+        "kernel": Contender(lambda: kernel.play(case, keep=False), compiled=True),
         "processes": Contender(lambda: this.processes(*inputs).play()),
     }
     if this.alone:

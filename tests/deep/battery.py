@@ -23,10 +23,11 @@ from sim.data.system import I64, System
 from sim.reference.check import Facts, Feeding, differences, play
 from sim.reference.reference_plane import ReferencePlane
 from tests.contract.features import arrivals_of, build, default_balancer
-from tests.properties.generated import Case, generate
+from tests.properties.generated import Case, generate, generate_forward
 from tests.properties.systems import MS, US, S, SystemBuilder, Timed, bursty_arrivals, poisson_arrivals
 
 GENERATED = 120
+FORWARD = 40  # what may be played in stages: by the event loop, then in stages
 PAIRS = (
     ("retry", "budget"),
     ("breaker", "client timeout"),
@@ -176,7 +177,7 @@ def _many_jobs() -> Case:
     """Dozens of jobs work at a replica at once, many of which are done at the same instant."""
     builder = SystemBuilder(clients=3)
     station: dict[str, Any] = {"slots": 60, "work_sigma": 0.0}
-    entry = builder.station("entry", replicas=2, work_scale=3.0 * MS, **station)
+    entry = builder.station("entry", replicas=2, work_scale=6.0 * MS, **station)
     inner = builder.station("inner", work_scale=1.0 * MS, cpu_milli=16_500, **station)
     builder.edge(entry, inner)
     builder.client_edge(edge_timeout=9 * MS, max_retries=1)
@@ -221,18 +222,25 @@ def write(path: Path) -> None:
     for seed in range(GENERATED):
         case = generate(Random(seed), 150)
         played.append(Played(f"generated {seed}", case, *play_case(ReferencePlane(case.system), case, False)))
+    for seed in range(FORWARD):
+        case = generate_forward(Random(seed))
+        played.append(Played(f"forward {seed}", case, *play_case(ReferencePlane(case.system), case, False)))
     path.write_bytes(pickle.dumps(played))
 
 
 def first_difference(played: list[Played]) -> str | None:
     """Describe the first fact in which the kernel differs from the reference."""
     for one in played:
-        facts, wal = play_case(EventPlane(one.case.system), one.case, bool(one.wal))
-        count, text = differences(facts, one.facts)
-        if count:
-            return f"{one.name}: {text}"
-        if wal != one.wal:
-            return f"{one.name}: positions of the log differ"
+        for stages_from in (0, 1):
+            plane = EventPlane(one.case.system, stages_from)
+            if stages_from and not plane.feeds_forward:
+                continue
+            facts, wal = play_case(plane, one.case, bool(one.wal))
+            count, text = differences(facts, one.facts)
+            if count:
+                return f"{one.name}{', in stages' if stages_from else ''}: {text}"
+            if wal != one.wal:
+                return f"{one.name}: positions of the log differ"
     return None
 
 

@@ -1,6 +1,6 @@
 """Generated systems with generated scripts of commands, small enough to play in a second."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from random import Random
 
 from sim.data.commands import Balancer, Command, ReplicaState
@@ -48,6 +48,63 @@ def generate(random: Random, requests: int = 250) -> Case:
     system = builder.build()
     until_ns = busy_ns + random.choice([0, 5 * MS, 2 * S])
     return Case(system, _script(random, system, busy_ns), arrivals, until_ns, _feeding(random, system, until_ns))
+
+
+def generate_forward(random: Random) -> Case:
+    """A case in which nothing goes back, except by commands: it may be played in stages, most of the time."""
+    regions = random.choice([1, 1, 1, 2])
+    builder = SystemBuilder(
+        seed=random.randrange(1000),
+        regions=regions,
+        clients=random.choice([1, 3, 20]),
+        dns_ttl=random.choice([5 * MS, 50 * MS, 2 * S]),
+        databases=random.choice([0, 2, 3]),
+    )
+    depth = random.choice([1, 2, 3, 3, 4])
+    chains = [_forward_chain(random, builder, region, depth) for region in range(regions)]
+    builder.client_edge(edge_balancer=random.choice(list(Balancer)))
+    for level in range(depth - 1):
+        balancer = random.choice(list(Balancer))
+        for chain in chains:
+            builder.edge(chain[level], chain[level + 1], edge_sync=False, edge_balancer=balancer)
+    for _ in range(random.choice([0, 1, 3])):
+        _probe(random, builder, chains)
+    make = random.choice([poisson_arrivals, bursty_arrivals])
+    requests = random.choice([300, 300, 1500])
+    arrivals = make(random.choice([1000.0, 2500.0, 4000.0]), requests, random.randrange(1000))
+    busy_ns = int(arrivals[-1])
+    system = builder.build()
+    until_ns = busy_ns + random.choice([0, 5 * MS, 2 * S])
+    feeding = _feeding(random, system, until_ns)
+    watches = feeding.watches if random.random() < 0.2 else ()
+    script = _script(random, system, busy_ns)[: random.choice([0, 2, 8, 60])]
+    return Case(system, script, arrivals, until_ns, replace(feeding, watches=watches))
+
+
+def _forward_chain(random: Random, builder: SystemBuilder, region: int, depth: int) -> list[int]:
+    chain = []
+    on_a_grid = random.random() < 0.3  # work and arrivals in whole steps: most instants see several occurrences
+    for level in range(depth):
+        database = random.randrange(builder.databases) if builder.databases and level == depth - 1 else -1
+        replicas = random.choice([1, 2, 3])
+        slots = random.choice([1, 1, 2, 5, 20])
+        number = builder.station(
+            f"service-{level}",
+            region=region,
+            replicas=replicas,
+            listed=random.choice([replicas, replicas, 1]),
+            cpu_milli=random.choice([0, 1000 * slots]),
+            slots=slots,
+            queue_capacity=random.choice([700, 100_000]),
+            queue_patience=random.choice([0, 500 * US, 500 * US, 3 * MS]),
+            work_scale=random.choice([1, 4, 4, 10, 10, 30]) * 100 * US * (slots if slots > 2 else 1),
+            work_sigma=0.0 if on_a_grid else random.choice([0.0, 0.5, 1.0]),
+            work_kind=0 if on_a_grid else random.choice([0, 0, 1]),
+            warm_milli=random.choice([1000, 3000]),
+            database_of=database,
+        )
+        chain.append(number)
+    return chain
 
 
 def _chain(random: Random, builder: SystemBuilder, region: int, depth: int) -> list[int]:
