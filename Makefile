@@ -53,7 +53,7 @@ test-cluster: .venv/test ## game days on two real kind clusters, which are made 
 	@$(BIN)/python -m pytest $(CLUSTER); code=$$?; $(BIN)/gameday testbed down; exit $$code
 
 test-kill: .venv/test ## the runner is killed at each step of a region's loss, on the testbed (an hour)
-	@$(BIN)/python -m pytest tests/cluster/test_kill.py
+	@$(BIN)/python -m pytest tests/kill
 
 test-deep: .venv/test ## wrong kernels must be caught, and bounds checked: when sim/data changed (20 minutes)
 	@$(BIN)/python -m tests.deep

@@ -61,7 +61,6 @@ def test_every_kind_is_tried() -> None:
     assert {kind for kind, _ in TRIED} == known - NEVER_LIFTED - {"none"}
 
 
-@pytest.mark.proves("On the testbed each fault is seen to land, is lifted, and is seen to be gone")
 @pytest.mark.parametrize(("kind", "arguments"), TRIED, ids=lambda v: v if isinstance(v, str) else str(v.get("by", "")))
 def test_it_lands_and_goes(kind: str, arguments: dict[str, Any]) -> None:
     name, module = f"{kind}:0", base.module_of(kind)

@@ -18,9 +18,6 @@ def _started() -> dict[str, str]:
     return dict(zip(names, run("docker", "inspect", "-f", "{{.State.StartedAt}}", *names).lines, strict=True))
 
 
-@pytest.mark.proves(
-    "`testbed up` brings back nodes, containers and deployments that are gone, and leaves the rest alone"
-)
 def test_what_is_missing_is_brought_back(whole_testbed: Status) -> None:
     lifecycle.up(lambda *_: None)  # first of all with today's image
     before, identities = _started(), state.read().identities

@@ -54,7 +54,6 @@ STEPS = {
 
 
 @pytest.mark.timeout(2400)
-@pytest.mark.proves("SIGKILL of the runner at each step of a region's loss: lifted, one writer, readable, undone")
 @pytest.mark.parametrize("step", STEPS)
 def test_killed_at_each_step(
     whole: Status, tmp_path: Path, step: str, record_property: Callable[[str, object], None]
