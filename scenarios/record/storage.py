@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -147,7 +148,7 @@ class Failure:
             raise self.error from error
 
 
-class Closing:
+class Closing(ABC):
     """What writers of a record and of an ensemble share: they are closed once, by whoever leaves their `with` block.
 
     A subclass has the folder, its head with `termination`, and says how its files are given back after a failure.
@@ -158,13 +159,13 @@ class Closing:
         self._head = head
         self._failure = Failure(folder)
 
+    @abstractmethod
     def close(self, termination: str, **more: Any) -> None:
         """Make the files what they stay, and say how it ended."""
-        raise NotImplementedError
 
+    @abstractmethod
     def _release(self) -> None:
         """Give the files back after a failure; what they hold stays."""
-        raise NotImplementedError
 
     def _end_streams(self, end: Callable[[], None], expected: str) -> None:
         """End what was being appended to; on failure the files are given back."""
