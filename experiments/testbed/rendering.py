@@ -144,7 +144,10 @@ def _automation(known: Plan, place: Place) -> Document | None:
     if automation is None or automation.region != place.region:
         return None
     services: dict[str, Service] = known.topology.services
+    writer = next(call.caller for call in known.topology.calls if call.callee == "database")
     return {
+        "polls": writer,  # it and the database, as in the twin
+        "patience_s": _whole(services[writer].probe.timeout_us / 1e6),
         "poll_s": _whole(automation.poll_us / 1e6),
         "failures": automation.failures,
         "working": automation.working,

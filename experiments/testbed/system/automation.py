@@ -1,4 +1,4 @@
-"""The failover automation: watches the primary region's edge from the other region, and moves everything there."""
+"""The failover automation: watches the primary region's edges from the other region, and moves everything there."""
 
 import asyncio
 import contextlib
@@ -18,6 +18,7 @@ from . import settings
 from .asking import Asker, NoAnswer
 from .database import SCHEMES, Database, DatabaseError
 from .deployments import Deployments
+from .polling import PROBE, PROBE_KEY, Region, Service, Writer
 from .procedure import FailureCount, NotYet, Procedure, Step
 from .serving import application, background, serve
 from .timing import epoch_us
@@ -25,8 +26,6 @@ from .timing import epoch_us
 NAME = "automatic-failover"
 _PROMOTE_S = 30
 _PROMOTE = f"SELECT CASE WHEN pg_is_in_recovery() THEN pg_promote(true, {_PROMOTE_S}) ELSE true END"
-_PROBE = "SELECT writable FROM gameday_probe(%s, %s)"
-_PROBE_KEY = -1
 _PATIENCE_S = 2.0
 _ATTEMPTS = 300
 _PAUSE_S = 0.5
@@ -39,11 +38,9 @@ class Settings:
 
     region: str
     primary: str
-    edge_url: str
     outside_url: str
     verify_urls: tuple[str, ...]
     poll_s: float
-    poll_patience_s: float
     failures: int
     working: bool
 
@@ -134,7 +131,7 @@ class Failover:
             promoted = await self._database.ask(_PROMOTE, (), _PROMOTE_S + 2.0)
             if promoted is None or not promoted[0]:
                 raise NotYet("still in recovery")
-            written = await self._database.ask(_PROBE, (_PROBE_KEY, epoch_us()), _PATIENCE_S)
+            written = await self._database.ask(PROBE, (PROBE_KEY, epoch_us()), _PATIENCE_S)
         except DatabaseError as error:
             raise NotYet(f"database: {error.reason}") from error
         if written is None or not written[0]:
@@ -148,14 +145,6 @@ class Failover:
         """What users ask is answered here."""
         for url in self._told.verify_urls:
             await self._get(url)
-
-    async def edge_answers(self) -> bool:
-        """Whether the primary region's edge answers 200 in time."""
-        try:
-            await self._asker.need("GET", self._told.edge_url, patience_s=self._told.poll_patience_s)
-        except NoAnswer:
-            return False
-        return True
 
     async def _get(self, url: str) -> None:
         try:
@@ -173,15 +162,17 @@ class Failover:
 class Automation:
     """Polls, and acts when it must."""
 
-    def __init__(self, told: Settings, failover: Failover, facts: Facts) -> None:
+    def __init__(self, told: Settings, primary: Region, failover: Failover, facts: Facts) -> None:
         """Put it together.
 
         Args:
             told: The settings.
+            primary: The region that is polled.
             failover: What it does.
             facts: Where it reports.
         """
         self._told = told
+        self._primary = primary
         self._failover = failover
         self._facts = facts
         self._count = FailureCount(told.failures)
@@ -193,7 +184,7 @@ class Automation:
         """Poll for ever; while users are not sent to the primary region there is nothing to do."""
         while True:
             began = time.monotonic()
-            if self._count.seen(await self._failover.edge_answers()) and await self._failover.points_home():
+            if self._count.seen(await self._primary.answers()) and await self._failover.points_home():
                 await self._act()
             await asyncio.sleep(max(0.0, self._told.poll_s - (time.monotonic() - began)))
 
@@ -230,11 +221,9 @@ def read_settings() -> Settings:
     return Settings(
         region=settings.text("REGION"),
         primary=settings.text("PRIMARY_REGION"),
-        edge_url=settings.url("EDGE_URL", "http"),
         outside_url=settings.url("OUTSIDE_URL", "http").rstrip("/"),
         verify_urls=tuple(settings.text("VERIFY_URLS").split(",")),
         poll_s=settings.number("POLL_S", 2),
-        poll_patience_s=settings.number("POLL_TIMEOUT_S", 1),
         failures=settings.whole("FAILURES", 3),
         working=settings.one_of("WORKING", ("yes", "no"), "yes") == "yes",
     )
@@ -253,6 +242,8 @@ def run() -> int:
     plan = {name: int(replicas) for name, replicas in settings.numbers("PLAN").items()}
     deployments = Deployments(settings.text("NAMESPACE", "grandmodel"), plan)
     database = Database(settings.url("DATABASE_URL", *SCHEMES), 1, (_PROMOTE_S + 1) * 1000)
+    edge_url, patience_s = settings.url("EDGE_URL", "http"), settings.number("POLL_TIMEOUT_S", 1)
+    far_database = Database(settings.url("EDGE_DATABASE_URL", *SCHEMES), 1, int(patience_s * 1000))
     fence_s = 2 * settings.number("LEASE_S", 10) + _PATIENCE_S
     automation: Automation | None = None
 
@@ -264,10 +255,14 @@ def run() -> int:
         nonlocal automation
         asker = Asker(_PATIENCE_S)
         facts = Facts(f"{told.outside_url}/facts", asker)
-        automation = Automation(told, Failover(told, asker, database, deployments, fence_s), facts)
+        edges = (Service(edge_url, asker, patience_s).look, Writer(far_database, patience_s).look)
+        failover = Failover(told, asker, database, deployments, fence_s)
+        automation = Automation(told, Region(edges, patience_s), failover, facts)
         await database.open()
+        await far_database.open()
         async with background(facts.send(), *([automation.watch()] if told.working else [])):
             yield
+        await far_database.close()
         await database.close()
         await asker.close()
 

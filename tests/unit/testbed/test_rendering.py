@@ -7,7 +7,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from experiments.testbed import containers, layout, rendering
-from experiments.testbed.layout import EAST, PLACES, WEST, Place
+from experiments.testbed.layout import EAST, PLACES, PORTS, WEST, Place
 from experiments.testbed.plan import plan
 
 TOPOLOGY = plan().topology
@@ -68,6 +68,9 @@ def test_only_the_topologys_region_has_the_automation() -> None:
     environment = _environment(_objects(WEST)["Deployment", "failover-automation"])
     assert float(environment["POLL_S"]) * 1e6 == automation.poll_us
     assert int(environment["FAILURES"]) == automation.failures
+    assert environment["EDGE_URL"] == f"http://{EAST.control_plane}:{PORTS['risk']}/probe"
+    assert f"@{EAST.control_plane}:{PORTS['database']}/" in environment["EDGE_DATABASE_URL"]
+    assert float(environment["POLL_TIMEOUT_S"]) * 1e6 == TOPOLOGY.services["risk"].probe.timeout_us
     assert dict(pair.split("=") for pair in environment["PLAN"].split(",")) == {
         service.deployment: str(service.replicas) for service in TOPOLOGY.services.values()
     }

@@ -8,16 +8,15 @@ from experiments.testbed.system.asking import Asker, NoAnswer
 from experiments.testbed.system.automation import Automation, Facts, Failover, Settings
 from experiments.testbed.system.database import Database, DatabaseError
 from experiments.testbed.system.deployments import Deployments
+from experiments.testbed.system.polling import Region
 from experiments.testbed.system.procedure import NotYet, Procedure
 
 TOLD = Settings(
     region="us-west-2",
     primary="us-east-1",
-    edge_url="http://edge/probe",
     outside_url="http://outside",
     verify_urls=("http://strategic/probe", "http://risk/probe"),
     poll_s=0.001,
-    poll_patience_s=1,
     failures=3,
     working=True,
 )
@@ -38,10 +37,6 @@ class World:
 
     async def need(self, method: str, url: str, body: Any = None, patience_s: float | None = None) -> Any:
         path = url.removeprefix("http://outside")
-        if url == TOLD.edge_url:
-            if not self.edge:
-                raise NoAnswer("edge")
-            return None
         if path != url and not self.outside:
             raise NoAnswer("outside")
         if path == "/facts":
@@ -64,6 +59,9 @@ class World:
             raise DatabaseError("database is a standby", surely_not_done=True)
         return (self.writable,)
 
+    async def answers(self) -> bool:
+        return self.edge
+
     async def scale(self) -> None:
         self.asked.append("scale")
 
@@ -71,8 +69,8 @@ class World:
         self.asked.append("look")
 
     def failover(self) -> Failover:
-        edge = (cast(Asker, self), cast(Database, self), cast(Deployments, self))
-        return Failover(TOLD, *edge, fence_s=20)
+        parts = (cast(Asker, self), cast(Database, self), cast(Deployments, self))
+        return Failover(TOLD, *parts, fence_s=20)
 
     def play(self, attempts: int = 2) -> bool:
         return asyncio.run(
@@ -82,7 +80,7 @@ class World:
     def watch_until(self, done: Callable[[], bool], most_polls: int = 200) -> None:
         async def run() -> None:
             facts = Facts("http://outside/facts", cast(Asker, self))
-            automation = Automation(TOLD, self.failover(), facts)
+            automation = Automation(TOLD, cast(Region, self), self.failover(), facts)
             tasks = [asyncio.create_task(automation.watch()), asyncio.create_task(facts.send())]
             for _ in range(most_polls):
                 await asyncio.sleep(0.002)
