@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from scenarios.files.resolved import Resolved
-from scenarios.model.topology import Call, Database, Service
-from sim.data.commands import Balancer, ReplicaState
+from scenarios.model.topology import Call, Database, DrawnTime, Queue, Service
+from sim.data.commands import Balancer, Patience, ReplicaState
 from sim.data.draws import stream_key, uniform
 from sim.data.system import System
 from sim.names import Names, ProbeClass
@@ -122,11 +122,14 @@ def _stations(resolved: Resolved, known: Names) -> dict[str, Any]:
     order = [(r, s) for r in known.regions for s in known.services]
     parts = [_part(resolved, s) for _, s in order]
     warm = [p.warm_up if isinstance(p, Service) and on("switches.warm_up") else None for p in parts]
+    waits = [_patience(p.queue) for p in parts]
     inner = {c.caller: c for c in resolved.topology.calls}
     return {
         "slots": _i([p.slots for p in parts]),
         "queue_capacity": _i([p.queue.capacity for p in parts]),
-        "queue_patience": _i([p.queue.patience_us * NS * on("switches.queue_patience") for p in parts]),
+        "queue_patience": _i([longest_us * NS * on("switches.queue_patience") for _, longest_us, _ in waits]),
+        "patience_kind": _i([kind for kind, _, _ in waits]),
+        "patience_sigma": np.array([sigma for _, _, sigma in waits]),
         "work_scale": np.array([p.own.mean_us * NS * math.exp(-(p.own.sigma**2) / 2) for p in parts]),
         "work_sigma": np.array([p.own.sigma for p in parts]),
         "work_kind": _i([0] * len(parts)),
@@ -136,6 +139,17 @@ def _stations(resolved: Resolved, known: Names) -> dict[str, Any]:
         "station_region": _i([known.regions.index(r) for r, _ in order]),
         "station_edge": _i([known.edge[r, s] if s in inner else -1 for r, s in order]),
     }
+
+
+def _patience(queue: Queue) -> tuple[Patience, int, float]:
+    """Kind, size in us (the time itself, the median, the mean) and log-sd of the patience in a queue."""
+    match queue.patience_us:
+        case int(fixed_us):
+            return Patience.FIXED, fixed_us, 0.0
+        case DrawnTime(lognormal=(median_us, sigma)):
+            return Patience.LOGNORMAL, median_us, sigma
+        case DrawnTime(exponential_us=mean_us):
+            return Patience.EXPONENTIAL, mean_us or 0, 0.0
 
 
 def _replicas(resolved: Resolved, known: Names) -> dict[str, Any]:
@@ -278,6 +292,7 @@ def _keys(fields: dict[str, Any], known: Names, key: Any) -> dict[str, Any]:
 
     return {
         "work_key": table(services, "own work"),
+        "patience_key": table(services, "patience"),
         "pick_key": table(callers, "balancer"),
         "backoff_key": table(callers, "back-off"),
     }

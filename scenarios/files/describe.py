@@ -17,7 +17,16 @@ from scenarios.model.objective import Objective
 from scenarios.model.parameters import TAGS, Parameter
 from scenarios.model.procedure import Procedure
 from scenarios.model.scenario import Entry
-from scenarios.model.topology import Call, Database, Monitoring, Region, Service, Topology
+from scenarios.model.topology import (
+    Call,
+    Database,
+    DrawnTime,
+    Monitoring,
+    Queue,
+    Region,
+    Service,
+    Topology,
+)
 from scenarios.model.units import duration
 
 _STARTS = {
@@ -165,7 +174,17 @@ def _service(service: Service) -> str:
     own = f"own work {duration(service.own.mean_us)} in the mean, log-sd {service.own.sigma:g}"
     size = f"{words.count(service.replicas, 'pod')} of {service.slots} slots and {service.cpu:g} vCPU"
     serving = f"; serving: {service.probe.serving}" if service.probe.serving else ""
-    return f"{size}; {own}; queue of {service.queue.capacity} for {duration(service.queue.patience_us)}{serving}"
+    return f"{size}; {own}; queue of {service.queue.capacity} for {_patience(service.queue)}{serving}"
+
+
+def _patience(queue: Queue) -> str:
+    match queue.patience_us:
+        case int(fixed_us):
+            return duration(fixed_us)
+        case DrawnTime(lognormal=(median_us, sigma)):
+            return f"a lognormal time, {duration(median_us)} in the median, log-sd {sigma:g}"
+        case DrawnTime(exponential_us=mean_us):
+            return f"an exponential time, {duration(mean_us or 0)} in the mean"
 
 
 def _database(database: Database) -> str:

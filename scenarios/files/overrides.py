@@ -46,10 +46,10 @@ class Target:
         size = catalogue.name_of(name)
         for known in [known for known in document.origins if known.startswith(place + ".")]:
             del document.origins[known]
-        for known in [known for known in self.sizes if known.startswith(size + ".")]:
+        for known in [k for k in self.sizes if k.startswith(f"{size}.") or size.startswith(f"{k}.")]:
             del self.sizes[known]  # their source spoke of the values before
         document.origins[place] = where
-        if _typed(value, None) is None:
+        if _typed(value, None) is None or isinstance(value, dict):
             self.sizes.pop(size, None)
         elif size in self.sizes:
             return self._parameter(self.sizes, size, value, where)

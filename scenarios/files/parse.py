@@ -77,9 +77,12 @@ def _problem(model: type[BaseModel], document: Document, error: Any, path: list[
         return Problem(where, f"unknown key `{path[-1][:80]}`", f"one of {', '.join(sorted(known))}", hint)
     if kind == "missing":
         key = error["loc"][-1]
+        if isinstance(key, int):
+            return Problem(where, found, f"at least {key + 1} values", "Add what is missing.")
         return Problem(where, f"no `{key}`", f"the key `{key}`", f"Add `{key}:`.")
     if kind == "value_error":
-        return Problem(where, found, str(error["ctx"]["error"]), "Write a number and its unit.")
+        remedy = "Give one of them." if isinstance(error["input"], dict) else "Write a number and its unit."
+        return Problem(where, found, str(error["ctx"]["error"]), remedy)
     if kind in _BOUNDS:
         bound, words, direction = _BOUNDS[kind]
         written = _written(document.values, path)
@@ -93,7 +96,8 @@ def _problem(model: type[BaseModel], document: Document, error: Any, path: list[
     if kind in ("too_short", "string_too_short"):
         return Problem(where, found, "something here", "Fill it in.")
     if kind in ("too_long", "string_too_long"):
-        return Problem(where, found, f"at most {error['ctx']['max_length']} characters", "Write less.")
+        what = "values" if isinstance(error["input"], list) else "characters"
+        return Problem(where, found, f"at most {error['ctx']['max_length']} {what}", "Write less.")
     expected = _TYPES.get(kind, error["msg"][0].lower() + error["msg"][1:])
     return Problem(where, found, expected, "Change the value.")
 

@@ -89,6 +89,8 @@ def _readable(node: Any) -> None:
                     field.pop("title", None)
             if key != "default":
                 _readable(child)
+        if "oneOf" in node:
+            node["anyOf"] = node.pop("oneOf")  # members of a union differ in kind: no value is two of them
         if "default" in node:
             _default(node)
         if "patternProperties" in node:
@@ -132,7 +134,7 @@ def _sourced(node: Any) -> Any:
 
 def _allowed(field: dict[str, Any]) -> Any:
     alone = [n for n in field.get("anyOf", [field]) if n.get("type") != "null"]
-    if not all(
+    if not any(
         n.get("type") in ("integer", "number", "boolean") or ("pattern" in n and "examples" in n) for n in alone
     ):
         return _sourced(field)

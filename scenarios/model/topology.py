@@ -3,9 +3,9 @@
 Sizes are structure and stand here; delays, rates and people are parameters (`scenarios.model.parameters`).
 """
 
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from scenarios.model.base import Cpu, Duration, Flag, Model, Name, Number, Share, Text, TimeOfDay, Whole
 
@@ -34,11 +34,37 @@ class Lognormal(Model):
     sigma: Number = Field(0.5, ge=0, le=3, description="log-standard-deviation; 0: always the mean")
 
 
+class DrawnTime(Model):
+    """A time that is drawn each time, from one of these distributions."""
+
+    model_config = ConfigDict(json_schema_extra={"minProperties": 1, "maxProperties": 1})
+
+    exponential_us: Duration | None = Field(None, alias="exponential", gt=0, description="mean")
+    lognormal: tuple[Annotated[Duration, Field(gt=0)], Annotated[Number, Field(ge=0, le=3)]] | None = Field(
+        None, description="median and log-standard-deviation"
+    )
+
+    @model_validator(mode="after")
+    def _one(self) -> Self:
+        if (self.exponential_us is None) == (self.lognormal is None):
+            raise ValueError("exactly one of `exponential` and `lognormal`")
+        return self
+
+
+FixedOrDrawn = Annotated[  # a mapping is a distribution, whatever is wrong with it
+    Annotated[Duration, Tag("fixed time")] | Annotated[DrawnTime, Tag("drawn time")],
+    Discriminator(lambda value: "drawn time" if isinstance(value, dict | DrawnTime) else "fixed time"),
+]
+
+
 class Queue(Model):
     """Waiting room of a pod."""
 
     capacity: Whole = Field(ge=0, le=1_000_000, description="requests that may wait")
-    patience_us: Duration = Field(alias="patience", description="longest wait, then 503; 0: for ever")
+    patience_us: FixedOrDrawn = Field(
+        alias="patience",
+        description="longest wait, then 503; 0: for ever. The same for all, or drawn for each request and service",
+    )
 
 
 class WarmUp(Model):

@@ -1,4 +1,4 @@
-"""The closed lists both data planes share: commands, statuses, balancers (docs/explanation/data-plane.md)."""
+"""The closed lists both data planes share: commands, statuses, balancers, patience (docs/explanation/data-plane.md)."""
 
 from dataclasses import dataclass
 from enum import IntEnum
@@ -70,6 +70,14 @@ class Outcome(IntEnum):
     OK = 1
     FAILED = 2
     UNKNOWN = 3
+
+
+class Patience(IntEnum):
+    """How long a job waits in a queue at most: all equally long, or drawn for each (section 3, accept)."""
+
+    FIXED = 0
+    LOGNORMAL = 1
+    EXPONENTIAL = 2
 
 
 class Balancer(IntEnum):

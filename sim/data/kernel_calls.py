@@ -5,11 +5,12 @@
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.kernel_draws import pick_of, row_of, work_of
+from sim.data.kernel_draws import patience_of, pick_of, row_of, work_of
 from sim.data.kernel_state import (
     agenda_add,
     call_at,
     edge_at,
+    heap_add,
     new_call,
     owner_at,
     probe_at,
@@ -267,8 +268,10 @@ def _queue(g, c, call, replica, station, t):
         call_at(g, replica.tail).next = c
     replica.tail = c
     replica.waiting += 1
-    if station.queue_patience > 0:
+    if station.queue_patience > 0 and station.patience_kind == layout.FIXED:
         ring_add(g, station.ring, c, t + station.queue_patience, call.seq)
+    elif station.queue_patience > 0:
+        heap_add(g, station.ring, c, t + patience_of(g, station, call), call.seq)
 
 
 @forced

@@ -9,13 +9,14 @@ import math
 from sim.data import layout
 from sim.data.compiled import compiled, forced
 from sim.data.draws import attempt_key, central_quantile, exp, exponential, log, normal, tail_quantile, uniform
-from sim.data.layout import AHEAD, WINDOW
+from sim.data.layout import AHEAD, LONGEST_PATIENCE, WINDOW
 from sim.data.pointers import Struct, apart, numbers, records
 
 _column_at = records("columns", Struct("column", layout.COLUMN))
 _drawn, _set_drawn = numbers("drawn", "f8")
 _drawing, _set_drawing = numbers("drawing", "f8")
 _work_key, _ = numbers("work_keys", "u8")
+_patience_key, _ = numbers("patience_keys", "u8")
 _pick_key, _ = numbers("pick_keys", "u8")
 _backoff_key, _ = numbers("backoff_keys", "u8")
 
@@ -105,6 +106,18 @@ def work_of(g, s, station, kind, index, lineage, row):
         else:
             w = int(station.work_scale * exp(station.work_sigma * normal(key, index)))
     return w if w > 1 else 1
+
+
+@forced
+def patience_of(g, station, call):
+    """Longest wait in a station's queue in ns, where it is drawn for each job."""
+    key = attempt_key(_patience_key(g, call.kind * g.station_count + call.station), call.lineage)
+    if station.patience_kind == layout.EXPONENTIAL:
+        factor = exponential(key, call.index)
+    else:
+        factor = exp(station.patience_sigma * normal(key, call.index))
+    longest = int(min(station.queue_patience * factor, LONGEST_PATIENCE))
+    return longest if longest > 1 else 1
 
 
 @forced

@@ -10,10 +10,10 @@ from sim.data.kernel_draws import back_off_of
 from sim.data.kernel_record import record_latency, write_finished, write_probed
 from sim.data.kernel_state import (
     agenda_add,
-    backoff_add,
     call_at,
     edge_at,
     free_call,
+    heap_add,
     let_go,
     owner_at,
     replica_at,
@@ -231,7 +231,7 @@ def _retry_later(g, call, edge, t):
     if parent >= 0:
         call_at(g, parent).child = h
     wait = back_off_of(g, call, lineage, edge.backoff << (attempt - 1))
-    backoff_add(g, t + wait, call.seq, h)
+    heap_add(g, g.backoff_ring, h, t + wait, call.seq)
 
 
 @compiled

@@ -1,7 +1,7 @@
 """The event loop: everything strictly before a horizon in the order (time, kind, id).
 
-Sources of occurrences are numbered in the order of their kinds: replicas, rings of deadlines, back-offs, arrivals by
-class. The tree holds the next (time, source) of each but class 0, whose arrivals are in order anyway.
+Sources of occurrences are numbered in the order of their kinds: replicas, rings of deadlines, arrivals by class. The
+tree holds the next (time, source) of each but class 0, whose arrivals are in order anyway.
 """
 
 from sim.data import layout
@@ -28,9 +28,9 @@ from sim.data.kernel_requests import begin_request, commit, resolve, set_arrival
 from sim.data.kernel_state import (
     agenda_add,
     agenda_at,
-    backoff_take,
     cache_at,
     call_at,
+    drop_head,
     edge_at,
     free_call,
     free_request,
@@ -191,7 +191,7 @@ def _deadline_ends(g, first, t):
         return 0
     ring = ring_at(g, i)
     c = head_of(ring).call
-    ring.head += 1
+    drop_head(ring)
     call = call_at(g, c)
     if ring.kind == layout.CALL_TIMEOUT:
         timeout(g, c, t)
@@ -200,6 +200,8 @@ def _deadline_ends(g, first, t):
         call.place = layout.OVER
         replica_at(g, call.replica).failed += 1
         agenda_add(g, RESULT, c, layout.QUEUE_TIMEOUT)
+    elif ring.kind == layout.BACK_OFF:
+        _retry(g, c, t)
     else:
         leave_pool(g, c)
         call.place = layout.NEW
@@ -243,15 +245,9 @@ def _load_arrives(g, t):
 def _occur_rarely(g, source, t):
     """Perform an occurrence of the rarer kinds without its consequences; return whether there was one."""
     apart()
-    if source < g.backoff_source:
+    if source < g.first_arrival:
         return _deadline_ends(g, source - g.first_ring, t)
-    if source == g.backoff_source:
-        h = backoff_take(g)
-        if h < 0:
-            return 0
-        _retry(g, h, t)
-    else:
-        _probe_arrives(g, source - g.first_arrival, t)
+    _probe_arrives(g, source - g.first_arrival, t)
     return 1
 
 
@@ -259,12 +255,11 @@ def _occur_rarely(g, source, t):
 def _room(g):
     """How many occurrences fit everywhere, whatever they are.
 
-    One of them makes at most one call and one request more, and a row. Requests that end, and back-offs that begin,
-    are at most those alive now and those that come.
+    One of them makes at most one call and one request more, and a row. Requests that end are at most those alive now
+    and those that come.
     """
     n = g.calls_n - g.live_calls - MARGIN
     n = min(n, g.requests_n - g.live_requests - MARGIN)
-    n = min(n, g.backoffs_n - g.backoffs_used - g.live_calls - MARGIN)
     n = min(n, g.finished_room - g.finished_used - g.live_requests - MARGIN)
     n = min(n, g.probed_room - g.probed_used - g.live_requests - MARGIN)
     return min(n, g.rows_room - g.rows_used - MARGIN)

@@ -5,7 +5,7 @@
 
 from sim.data import layout
 from sim.data.compiled import compiled, forced
-from sim.data.layout import BACKING_OFF, CALL_TIMEOUT, FREE, IN_POOL, INF, LANES, QUEUE_PATIENCE, QUEUED
+from sim.data.layout import CALL_TIMEOUT, FREE, INF, LANES
 from sim.data.pointers import Struct, apart, lanes, numbers, quotient, records, records_of, trailing_zeros
 
 station_at = records("stations", Struct("station", layout.STATION))
@@ -19,7 +19,6 @@ call_at = records("calls", Struct("call", layout.CALL))
 request_at = records("requests", Struct("request", layout.REQUEST))
 ring_at = records("rings", Struct("ring", layout.RING))
 entry_of = records_of("entries", "most", Struct("entry", layout.ENTRY))
-backoff_at = records("backoffs", Struct("backoff", layout.BACKOFF))
 agenda_at = records("agenda", Struct("agenda", layout.AGENDA))
 tree_at, set_tree = numbers("tree")
 job_goal, _set_goal = numbers("goals")
@@ -111,8 +110,8 @@ def agenda_add(g, what, a, b):
     g.agenda_tail += 1
 
 
-# --- rings of fixed delays: entries (deadline, seq, call) in that order; an entry may have died meanwhile. The tree may
-# --- know too early a time for a ring, never too late.
+# --- rings of deadlines: entries (deadline, seq, call) in that order where all wait equally long, else a binary heap
+# --- from place 0 on. An entry may have died meanwhile. The tree may know too early a time for a ring, never too late.
 
 
 @forced
@@ -127,7 +126,7 @@ def _alive(g, ring, entry):
         return False
     if ring.kind == CALL_TIMEOUT:
         return call.deadline == entry.deadline
-    return call.place == (QUEUED if ring.kind == QUEUE_PATIENCE else IN_POOL)
+    return call.place == ring.place
 
 
 @forced
@@ -148,7 +147,9 @@ def _pack(g, ring):
     for place in range(ring.head, ring.tail):
         entry = entry_of(ring, place)
         if _alive(g, ring, entry):
-            _move_entry(entry_of(ring, kept), entry.deadline, entry.seq, entry.call)
+            deadline, seq, c = entry.deadline, entry.seq, entry.call
+            to = _risen(ring, kept, deadline, seq) if ring.heap == 1 else kept
+            _move_entry(entry_of(ring, to), deadline, seq, c)
             kept += 1
     ring.head = 0
     ring.tail = kept
@@ -192,75 +193,78 @@ def _place_by_seq(ring, place, deadline, seq):
 
 
 @compiled
+def heap_add(g, i, c, deadline, seq):
+    """Add a deadline of call c to ring i, whose deadlines come in any order."""
+    apart()
+    ring = ring_at(g, i)
+    if ring.tail == ring.limit:
+        _pack(g, ring)
+    _ring_begins(g, i, deadline)
+    place = _risen(ring, ring.tail, deadline, seq)
+    ring.tail += 1
+    _move_entry(entry_of(ring, place), deadline, seq, c)
+
+
+@forced
+def _comes_first(entry, deadline, seq):
+    return entry.deadline < deadline or (entry.deadline == deadline and entry.seq < seq)
+
+
+@compiled
+def _risen(ring, place, deadline, seq):
+    """Move what comes later down, from a heap's last place on, which is free; return the place that is free then."""
+    apart()
+    while place > 0:
+        up = (place - 1) >> 1
+        above = entry_of(ring, up)
+        if _comes_first(above, deadline, seq):
+            break
+        _move_entry(entry_of(ring, place), above.deadline, above.seq, above.call)
+        place = up
+    return place
+
+
+@compiled
+def _drop_first(ring):
+    """Take the first entry out of a heap: the last one takes its place, then goes down."""
+    apart()
+    n = ring.tail - 1
+    ring.tail = n
+    last = entry_of(ring, n)
+    place = 0
+    while 2 * place + 1 < n:
+        down = 2 * place + 1
+        below = entry_of(ring, down)
+        if down + 1 < n and _comes_first(entry_of(ring, down + 1), below.deadline, below.seq):
+            down += 1
+            below = entry_of(ring, down)
+        if not _comes_first(below, last.deadline, last.seq):
+            break
+        _move_entry(entry_of(ring, place), below.deadline, below.seq, below.call)
+        place = down
+    _move_entry(entry_of(ring, place), last.deadline, last.seq, last.call)
+
+
+@forced
+def drop_head(ring):
+    if ring.heap == 1:
+        _drop_first(ring)
+    else:
+        ring.head += 1
+
+
+@compiled
 def ring_settle(g, i):
     """Drop dead entries at the head of ring i and tell the tree when the first one alive is due."""
     ring = ring_at(g, i)
     while ring.head < ring.tail and not _alive(g, ring, head_of(ring)):
-        ring.head += 1
+        drop_head(ring)
     if ring.head < ring.tail:
         set_next(g, g.first_ring + i, head_of(ring).deadline)
     else:
         ring.head = 0
         ring.tail = 0
         set_next(g, g.first_ring + i, INF)
-
-
-# --- back-offs: a binary heap of (time, seq, call that holds the place)
-
-
-@forced
-def _move_backoff(to, at, seq, call):
-    to.at = at
-    to.seq = seq
-    to.call = call
-
-
-@compiled
-def backoff_add(g, t, seq, c):
-    n = g.backoffs_used
-    g.backoffs_used = n + 1
-    if n == 0 or t < backoff_at(g, 0).at:
-        set_next(g, g.backoff_source, t)
-    while n > 0:
-        up = (n - 1) >> 1
-        above = backoff_at(g, up)
-        if above.at < t or (above.at == t and above.seq < seq):
-            break
-        _move_backoff(backoff_at(g, n), above.at, above.seq, above.call)
-        n = up
-    _move_backoff(backoff_at(g, n), t, seq, c)
-
-
-@compiled
-def backoff_take(g):
-    """Remove the first back-off; return its call, -1 if that died meanwhile (its caller was lost)."""
-    first = backoff_at(g, 0)
-    c = first.call
-    held = call_at(g, c)
-    if held.seq != first.seq or held.place != BACKING_OFF:
-        c = -1
-    n = g.backoffs_used - 1
-    g.backoffs_used = n
-    last = backoff_at(g, n)
-    t, seq, call = last.at, last.seq, last.call
-    at = 0
-    while True:
-        down = 2 * at + 1
-        if down >= n:
-            break
-        below = backoff_at(g, down)
-        if down + 1 < n:
-            other = backoff_at(g, down + 1)
-            if other.at < below.at or (other.at == below.at and other.seq < below.seq):
-                down += 1
-                below = other
-        if t < below.at or (t == below.at and seq < below.seq):
-            break
-        _move_backoff(backoff_at(g, at), below.at, below.seq, below.call)
-        at = down
-    _move_backoff(backoff_at(g, at), t, seq, call)
-    set_next(g, g.backoff_source, backoff_at(g, 0).at if n > 0 else INF)
-    return c
 
 
 # --- processor sharing: the jobs of a replica that work, in no order, and which of them is done first

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from sim.data.commands import Balancer, Outcome, ReplicaState, Status
+from sim.data.commands import Balancer, Outcome, Patience, ReplicaState, Status
 
 
 def _record(
@@ -42,7 +42,7 @@ def _record(
 TABLES: Final = (
     *("stations", "replicas", "edges", "owners", "windows", "caches", "probes", "probe_stations", "databases"),
     *("rings", "goals", "jobs", "listed", "connections", "turns", "entry_stations"),
-    *("work_keys", "pick_keys", "backoff_keys", "columns", "drawn", "drawing", "tree", "agenda", "backoffs"),
+    *("work_keys", "patience_keys", "pick_keys", "backoff_keys", "columns", "drawn", "drawing", "tree", "agenda"),
     *("calls", "requests", "positions", "arrivals", "counts", "cells", "marks"),
     *("finished", "rows", "probed", "loads", "bins"),
     *("stages", "lines", "heads", "dones", "endings", "moves", "entering", "flights", "issues"),
@@ -54,7 +54,7 @@ STATE: Final = _record(
     free_call free_request live_calls live_requests joined agenda_head agenda_tail agenda_mask
     dns trading sending idempotent clients ttl
     next_drawn first_kept column_count
-    backoffs_used leaves source_bits never first_ring backoff_source first_arrival
+    leaves source_bits never first_ring backoff_ring first_arrival
     station_count replica_count edge_count class_count database_count region_count ring_count window_each
     intended sent ok failed unknown attempts
     finished_used rows_used probed_used loads_used bins_used
@@ -68,8 +68,8 @@ STATE: Final = _record(
 
 STATION: Final = _record(
     "slots queue_capacity queue_patience warm_milli warm_time work_kind",
-    "database edge first places listed column ring",
-    "work_scale work_sigma",
+    "database edge first places listed column ring patience_kind",
+    "work_scale work_sigma patience_sigma",
 )
 REPLICA: Final = _record(
     "virtual last speed least",
@@ -87,9 +87,8 @@ OWNER: Final = _record("tokens until", "breaker results failures place")
 CACHE: Final = _record("expiry", "region ignores")
 PROBE: Final = _record("phase spacing end timeout next", "region chain writes down up run fired ring")
 DATABASE: Final = _record("wal forked", "writable gate origin")
-RING: Final = _record("entries head tail limit most", "kind")
+RING: Final = _record("entries head tail limit most", "kind place heap")
 ENTRY: Final = _record("deadline seq", "call")
-BACKOFF: Final = _record("at seq", "call")
 AGENDA: Final = _record("", "what a b")
 COLUMN: Final = _record("kind which step", "", "scale sigma", "key")
 CALL: Final = _record(
@@ -161,10 +160,11 @@ START_NEXT: Final = 1
 POOL_NEXT: Final = 2
 RESULT: Final = 3
 
-# --- rings, by what ends at their deadlines
+# --- rings, by what ends at their deadlines, in the order of kinds
 POOL_PATIENCE: Final = 1
 QUEUE_PATIENCE: Final = 2
 CALL_TIMEOUT: Final = 3
+BACK_OFF: Final = 4
 
 # --- histograms: 128 bins an octave, up to 2^63
 BINS: Final = 57 * 128
@@ -177,9 +177,13 @@ PATH: Final = 2
 AHEAD: Final = 128
 WINDOW: Final = 2048
 CLIENT: Final = 0
-LOGNORMAL: Final = 1
-EXPONENTIAL: Final = 2
+LOGNORMAL: Final = int(Patience.LOGNORMAL)
+EXPONENTIAL: Final = int(Patience.EXPONENTIAL)
 PICK: Final = 3
+
+# --- how a job's patience in a queue is found
+FIXED: Final = int(Patience.FIXED)
+LONGEST_PATIENCE: Final = float(1 << 60)  # so that a deadline is a 64-bit number
 
 # --- connections of a replica over an edge, packed with its number; not listed: beyond all counts
 UNLISTED: Final = 1 << 62

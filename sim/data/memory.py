@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.data import kernel_commands, layout
-from sim.data.commands import Balancer
+from sim.data.commands import Balancer, Patience
 from sim.data.draws import uniform
 from sim.data.memory_parts import Columns, Delays, feeds_forward
 from sim.data.system import System
@@ -95,8 +95,6 @@ class Memory:
         for name in ("finished", "probed"):
             if self[f"{name}_room"] < wanted:
                 self._put_output(name, 2 * wanted)
-        if self["backoffs_n"] < self["backoffs_used"] + self["live_calls"] + FIRST_CALLS:
-            self.put("backoffs", _longer(self.tables["backoffs"], 2 * self["backoffs_n"]))
 
     def allow_slots(self, station: int, slots: int) -> None:
         """Make room for so many jobs working at each replica of a station."""
@@ -144,7 +142,7 @@ class Memory:
         for name, value in counts.items():
             self[name] = value
         self._client_key = system.client_key
-        for table in ("work_keys", "pick_keys", "backoff_keys"):
+        for table in ("work_keys", "patience_keys", "pick_keys", "backoff_keys"):
             self.put(table, getattr(system, table[:-1]).astype(np.uint64).ravel())
 
     def _stations(self, system: System, columns: Columns) -> None:
@@ -154,6 +152,8 @@ class Memory:
             "slots",
             "queue_capacity",
             "queue_patience",
+            "patience_kind",
+            "patience_sigma",
             "warm_milli",
             "work_kind",
             "work_scale",
@@ -266,20 +266,20 @@ class Memory:
         self.put("databases", table)
 
     def _occurrences(self) -> None:
-        """Rings of deadlines, back-offs and the tree of what comes next; sources are numbered in the order of kinds."""
+        """Rings of deadlines and the tree of what comes next; sources are numbered in the order of kinds."""
         edges, stations, probes = (self.tables[name] for name in ("edges", "stations", "probes"))
         delays = Delays()
         edges["pool_ring"] = delays.rings(layout.POOL_PATIENCE, edges["pool_patience"])
-        stations["ring"] = delays.rings(layout.QUEUE_PATIENCE, stations["queue_patience"])
+        drawn = stations["patience_kind"] != Patience.FIXED
+        stations["ring"] = delays.rings(layout.QUEUE_PATIENCE, stations["queue_patience"], drawn)
         edges["timeout_ring"] = delays.rings(layout.CALL_TIMEOUT, edges["timeout"])
         probes["ring"] = delays.rings(layout.CALL_TIMEOUT, probes["timeout"])
+        self["backoff_ring"] = delays.heap(layout.BACK_OFF)
         self.put("rings", delays.table())
-        self.put("backoffs", np.zeros(2 * FIRST_CALLS, dtype=layout.BACKOFF))
         replicas = self["replica_count"]
         self["ring_count"] = len(self.tables["rings"])
         self["first_ring"] = replicas
-        self["backoff_source"] = replicas + self["ring_count"]
-        self["first_arrival"] = self["backoff_source"] + 1
+        self["first_arrival"] = replicas + self["ring_count"]
         bits = max(LEAST_LEAVES_BITS, (self["first_arrival"] + self["class_count"] - 1).bit_length())
         self["source_bits"] = bits
         self["leaves"] = 1 << bits
@@ -368,9 +368,3 @@ def _aligned(count: int) -> NDArray[np.int64]:
     room = np.empty(count + line, dtype=np.int64)
     skipped = -room.ctypes.data // 8 % line
     return room[skipped : skipped + count]
-
-
-def _longer(table: Table, count: int) -> Table:
-    longer = np.zeros(count, dtype=table.dtype)
-    longer[: len(table)] = table
-    return longer

@@ -6,17 +6,25 @@ import numpy as np
 from numpy.typing import NDArray
 
 from sim.data import layout
-from sim.data.commands import Balancer
+from sim.data.commands import Balancer, Patience
 from sim.data.system import System
 
 Table = NDArray[Any]
 _FIELDS = ("kind", "which", "step", "scale", "sigma", "key")
+_DRAWN = 0  # in place of a delay
+_PLACES = {  # of a call whose deadline is alive; a call may time out wherever it is
+    layout.POOL_PATIENCE: layout.IN_POOL,
+    layout.QUEUE_PATIENCE: layout.QUEUED,
+    layout.CALL_TIMEOUT: -1,
+    layout.BACK_OFF: layout.BACKING_OFF,
+}
 
 
 def feeds_forward(system: System) -> bool:
     """Whether nothing that happens to a request later can change what happened to others before.
 
-    No caller waits, tries again or counts failures: what a station does depends on what has arrived there.
+    No caller waits, tries again or counts failures: what a station does depends on what has arrived there. Patience is
+    the same for all that wait at a station: who joins a queue first gives up first.
     """
     inner = system.edge_caller >= 0
     goes_back = (
@@ -27,7 +35,8 @@ def feeds_forward(system: System) -> bool:
         | (system.budget_milli >= 0)
         | (inner & (system.pool_size > 0))
     )
-    return not goes_back.any()
+    drawn = (system.queue_patience > 0) & (system.patience_kind != Patience.FIXED)
+    return not goes_back.any() and not drawn.any()
 
 
 class Columns:
@@ -71,18 +80,34 @@ class Columns:
 
 
 class Delays:
-    """A ring for each delay of each kind, numbered in the order of kinds; kinds must come in their order."""
+    """A ring for each delay of each kind, numbered in the order of kinds; kinds must come in their order.
+
+    A kind has one ring, a heap, for all delays that are drawn.
+    """
 
     def __init__(self) -> None:
         self._known: dict[tuple[int, int], int] = {}
 
-    def rings(self, kind: int, delays_ns: NDArray[np.int64]) -> NDArray[np.int64]:
-        """Ring of each delay, -1 where there is none."""
-        known = self._known
-        return np.array([known.setdefault((kind, d), len(known)) if d > 0 else -1 for d in delays_ns.tolist()])
+    def rings(
+        self, kind: int, delays_ns: NDArray[np.int64], drawn: NDArray[np.bool_] | None = None
+    ) -> NDArray[np.int64]:
+        """Ring of each delay, -1 where there is none; `drawn` says which are different each time."""
+        fixed = np.where(drawn, _DRAWN, delays_ns) if drawn is not None else delays_ns
+        return np.array(
+            [self._ring(kind, f) if d > 0 else -1 for d, f in zip(delays_ns.tolist(), fixed.tolist(), strict=True)]
+        )
+
+    def heap(self, kind: int) -> int:
+        """Ring of the delays of a kind that are drawn."""
+        return self._ring(kind, _DRAWN)
+
+    def _ring(self, kind: int, delay_ns: int) -> int:
+        return self._known.setdefault((kind, delay_ns), len(self._known))
 
     def table(self) -> Table:
         """All rings, empty."""
         rings = np.zeros(len(self._known), dtype=layout.RING)
         rings["kind"] = [kind for kind, _ in self._known]
+        rings["place"] = [_PLACES[kind] for kind, _ in self._known]
+        rings["heap"] = [delay == _DRAWN for _, delay in self._known]
         return rings

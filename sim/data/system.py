@@ -27,7 +27,9 @@ class System:
 
     slots: I64  # S, per replica
     queue_capacity: I64  # S
-    queue_patience: I64  # S, 0: for ever
+    queue_patience: I64  # S, ns, 0: for ever; the median of a lognormal, the mean of an exponential
+    patience_kind: I64  # S, Patience
+    patience_sigma: F64  # S, of a lognormal
     work_scale: F64  # S, ns; median of the lognormal
     work_sigma: F64  # S
     work_kind: I64  # S, 0: lognormal, 1: exponential (work_scale is then the mean)
@@ -81,6 +83,7 @@ class System:
     client_key: np.uint64
     expiry_key: np.uint64
     work_key: U64  # P x S
+    patience_key: U64  # P x S
     pick_key: U64  # P x E
     backoff_key: U64  # P x E
 

@@ -2,9 +2,12 @@
 
 import numpy as np
 
+from sim.data.commands import Patience
 from sim.data.draws import attempt_key, exp, exponential, normal, uniform
 from sim.data.system import U64, System
 from sim.reference.things import Call, Station
+
+LONGEST_PATIENCE_NS = 2.0**60
 
 
 class Chances:
@@ -39,6 +42,18 @@ class Chances:
             return max(1, int(station.work_scale * exponential(key, call.request.index)))
         z = normal(key, call.request.index)
         return max(1, int(station.work_scale * exp(station.work_sigma * z)))
+
+    def patience_ns(self, call: Call, station: Station) -> int:
+        """How long a call's job waits in a station's queue at most."""
+        if station.patience_kind == Patience.FIXED:
+            return station.queue_patience
+        table = self._system.patience_key
+        key = self._key("patience", table, call.request.kind, station.number, call.lineage)
+        if station.patience_kind == Patience.EXPONENTIAL:
+            drawn = station.queue_patience * exponential(key, call.request.index)
+        else:
+            drawn = station.queue_patience * exp(station.patience_sigma * normal(key, call.request.index))
+        return max(1, int(min(drawn, LONGEST_PATIENCE_NS)))
 
     def pick(self, call: Call, which: int, among: int) -> int:
         """Position of the balancer's first (0) or second (1) pick among so many replicas."""

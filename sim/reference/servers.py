@@ -60,7 +60,7 @@ class Servers:
         replica.queue.append(job)
         self._ledger.features["queued"] += 1
         if station.queue_patience > 0:
-            deadline = env.now_ns + station.queue_patience
+            deadline = env.now_ns + self._chances.patience_ns(call, station)
             job.patience = env.plan(deadline, Kind.QUEUE_PATIENCE_ENDS, (call.seq,), self._queue_patience_ends, job)
 
     def _queue_patience_ends(self, job: Job) -> None:

@@ -3,7 +3,7 @@
 from collections import deque
 from dataclasses import dataclass, field
 
-from sim.data.commands import Balancer, ReplicaState
+from sim.data.commands import Balancer, Patience, ReplicaState
 from sim.data.system import System
 from sim.reference.clockwork import Occurrence
 
@@ -18,6 +18,8 @@ class Station:
     slots: int
     queue_capacity: int
     queue_patience: int
+    patience_kind: Patience
+    patience_sigma: float
     work_scale: float
     work_sigma: float
     exponential_work: bool
@@ -188,6 +190,8 @@ def make_stations(system: System) -> list[Station]:
             slots=int(system.slots[s]),
             queue_capacity=int(system.queue_capacity[s]),
             queue_patience=int(system.queue_patience[s]),
+            patience_kind=Patience(int(system.patience_kind[s])),
+            patience_sigma=float(system.patience_sigma[s]),
             work_scale=float(system.work_scale[s]),
             work_sigma=float(system.work_sigma[s]),
             exponential_work=int(system.work_kind[s]) == 1,

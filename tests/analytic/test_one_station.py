@@ -5,7 +5,7 @@ from math import exp
 import numpy as np
 import pytest
 
-from sim.data.commands import Balancer, Status
+from sim.data.commands import Balancer, Patience, Status
 from sim.data.system import System
 from tests.analytic import theory
 from tests.analytic.runs import Run, interval, late, play, poisson, replicate
@@ -97,6 +97,21 @@ def test_patience_is_that_of_mmc_d(slots: int, load: float, patience_ms: int) ->
 
     expected = theory.impatient_lost(slots, rate, SERVICE, patience_ms / 1000)
     assert replicate(share).holds(expected, within=0.05)
+
+
+@pytest.mark.proves("exponential patience in a queue: share lost, mean wait and share that waits of M/M/c+M (Erlang A)")
+@pytest.mark.parametrize(("slots", "load", "patience_ms"), [(1, 0.9, 3), (4, 1.2, 2)])
+def test_exponential_patience_is_erlang_a(slots: int, load: float, patience_ms: int) -> None:
+    """Also at more load than the slots can bear, where only patience keeps the queue short."""
+    rate = load * slots * SERVICE
+    constants = {"slots": slots, "queue_patience": patience_ms * MS, "patience_kind": Patience.EXPONENTIAL}
+    runs = [run(seed, rate, 60_000, **constants) for seed in range(1, 21)]
+    lost_share, mean_wait_s, some_wait = theory.erlang_a(slots, rate, SERVICE, patience_ms / 1000)
+    assert interval([lost(r, Status.QUEUE_TIMEOUT) for r in runs]).holds(lost_share, within=0.04)
+    gave_up = [r.status == Status.QUEUE_TIMEOUT for r in runs]
+    waits = [late(np.where(g, r.sojourn_s, r.wait_s())) for r, g in zip(runs, gave_up, strict=True)]
+    assert interval([w.mean() for w in waits]).holds(mean_wait_s, within=0.04)
+    assert interval([(w > 0.5e-9).mean() for w in waits]).holds(some_wait, within=0.02)
 
 
 @pytest.mark.proves("round robin makes Erlang arrivals at each replica (GI/M/1), which wait less than Poisson ones")

@@ -51,6 +51,21 @@ def impatient_lost(servers: int, arrival: float, service: float, patience: float
     return lost / (sum(states) + waiting + lost)
 
 
+def erlang_a(servers: int, arrival: float, service: float, patience: float) -> tuple[float, float, float]:
+    """Share lost, mean wait (of all, lost or served) and share that waits of M/M/c+M, patience in the mean (Palm 1957).
+
+    Arrivals that see n in the system, n >= servers, wait; who waits leaves at the rate 1 / patience.
+    """
+    weight, states = 1.0, [1.0]
+    while len(states) <= servers or weight > 1e-18 * max(states):
+        n = len(states)
+        weight *= arrival / (min(n, servers) * service + max(0, n - servers) / patience)
+        states.append(weight)
+    total = sum(states)
+    waiting = sum((n - servers) * w for n, w in enumerate(states) if n > servers) / total
+    return waiting / patience / arrival, waiting / arrival, sum(states[servers:]) / total
+
+
 def gi_m_1_root(transform: object) -> float:
     """The share of arrivals that wait in GI/M/1: root in (0, 1) of x = transform(x), not 1."""
     return float(optimize.brentq(lambda x: transform(x) - x, 1e-12, 1 - 1e-6))

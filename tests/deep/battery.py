@@ -1,25 +1,14 @@
-"""Cases that the reference has played once, and a kernel that must say the same: `python -m tests.deep.battery`.
+"""Cases that the reference plays once, and of which every kernel must say the same."""
 
-`write FILE` plays the reference; `compare FILE` plays the kernel of the `sim` package found first and prints one
-line of JSON: which case differed first, or that none did.
-"""
-
-import gc
-import json
-import pickle
-import resource
-import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from random import Random
 from typing import Any
 
-import sim
-from sim.data.commands import Balancer, Command
+from sim.data.commands import Balancer, Command, Patience
 from sim.data.event_plane import EventPlane
 from sim.data.plane import DataPlane
-from sim.data.system import I64, System
+from sim.data.system import System
 from sim.reference.check import Facts, Feeding, differences, play
 from sim.reference.reference_plane import ReferencePlane
 from tests.contract.features import arrivals_of, build, default_balancer
@@ -37,8 +26,6 @@ PAIRS = (
     ("pod lost", "database failover"),
     ("sync call", "breaker"),
 )
-PLAY_CPU_S = 15  # the battery needs about 3 s; what is far from its end then will not end
-MEMORY_BYTES = 6 << 30
 
 
 @dataclass(frozen=True)
@@ -61,6 +48,7 @@ def made_cases() -> Iterator[tuple[str, Case]]:
     yield "lost callers", _lost_callers()
     yield "many jobs", _many_jobs()
     yield "a long queue", _long_queue()
+    yield "drawn patience", _drawn_patience()
     for number, pair in enumerate(PAIRS):
         arrivals = arrivals_of(600, number)
         on = frozenset(pair)
@@ -203,6 +191,23 @@ def _long_queue() -> Case:
     return Case(builder.build(), [], poisson_arrivals(400_000, 3_000), 1 * S, Feeding(chunk=700))
 
 
+def _drawn_patience() -> Case:
+    """Thousands of drawn deadlines at once, so that the heap of them is packed, and retries under equal draws."""
+    builder = SystemBuilder(clients=3)
+    station: dict[str, Any] = {"slots": 2, "queue_capacity": 100_000, "patience_sigma": 1.5}
+    entry = builder.station(
+        "entry", work_scale=0.05 * MS, queue_patience=300 * MS, patience_kind=Patience.EXPONENTIAL, **station
+    )
+    inner = builder.station(
+        "inner", work_scale=0.08 * MS, queue_patience=2 * MS, patience_kind=Patience.LOGNORMAL, **station
+    )
+    builder.edge(entry, inner, max_retries=1, backoff_base=1 * MS)
+    builder.client_edge(max_retries=1, backoff_base=3 * MS)
+    return Case(
+        builder.build(), [Timed(60 * MS, Command.SLOTS, entry, 40)], poisson_arrivals(60_000, 7_000), 1 * S, Feeding()
+    )
+
+
 def positions(plane: DataPlane, system: System, facts: Facts) -> list[list[int]]:
     """Positions of each timeline now, and at each tenth commit (strictly before it)."""
     instants = [int(t) for t in facts.columns["rows_commit_ns"][::10]]
@@ -215,8 +220,8 @@ def play_case(plane: DataPlane, case: Case, positions_too: bool) -> tuple[Facts,
     return facts, positions(plane, case.system, facts) if positions_too else []
 
 
-def write(path: Path) -> None:
-    """Play the reference and keep what it said."""
+def all_played() -> list[Played]:
+    """Play all cases on the reference."""
     played = [Played(name, case, *play_case(ReferencePlane(case.system), case, True)) for name, case in made_cases()]
     # Generated scripts fork past the end of a timeline, whose past positions then mean nothing.
     for seed in range(GENERATED):
@@ -225,7 +230,7 @@ def write(path: Path) -> None:
     for seed in range(FORWARD):
         case = generate_forward(Random(seed))
         played.append(Played(f"forward {seed}", case, *play_case(ReferencePlane(case.system), case, False)))
-    path.write_bytes(pickle.dumps(played))
+    return played
 
 
 def first_difference(played: list[Played]) -> str | None:
@@ -242,49 +247,3 @@ def first_difference(played: list[Played]) -> str | None:
             if wal != one.wal:
                 return f"{one.name}: positions of the log differ"
     return None
-
-
-def compile_kernel() -> None:
-    """Compile everything on a system in which nothing happens."""
-    builder = SystemBuilder()
-    builder.station("entry")
-    no_arrivals: I64 = poisson_arrivals(1.0, 0)
-    play(EventPlane(builder.build()), [Timed(0, Command.SEND, 1)], no_arrivals, 1 * S)
-
-
-def _limit_cpu(further_s: int) -> None:
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    limit = int(used.ru_utime + used.ru_stime) + further_s
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit + 5))
-
-
-def compare(path: Path) -> dict[str, object]:
-    """Play the kernel within limits; what came of it."""
-    resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    played: list[Played] = pickle.loads(path.read_bytes())
-    said: dict[str, object] = {"sim": sim.__file__, "cases": len(played)}
-    _limit_cpu(300)
-    gc.disable()  # an eighth of the time that compiling takes
-    try:
-        compile_kernel()
-    except Exception as error:
-        return {**said, "invalid": f"it cannot be compiled: {type(error).__name__}: {error}"}
-    gc.enable()
-    _limit_cpu(PLAY_CPU_S)
-    try:
-        return {**said, "difference": first_difference(played)}
-    except Exception as error:
-        return {**said, "error": f"{type(error).__name__}: {error}"}
-
-
-def main(arguments: list[str]) -> None:
-    """Write or compare."""
-    actions: dict[str, Callable[[Path], object]] = {"write": write, "compare": compare}
-    said = actions[arguments[0]](Path(arguments[1]))
-    if said is not None:
-        sys.stdout.write(f"{json.dumps(said)}\n")
-
-
-if __name__ == "__main__":
-    main(sys.argv[1:])

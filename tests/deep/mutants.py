@@ -18,13 +18,17 @@ class Stale(ValueError):
 
 @dataclass(frozen=True)
 class Mutant:
-    """One token of a function is another one."""
+    """One token of a function is another one.
+
+    `equivalent` says why no test can tell it from the kernel; it is played all the same, and must not differ.
+    """
 
     file: str
     function: str
     old: str
     new: str
     meaning: str
+    equivalent: str = ""
 
     def applied(self, source: str) -> tuple[str, int, tuple[str, str]]:
         """Return the mutated source, the line that changed, and the token before and after."""
@@ -183,7 +187,12 @@ MUTANTS = (
     ),
     Mutant(STATE, "share_next", "left + v - 1", "left + v - 0", "work that ends on a nanosecond ends one later"),
     Mutant(STATE, "_first_of_equals", ".seq < ", ".seq > ", "equal goals: the later call is done first"),
-    Mutant(STATE, "backoff_add", "above.seq < seq", "above.seq > seq", "equal back-offs: the later call is first"),
+    Mutant(STATE, "_comes_first", "entry.seq < seq", "entry.seq > seq", "equal back-offs: the later call is first"),
+    Mutant(STATE, "_risen", "(place - 1) >> 1", "(place - 2) >> 1", "a heap's entries rise past the wrong ones"),
+    Mutant(STATE, "_drop_first", "down + 1 < n", "down + 1 > n", "a heap: of two entries the second is never next"),
+    Mutant(STATE, "_drop_first", "2 * place + 1\n", "2 * place + 2\n", "a heap: the first of two is never next"),
+    Mutant(STATE, "_pack", "ring.heap == 1", "ring.heap == 2", "a heap is packed as a queue is"),
+    Mutant(STATE, "_alive", "call.place == ", "call.place >= ", "patience ends for those who are served"),
     Mutant(STATE, "_alive", "call.deadline == ", "call.deadline <= ", "timeouts that were cancelled occur"),
     Mutant(
         STATE,
@@ -211,7 +220,9 @@ MUTANTS = (
     Mutant(STATE, "_place_by_seq", "before.seq < seq", "before.seq > seq", "equal deadlines: the later call is first"),
     Mutant(STATE, "_place_by_seq", "place -= 1", "place -= 2", "a deadline is written over another"),
     Mutant(STATE, "_ring_begins", ") > deadline", ") < deadline", "the tree does not learn of a ring's first deadline"),
-    Mutant(STATE, "backoff_add", "t < backoff_at", "t > backoff_at", "the tree does not learn of an earlier back-off"),
+    Mutant(CALLS, "_queue", "kind == layout.FIXED", "kind != layout.FIXED", "patience is drawn where it is fixed"),
+    Mutant(DRAWS, "patience_of", "layout.EXPONENTIAL", "layout.LOGNORMAL", "the kinds of drawn patience are mixed up"),
+    Mutant(DRAWS, "patience_of", "call.lineage", "call.attempt", "inner patience goes by the attempt"),
     Mutant(LOOP, "_start_next", "busy < station.slots", "busy <= station.slots", "one starts too many after an answer"),
     Mutant(
         LOOP, "_pool_next", "edge.pool:", "edge.pool_queue:", "connections are handed over up to the queue's length"

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from random import Random
 
-from sim.data.commands import Balancer, Command, ReplicaState
+from sim.data.commands import Balancer, Command, Patience, ReplicaState
 from sim.data.system import I64, System
 from sim.reference.check import Feeding
 from tests.properties.systems import MS, US, S, SystemBuilder, Timed, bursty_arrivals, poisson_arrivals
@@ -120,7 +120,9 @@ def _chain(random: Random, builder: SystemBuilder, region: int, depth: int) -> l
             cpu_milli=random.choice([0, 0, 500, 1000, 1700]),
             slots=random.choice([1, 2, 4]),
             queue_capacity=random.choice([0, 1, 3, 1000]),
-            queue_patience=random.choice([0, 0, 500 * US, 3 * MS]),
+            queue_patience=random.choice([0, 500 * US, 500 * US, 3 * MS]),
+            patience_kind=random.choice([Patience.FIXED, *Patience]),
+            patience_sigma=random.choice([0.0, 0.5, 1.5]),
             work_scale=random.choice([0.1, 0.4, 1.0, 1.0, 3.0]) * MS,
             work_sigma=random.choice([0.0, 0.0, 0.5, 1.0]),
             work_kind=random.choice([0, 0, 0, 1]),

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.data.commands import Balancer
+from sim.data.commands import Balancer, Patience
 from sim.data.commands import Timed as Timed  # part of what scripts of tests are written with
 from sim.data.draws import exponential, stream_key
 from sim.data.system import I64, System
@@ -18,6 +18,8 @@ STATION = {
     "slots": 2,
     "queue_capacity": 1000,
     "queue_patience": 0,
+    "patience_kind": Patience.FIXED,
+    "patience_sigma": 0.5,
     "work_scale": 1.0 * MS,
     "work_sigma": 0.5,
     "work_kind": 0,
@@ -194,6 +196,7 @@ class SystemBuilder:
             "client_key": stream_key(self.seed, 0, "load", "client"),
             "expiry_key": stream_key(self.seed, 0, "load", "expiry"),
             "work_key": table([name.split("/")[1] for name in stations], "work"),
+            "patience_key": table([name.split("/")[1] for name in stations], "patience"),
             "pick_key": table(edges, "pick"),
             "backoff_key": table(edges, "back-off"),
         }

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from sim.data.commands import Status
+from sim.data.commands import Patience, Status
 from sim.data.event_plane import EventPlane
 from sim.reference.check import Feeding, differences, play
 from sim.reference.reference_plane import ReferencePlane
@@ -70,6 +70,14 @@ def test_what_goes_back_is_played_by_events(constants: dict[str, int]) -> None:
         builder.edge(builder.station("entry"), builder.station("inner"), edge_sync=False)
     assert EventPlane(plain.build()).feeds_forward
     assert not EventPlane(other.build()).feeds_forward
+
+
+def test_drawn_patience_is_played_by_events() -> None:
+    kinds = {kind: SystemBuilder() for kind in Patience}
+    for kind, builder in kinds.items():
+        builder.station("entry", queue_patience=1 * MS, patience_kind=kind)
+    forward = {kind: EventPlane(builder.build()).feeds_forward for kind, builder in kinds.items()}
+    assert forward == {Patience.FIXED: True, Patience.LOGNORMAL: False, Patience.EXPONENTIAL: False}
 
 
 def test_held_slots_are_played_by_events() -> None:

@@ -74,6 +74,8 @@ def words(field: dict[str, Any]) -> str:
 
 def _plain(field: dict[str, Any]) -> str:
     kind = field.get("type")
+    if "prefixItems" in field:
+        return f"list of {' and '.join(words(item) for item in field['prefixItems'])}"
     if kind == "array":
         return f"list of {words(field['items'])}"
     if kind == "object":

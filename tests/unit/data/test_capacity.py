@@ -4,16 +4,16 @@ import numpy as np
 import pytest
 
 from sim.data import memory
-from sim.data.commands import Command, ReplicaState, Status
+from sim.data.commands import Command, Patience, ReplicaState, Status
 from sim.data.event_plane import EventPlane
 from sim.data.memory import CapacityError
 from sim.reference.check import check
 from tests.properties.systems import MS, S, SystemBuilder, Timed, bursty_arrivals, poisson_arrivals
 
 
-def _overloaded(queue_capacity: int) -> SystemBuilder:
+def _overloaded(queue_capacity: int, patience: Patience = Patience.FIXED) -> SystemBuilder:
     builder = SystemBuilder(clients=3)
-    station = {"slots": 1, "queue_capacity": queue_capacity, "queue_patience": 900 * MS}
+    station = {"slots": 1, "queue_capacity": queue_capacity, "queue_patience": 900 * MS, "patience_kind": patience}
     entry = builder.station("entry", entry=True, work_scale=0.05 * MS, **station)
     inner = builder.station("inner", work_scale=0.05 * MS, **station)
     builder.client_edge(edge_timeout=600 * MS, max_retries=2, backoff_base=400 * MS)
@@ -21,11 +21,12 @@ def _overloaded(queue_capacity: int) -> SystemBuilder:
     return builder
 
 
-def test_growth_of_every_table_is_equal_to_the_reference(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("patience", [Patience.FIXED, Patience.EXPONENTIAL])
+def test_growth_of_every_table_is_equal_to_the_reference(monkeypatch: pytest.MonkeyPatch, patience: Patience) -> None:
     """Thousands of calls wait, time out and back off at once; the tables begin small and grow several times."""
     monkeypatch.setattr(memory, "FIRST_CALLS", 128)
     monkeypatch.setattr(memory, "FIRST_RING", 4)
-    system = _overloaded(1_000_000).build()
+    system = _overloaded(1_000_000, patience).build()
     script = [
         Timed(100 * MS, Command.SLOTS, 0, 40),
         Timed(200 * MS, Command.STATE, 1, ReplicaState.BLACK_HOLE),

@@ -1,17 +1,20 @@
 """Overrides: --set, `set:` of a scenario, `parameters:` of a topology."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from scenarios.errors import InvalidFileError, Problem, UsageError
 from scenarios.files.load import load
+from scenarios.model.topology import DrawnTime
 from tests.unit.scenarios.texts import edit, write
 
 LIBRARY = "region-loss-automatic"
+PATIENCE = "services.risk.queue.patience"
 
 
-def refused(changes: dict[str, str]) -> Problem:
+def refused(changes: dict[str, Any]) -> Problem:
     with pytest.raises((UsageError, InvalidFileError)) as raised:
         load(LIBRARY, overrides=changes)
     return raised.value.problems[0]
@@ -46,6 +49,20 @@ def test_size_changes_topology_and_parameter() -> None:
     assert load(LIBRARY).topology.services["risk"].replicas == 8  # nothing sticks
 
 
+@pytest.mark.parametrize(
+    "changes", [{PATIENCE: {"exponential": "200 ms"}}, {f"{PATIENCE}.exponential": "200 ms"}], ids=["file", "flag"]
+)
+def test_a_drawn_patience_forgets_the_source_of_the_fixed_one(changes: dict[str, Any]) -> None:
+    resolved = load(LIBRARY, overrides=changes)
+    drawn = resolved.topology.services["risk"].queue.patience_us
+    assert isinstance(drawn, DrawnTime)
+    assert drawn.exponential_us == 200_000
+    assert not [name for name in resolved.parameters.by_name if name.startswith(PATIENCE)]
+    fixed = load(LIBRARY, overrides={PATIENCE: "200 ms"})
+    assert fixed.topology.services["risk"].queue.patience_us == 200_000
+    assert fixed.parameters.by_name[PATIENCE].values == (200_000.0,)
+
+
 def test_workload() -> None:
     workload = load(LIBRARY, overrides={"workload.rate": "500/s", "workload.starts at": "02:30"}).scenario.workload
     assert (workload.rate_per_s, workload.starts_at_s) == (500.0, 9000)
@@ -74,7 +91,7 @@ def test_digests_follow() -> None:
     assert plain.topology_digest == load(LIBRARY).topology_digest
 
 
-REFUSED = {
+REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "unknown": ({"people.acknowlege": "3 min"}, "unknown key", "`people.acknowledge`"),
     "a section": ({"people": "3 min"}, "'3 min'", ""),
     "beyond a leaf": ({"services.risk.replicas.x": "3"}, "unknown key", ""),
@@ -100,12 +117,20 @@ REFUSED = {
     "rate without unit": ({"workload.rate": "500"}, "500", ""),
     "cyclic calls": ({"calls.3.to": "strategic"}, "a cycle", ""),
     "region that there is not": ({"automation.region": "us-west-3"}, "`us-west-3`", "`us-west-2`"),
+    "patience of no distribution": ({PATIENCE: {"normal": "1 s"}}, "unknown key `normal`", ""),
+    "patience of two distributions": (
+        {PATIENCE: {"exponential": "1 s", "lognormal": ["1 s", 1]}},
+        "a mapping of 2",
+        "Give one",
+    ),
+    "patience without a log-sd": ({PATIENCE: {"lognormal": ["1 s"]}}, "a list of 1", "Add what is missing"),
+    "patience with too much": ({PATIENCE: {"lognormal": ["1 s", 1, 2]}}, "a list of 3", "less"),
     "PromQL": ({"monitoring.alerts.0.intended": "sum("}, "not PromQL", ""),
 }
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
-def test_refused(case: tuple[dict[str, str], str, str]) -> None:
+def test_refused(case: tuple[dict[str, Any], str, str]) -> None:
     changes, found, remedy = case
     told = refused(changes)
     assert found in told.found

@@ -65,6 +65,18 @@ def test_own_files_are_allowed(name: str, tmp_path: Path) -> None:
     assert allowed(write(tmp_path) / name)
 
 
+QUEUE = "    queue: {capacity: 50, patience: 50 ms}\n"
+DRAWN_QUEUE = "    queue: {{capacity: 50, patience: {{{}}}}}\n"
+
+
+@pytest.mark.parametrize("drawn", ["exponential: 50 ms", "lognormal: [50 ms, 0.5]"])
+def test_a_distribution_is_allowed(drawn: str, tmp_path: Path) -> None:
+    name = "topologies/small.yaml"
+    edit(write(tmp_path) / name, f"sigma: 0.5}}\n{QUEUE}", f"sigma: 0.5}}\n{DRAWN_QUEUE.format(drawn)}")
+    assert allowed(tmp_path / name)
+    assert loaded(tmp_path / name)
+
+
 # File, old text, new text: what one file alone shows to be wrong.
 WRONG = [
     ("scenarios/mine.yaml", "response:", "respons:"),
@@ -85,6 +97,10 @@ WRONG = [
     ("topologies/small.yaml", "nodes: 3", "nodes: true"),
     ("topologies/small.yaml", "nodes: 3", "nodes: 0"),
     ("topologies/small.yaml", "sigma: 0.5", "sigma: 5"),
+    ("topologies/small.yaml", f"sigma: 0.5}}\n{QUEUE}", f"sigma: 0.5}}\n{DRAWN_QUEUE.format('normal: 50 ms')}"),
+    ("topologies/small.yaml", f"sigma: 0.5}}\n{QUEUE}", f"sigma: 0.5}}\n{DRAWN_QUEUE.format('')}"),
+    ("topologies/small.yaml", f"sigma: 0.5}}\n{QUEUE}", f"sigma: 0.5}}\n{DRAWN_QUEUE.format('lognormal: [50 ms]')}"),
+    ("topologies/small.yaml", f"sigma: 0.5}}\n{QUEUE}", f"sigma: 0.5}}\n{DRAWN_QUEUE.format('lognormal: [50 ms, 4]')}"),
     ("topologies/small.yaml", "mode: sync, pool: 8", "mode: synk, pool: 8"),
     ("topologies/small.yaml", "ignore_ttl: 5 %", "ignore_ttl: 0.05"),
     ("topologies/small.yaml", "source: a guess, ", ""),

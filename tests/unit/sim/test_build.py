@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from scenarios.files.load import load
 from scenarios.files.resolved import Resolved
 from sim.build import names, system
-from sim.data.commands import Balancer
-from tests.worlds import scenario
+from sim.data.commands import Balancer, Patience
+from tests.worlds import SMALL, scenario
 
 S = 1_000_000_000
 
@@ -113,6 +114,27 @@ def test_the_automation_finds_a_loss_after_anything_between_two_and_three_polls(
     assert min(waits) < 1.5
     assert max(waits) > 9.5
     assert np.mean(waits) == pytest.approx(20 / 3, abs=0.6)  # the later of two
+
+
+@pytest.mark.parametrize(
+    ("written", "kind", "size_ns", "sigma"),
+    [
+        ("20 ms", Patience.FIXED, 20_000_000, 0.0),
+        ({"exponential": "30 ms"}, Patience.EXPONENTIAL, 30_000_000, 0.0),
+        ({"lognormal": ["40 ms", 0.7]}, Patience.LOGNORMAL, 40_000_000, 0.7),
+    ],
+)
+def test_patience_is_fixed_or_drawn(written: object, kind: Patience, size_ns: int, sigma: float) -> None:
+    resolved = load(str(SMALL / "busy.yaml"), overrides={"services.risk.queue.patience": written})
+    built, known = system(resolved, 1, 0)
+    risk = [known.station[region, "risk"] for region in known.regions]
+    others = [s for s in known.station.values() if s not in risk]
+    assert (built.patience_kind[risk] == kind).all()
+    assert (built.queue_patience[risk] == size_ns).all()
+    assert (built.patience_sigma[risk] == sigma).all()
+    assert (built.patience_kind[others] == Patience.FIXED).all()
+    assert (built.patience_key[:, risk[0]] == built.patience_key[:, risk[1]]).all()
+    assert not (built.patience_key == built.work_key).any()
 
 
 def test_names_make_the_keys_and_numbers_do_not() -> None:
