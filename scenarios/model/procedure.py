@@ -55,7 +55,6 @@ class VerbKind:
 
 
 _TWIN: tuple[World, ...] = ("twin",)
-_KIND: tuple[World, ...] = ("kind",)
 
 VERBS: dict[Verb, VerbKind] = {
     "fence": VerbKind("waits until the old primary's commit lease has expired: it commits nothing from then on", False),
@@ -98,9 +97,8 @@ VERBS: dict[Verb, VerbKind] = {
     "wait": VerbKind("takes its time and does nothing", False),
     "reseed": VerbKind(
         "gives up the region's database and makes it a standby of the other's, copied anew; ends when it streams",
-        worlds=_KIND,
     ),
-    "catch_up": VerbKind("waits until the region's standby has all that the other's primary has", worlds=_KIND),
+    "catch_up": VerbKind("waits until the region's standby has all that the other's primary has"),
 }
 
 

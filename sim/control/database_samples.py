@@ -15,11 +15,10 @@ F64 = NDArray[np.float64]
 
 
 class Databases(DatabaseTruth, Protocol):
-    """What is sampled, and since when what was the replica is a primary."""
+    """What is sampled, and when what is declared as the replica is a primary."""
 
-    @property
-    def promoted_ns(self) -> int:
-        """Instant of the promotion; far away: it is still a replica."""
+    def leads(self, region: str, at_us: I64) -> NDArray[np.bool_]:
+        """Whether a region's instance was a primary, or had been the last one here, at each instant."""
         ...
 
 
@@ -35,7 +34,7 @@ def sample(context: Context, databases: Databases, observed: ObservedLag | None)
     subject = f"{replica}/database"
     context.sampler(subject, "replayed_position", _replayed(context, databases, home, replica))
     context.sampler(subject, "replication_lag_s", _lag(databases, replica))
-    context.sampler(subject, "replication_lag_observed_s", _observed(databases, observed))
+    context.sampler(subject, "replication_lag_observed_s", _observed(databases, observed, replica))
 
 
 def _writing(databases: DatabaseTruth, region: str, instants_ns: I64) -> NDArray[np.bool_]:
@@ -59,7 +58,7 @@ def _replayed(context: Context, databases: Databases, home: str, replica: str) -
     of_home, of_replica = context.names.database[home], context.names.database[replica]
 
     def values(instants_ns: I64) -> I64:
-        own = instants_ns > databases.promoted_ns
+        own = databases.leads(replica, instants_ns // 1_000)
         found = np.empty(len(instants_ns), dtype=np.int64)
         found[own] = [at(of_replica, t) for t in instants_ns[own].tolist()]
         as_of_us = np.maximum(databases.as_of_us(replica, instants_ns[~own] // 1_000), 0)
@@ -75,15 +74,15 @@ def _lag(databases: Databases, replica: str) -> Callable[[I64], F64]:
 
     def values(instants_ns: I64) -> F64:
         age_s = (instants_ns // 1_000 - databases.as_of_us(replica, instants_ns // 1_000)) / 1e6
-        return np.where(instants_ns > databases.promoted_ns, 0.0, age_s)
+        return np.where(databases.leads(replica, instants_ns // 1_000), 0.0, age_s)
 
     return values
 
 
-def _observed(databases: Databases, observed: ObservedLag) -> Callable[[I64], F64]:
+def _observed(databases: Databases, observed: ObservedLag, replica: str) -> Callable[[I64], F64]:
     """What its metric shows; 0 once it is a primary."""
 
     def values(instants_ns: I64) -> F64:
-        return np.where(instants_ns > databases.promoted_ns, 0.0, observed.many_s(instants_ns))
+        return np.where(databases.leads(replica, instants_ns // 1_000), 0.0, observed.many_s(instants_ns))
 
     return values

@@ -9,13 +9,13 @@ from sim.control.context import Context
 
 
 class Lease:
-    """The lease of the first primary of a run."""
+    """The lease of one primary; `name` is of its draws."""
 
-    def __init__(self, context: Context) -> None:
+    def __init__(self, context: Context, name: str) -> None:
         self._context = context
         self._length_ns = context.ns("postgres.commit_lease")
         self._period_ns = context.ns("postgres.commit_lease_renewal")
-        self._phase_ns = int(context.draws.uniform("lease", "renewal phase") * self._period_ns)
+        self._phase_ns = int(context.draws.uniform(name, "renewal phase") * self._period_ns)
         self._ceased_ns: int | None = None  # cut off since then
         self._taken_ns: int | None = None  # renewals are refused since then
 

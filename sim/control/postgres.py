@@ -22,7 +22,7 @@ from sim.control.timelines import Readable, Step
 from sim.data.commands import Command, ReplicaState
 
 I64 = NDArray[np.int64]
-FAR_AWAY_NS = 1 << 62
+CATCH_UP_POLL_NS = S // 10
 
 
 class Postgres:
@@ -34,10 +34,9 @@ class Postgres:
         self._declared = database
         lag = Lag(context)
         self.backups = Backups(context)
-        self._lease = Lease(context)
+        self._leases = {database.home: Lease(context, "lease")}  # of each primary so far, by region
         self.primary = database.home
         self.replica = database.replica_region
-        self.promoted_ns = FAR_AWAY_NS  # since when what was the replica is a primary
         self._lost: set[str] = set()
         self._holds_back: set[str] = set()  # why nothing reaches the replica
         self._failures: Counter[str] = Counter()  # by region; a plan made before the last one is void
@@ -79,6 +78,10 @@ class Postgres:
     def timeline_of(self, region: str, at_us: I64) -> NDArray[np.object_]:
         """Name of the timeline that takes writes in a region at each instant (None: none)."""
         return self._readable[region].timeline(at_us)
+
+    def leads(self, region: str, at_us: I64) -> NDArray[np.bool_]:
+        """Whether a region's instance was a primary, or had been the last one here, at each instant."""
+        return self._readable[region].leads(at_us)
 
     def history_us(self) -> I64:
         """Times of the numbered writes that the scenario declares before the run."""
@@ -160,16 +163,16 @@ class Postgres:
             self._hold_back(f"{region} lost")
         if self._writes.get(region) is not None:
             self._freeze(region)
-        if region == self._declared.home:
-            self._lease.cut_off()
+        if region == self.primary:
+            self._leases[region].cut_off()
 
     def regain(self, region: str) -> None:
         """The region is back. What was the primary returns fenced if its lease was taken."""
         self._lost.discard(region)
-        if region == self._declared.home:
-            self._lease.reach()
-            if self._context.on("fencing") and self._lease.taken:
-                self._fence_old()
+        if (lease := self._leases.get(region)) is not None:
+            lease.reach()
+            if self._context.on("fencing") and lease.taken:
+                self._fence_old(region)
         self._available(region)
         self._let_through(f"{region} lost")
         self._let_through(f"{region} failed")
@@ -235,32 +238,71 @@ class Postgres:
 
     # --- what people and the automation do
 
-    def _fence_old(self) -> None:
-        """The first primary commits nothing from now on."""
-        home = self._declared.home
-        if self._writes[home] is not None:
-            self._end_writing(home)
-            self._context.mark("fenced", f"{home}/database", by="lease")
+    def _fence_old(self, region: str) -> None:
+        """What was the primary commits nothing from now on."""
+        if self._writes[region] is not None:
+            self._end_writing(region)
+            self._context.mark("fenced", f"{region}/database", by="lease")
 
     def _take_lease(self) -> int:
-        """Take the old primary's lease: it commits nothing once it has expired. Returns when that is."""
-        first = not self._lease.taken
-        expires = self._lease.take()
+        """Take the primary's lease: it commits nothing once it has expired. Returns when that is."""
+        region = self.primary
+        lease = self._leases[region]
+        first = not lease.taken
+        expires = lease.take()
         if first:
-            self._context.env.process(self._expire(expires))
+            self._context.env.process(self._expire(region, expires))
         return expires
 
-    def _expire(self, at_ns: int) -> Wait:
+    def _expire(self, region: str, at_ns: int) -> Wait:
         yield self._context.env.timeout(max(1, at_ns - self._context.now_ns))
-        self._fence_old()
+        if self._leases[region].taken:
+            self._fence_old(region)
 
-    def fence(self) -> Wait:
-        """Take the old primary's lease and wait until it has expired; from then on it commits nothing."""
+    def fence(self, region: str) -> Wait:
+        """Take a primary's lease and wait until it has expired; from then on it commits nothing."""
         context = self._context
-        if not context.on("fencing") or self.primary != self._declared.home:
+        if not context.on("fencing") or self.primary != region:
             return
         yield context.env.timeout(max(1, self._take_lease() - context.now_ns))
-        self._fence_old()
+        self._fence_old(region)
+
+    def reseed(self, region: str) -> Wait:
+        """Give up what a region's instance holds and make it the primary's standby, copied anew.
+
+        Returns whether it streams: not when it is the primary itself, or while one of the two or the way is lost.
+        """
+        context, subject = self._context, f"{region}/database"
+        if not self._can_copy(region):
+            return False
+        yield context.env.timeout(context.draws.sample_ns("postgres.reseed", subject, len(self._timelines)))
+        if not self._can_copy(region):
+            return False
+        self._close_timelines(region)
+        self._holds_back.discard("dropped")  # what is copied anew has what the primary has
+        self.replica = region
+        self._serves(region, ReplicaState.SERVING)
+        self._readable[region].add(Step(self._now_us, "replica"))
+        context.mark("standby_streaming", subject)
+        context.mark("redundancy_restored", subject, what="standby")
+        return True
+
+    def _can_copy(self, region: str) -> bool:
+        """Whether the primary and a region's instance are there, and the way between them is open."""
+        return region != self.primary and not self._lost & {region, self.primary} and self._holds_back <= {"dropped"}
+
+    def _close_timelines(self, region: str) -> None:
+        """What was written here belongs to the timelines so far; the next one begins after it."""
+        position = self._context.plane.wal_position(self.number(region))
+        for i, timeline in enumerate(self._timelines):
+            if timeline.database == self.number(region) and timeline.last is None:
+                self._timelines[i] = replace(timeline, last=position)
+
+    def catch_up(self, region: str) -> Wait:
+        """Wait until a region's standby has replayed everything that the primary has written by now."""
+        wanted_us = self._now_us
+        while int(self.as_of_us(region, np.array([self._now_us]))[0]) < wanted_us:
+            yield self._context.env.timeout(CATCH_UP_POLL_NS)
 
     def backing_up(self) -> bool:
         """Whether the replica's own snapshot is being taken."""
@@ -274,7 +316,8 @@ class Postgres:
         plane, number = self._context.plane, self.number(self.primary)
         if not self._context.on("timeline_fork"):
             return plane.wal_position(number), self._now_us
-        as_of_us = int(self._received_us(np.array([self._now_us]))[0])
+        assert self.replica is not None, "only a replica is promoted"
+        as_of_us = int(self.as_of_us(self.replica, np.array([self._now_us]))[0])
         return plane.wal_position_at(number, max(0, as_of_us * 1_000)), as_of_us
 
     def promote(self, region: str) -> Wait:
@@ -296,7 +339,7 @@ class Postgres:
         if region in self._lost or region != self.replica:
             return region == self.primary
         if context.on("fencing"):
-            self._fence_old()
+            self._fence_old(self.primary)
         self._fork(region)
         return True
 
@@ -304,12 +347,13 @@ class Postgres:
         """Begin the timeline of the region's replica."""
         context, old = self._context, self._timelines[-1]
         position, held_us = self._received()
-        context.command(Command.FORK, self.number(region), self.number(self.primary), position)
+        first = max(position, context.plane.wal_position(self.number(region)))  # a second timeline here goes on after
+        context.command(Command.FORK, self.number(region), self.number(self.primary), first)
         until_us = None if old.history_until_us is None else min(old.history_until_us, held_us)
         name = f"{region}/{len(self._timelines) + 1}"
-        self._timelines.append(Timeline(name, self.number(region), position, None, old.name, position, until_us))
+        self._timelines.append(Timeline(name, self.number(region), first, None, old.name, position, until_us))
         self.primary, self.replica, self._standby = region, None, False
-        self.promoted_ns = context.now_ns
+        self._leases[region] = Lease(context, f"lease of {name}")
         self._begin_writing(region, name)
         context.mark("promoted", f"{region}/database", timeline=name, position=position)
         context.env.process(self._make_standby(region))

@@ -118,12 +118,20 @@ class DnsApi(Protocol):
 class DatabaseApi(Protocol):
     """What an operator or the automation can do to the databases (RDS API). `Context.apis` says whether it answers."""
 
-    def fence(self) -> Wait:
-        """Wait until the old primary commits nothing any more."""
+    def fence(self, region: str) -> Wait:
+        """Wait until the region's primary commits nothing any more."""
         ...
 
     def promote(self, region: str) -> Wait:
         """Make the region's replica the primary of a new timeline. Returns whether it is: refused while it backs up."""
+        ...
+
+    def reseed(self, region: str) -> Wait:
+        """Make the region's instance a standby, copied anew. Returns whether it streams: not while one is lost."""
+        ...
+
+    def catch_up(self, region: str) -> Wait:
+        """Wait until the region's standby has replayed everything written by now."""
         ...
 
     def observed_lag_s(self) -> float | None:

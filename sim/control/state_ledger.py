@@ -23,9 +23,10 @@ class StateLedger:
         self._wal[d] += len(keys)
 
     def fork(self, new: int, old: int, position: int, now_ns: int) -> None:
-        """Begin a timeline that holds the old one's rows up to a position."""
+        """Begin a timeline that holds the old one's rows up to a position; rows of its own stay what they were."""
         self._wal[new] = position
-        self._forks[new] = (old, position, now_ns)
+        if not self._commits[new]:
+            self._forks[new] = (old, position, now_ns)
 
     def position(self, d: int) -> int:
         """Rows of a timeline."""

@@ -110,11 +110,13 @@ def _promote(context: Context, step: Step) -> Wait:
 
 
 _VERBS: dict[str, Callable[[Context, Step], Wait]] = {
-    "fence": lambda context, _: context.database.fence(),
+    "fence": lambda context, step: context.database.fence(step.target["region"]),
     "promote": _promote,
     "deploy": _deploy,
     "wait_ready": _wait_ready,
     "switch_dns": _switch_dns,
+    "reseed": lambda context, step: context.database.reseed(step.target["region"]),
+    "catch_up": lambda context, step: context.database.catch_up(step.target["region"]),
     "restore_snapshot": lambda context, _: context.database.restore_snapshot(),
     "restore_point_in_time": lambda context, _: context.database.restore_point_in_time(),
     "patch_config": _patch_config,

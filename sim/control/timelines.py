@@ -51,6 +51,13 @@ class Readable:
             result[here] = np.maximum(self._of_step(self.steps[i], at_us[here]), -1)
         return result
 
+    def leads(self, at_us: I64) -> NDArray[np.bool_]:
+        """Whether the instance was a primary at each instant, or frozen after it had been one."""
+        flags = [False]
+        for step in self.steps:
+            flags.append(step.mode == "primary" or (step.mode == "frozen" and flags[-1]))
+        return np.asarray(np.array(flags)[self._step(at_us) + 1])
+
     def _of_step(self, step: Step, at_us: I64) -> I64:
         if step.mode == "primary":
             return at_us

@@ -58,8 +58,9 @@ class Timelines:
         return rows.first_position - 1 + int(np.searchsorted(offsets, at_ns - rows.first_ns, side="left"))
 
     def fork(self, new: int, old: int, position: int, at_ns: int) -> None:
-        """Begin a timeline with an old one's rows up to a position."""
-        self._forks[new] = (old, position, at_ns)
+        """Begin a timeline with an old one's rows up to a position; rows of its own stay what they were."""
+        if not self._rows[new]:
+            self._forks[new] = (old, position, at_ns)
 
     def position_at(self, database: int, at_ns: int) -> int:
         """Position of the last row committed strictly before an instant."""

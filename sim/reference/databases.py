@@ -22,6 +22,7 @@ class Timeline:
     position_of_key: dict[int, int] = field(default_factory=dict)
     forked_from: "Timeline | None" = None
     forked_at: int = 0
+    had_rows: bool = False  # of its own when it was forked
     waiting: deque[Job] = field(default_factory=deque)
 
     def has(self, key: int) -> bool:
@@ -38,7 +39,7 @@ class Timeline:
         own = [position for position, commit_ns in self.rows if commit_ns < at_ns]
         if own:
             return own[-1]
-        if self.forked_from is None:
+        if self.forked_from is None or self.had_rows:
             return 0
         return min(self.forked_from.position_before(at_ns), self.forked_at)
 
@@ -94,8 +95,9 @@ class Databases:
         return waiting
 
     def fork(self, new: int, old: int, position: int) -> None:
-        """Begin a timeline that holds the other's rows up to a position."""
+        """Begin a timeline that holds the other's rows up to a position; rows of its own stay what they were."""
         timeline = self._timelines[new]
+        timeline.had_rows = bool(timeline.rows)
         timeline.wal = position
         timeline.forked_from = self._timelines[old]
         timeline.forked_at = position

@@ -69,7 +69,7 @@ def test_a_lease_expires_its_length_after_the_last_renewal() -> None:
     """Cut off at any moment, the holder has renewed U(0, 10) s ago: 30 s less that."""
     left = []
     for context in drawn_anew(500):
-        lease = Lease(context)
+        lease = Lease(context, "lease")
         lease.cut_off()
         left.append((lease.expires_ns() - context.now_ns) / S)
     assert stats.kstest(left, stats.uniform(20, 10).cdf).pvalue > 0.001

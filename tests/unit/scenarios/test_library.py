@@ -16,12 +16,13 @@ from scenarios.model.parameters import Parameter, Tag
 from scenarios.model.procedure import VERBS, Verb
 
 SCENARIOS = [
-    "database-primary-kill", "drop-table-restore", "load-test", "opening-burst", "pod-kill-strategic",
-    "region-loss-automatic", "region-loss-manual", "risk-limit-breach", "risk-node-loss-1-replica",
-    "risk-node-loss-2-replicas", "strategic-crash-loop", "strategic-rolling-update",
+    "database-primary-kill", "drop-table-restore", "failback-after-region-loss", "load-test", "opening-burst",
+    "pod-kill-strategic", "region-loss-automatic", "region-loss-manual", "risk-limit-breach",
+    "risk-node-loss-1-replica", "risk-node-loss-2-replicas", "strategic-crash-loop", "strategic-rolling-update",
 ]  # fmt: skip
-ON_CLUSTERS_ONLY = ["failback-after-region-loss"]
-PLAYED_BEFORE_RELEASES = set(SCENARIOS) - {"database-primary-kill", "load-test", "pod-kill-strategic"}
+PLAYED_BEFORE_RELEASES = set(SCENARIOS) - {
+    "database-primary-kill", "failback-after-region-loss", "load-test", "pod-kill-strategic",
+}  # fmt: skip
 DEFAULT = load("region-loss-automatic")
 GRANDMODEL = LIBRARY / "topologies" / "grandmodel.yaml"
 
@@ -32,16 +33,9 @@ def test_nothing_is_wrong() -> None:
 
 def test_scenarios() -> None:
     found = scenarios()
-    assert [s.name for s in found] == sorted([*SCENARIOS, *ON_CLUSTERS_ONLY])
+    assert [s.name for s in found] == sorted(SCENARIOS)
     assert all(s.title and s.tests and s.runbook and s.worlds for s in found)
     assert len({s.title for s in found}) == len(found)
-
-
-@pytest.mark.parametrize("name", ON_CLUSTERS_ONLY)
-def test_scenario_of_clusters_is_for_the_testbed(name: str) -> None:
-    resolved = load(name, world="kind")
-    assert resolved.scenario.worlds.twin is None
-    assert resolved.topology.topology == "testbed"
 
 
 @pytest.mark.parametrize("name", SCENARIOS)

@@ -5,6 +5,7 @@ import pytest
 
 from sim.control.postgres import Postgres
 from sim.data.commands import Command
+from sim.data.timelines import Timelines
 from tests.unit.sim.stage import HOME, MINUTE, OTHER, S, Stage, StillPlane, scenario
 
 LAG = "2 s"
@@ -152,7 +153,7 @@ def test_a_fence_waits_for_the_lease_whether_or_not_the_primary_answers(stage: S
     stage.until(5)
     database(stage).lose(HOME)
     stage.until(5.1)
-    fencing = stage.do(database(stage).fence())
+    fencing = stage.do(database(stage).fence(HOME))
     fenced = stage.until_fact("fenced")
     assert 20 / 60 <= fenced - 5 <= 30 / 60
     stage.until(fenced + 0.01)
@@ -176,6 +177,65 @@ def test_a_primary_that_returns_never_makes_two_writers(back_after_min: float) -
     both = np.array([stage.sampled(f"{r}/database", "writable", *seconds) for r in (HOME, OTHER)]).sum(axis=0)
     assert both.max() == 1
     assert both[-1] == 1
+
+
+@pytest.mark.proves(
+    "The twin plays a failback: the old primary is copied anew, catches up, and takes over with every order"
+)
+def test_the_way_home_loses_nothing_and_leaves_a_standby() -> None:
+    stage = make(postgres__promote="1 min", postgres__reseed="10 min").until(5)
+    db = database(stage)
+    db.lose(HOME)
+    stage.do(db.promote(OTHER))
+    stage.until(10)
+    db.regain(HOME)
+    stage.do(db.reseed(HOME))
+    stage.until(19)
+    assert db.replica is None  # it is still being copied
+    stage.until(21)
+    assert db.replica == HOME
+    assert writers(stage) == [OTHER]
+    stage.do(db.fence(OTHER))
+    fenced = stage.until_fact("fenced", subject=f"{OTHER}/database")
+    stage.until(fenced + 0.2)
+    assert writers(stage) == []
+    stage.do(db.catch_up(HOME))
+    stage.do(db.promote(HOME))
+    stage.until_fact("promoted", subject=f"{HOME}/database")
+    assert writers(stage) == [HOME]
+    first, second, third = db.timelines()
+    assert third.name == db.surviving == f"{HOME}/3"
+    assert third.fork_position == stage.plane.wal_position(db.number(OTHER))
+    assert first.last is not None
+    assert first.last < third.first  # rows of the first timeline that were lost do not come back
+    assert second.fork_position < first.last  # two seconds of lag
+    stage.do(db.reseed(OTHER))
+    stage.until(60)
+    assert db.replica == OTHER
+    assert as_of_s(stage, OTHER, 3_590) == [3_588]
+    assert stage.sampled(f"{OTHER}/database", "replication_lag_s", 400, 3_590) == [0, 2]
+
+
+def test_nothing_is_copied_from_a_primary_that_is_lost(stage: Stage) -> None:
+    stage.until(5)
+    db = database(stage)
+    stage.do(db.promote(OTHER))
+    stage.until_fact("promoted")
+    db.lose(OTHER)
+    reseeding = stage.do(db.reseed(HOME))
+    stage.until(60)
+    assert reseeding.value is False
+    assert db.replica is None
+
+
+def test_a_lookup_before_the_first_row_ends_when_both_databases_were_forked_from_each_other() -> None:
+    known = Timelines(2)
+    row = np.array([[7], [0], [1], [1_000]], dtype=np.int64)
+    known.add(row)
+    known.fork(1, 0, 1, 2_000)
+    known.fork(0, 1, 1, 3_000)
+    assert [known.position_at(0, t) for t in (500, 1_500, 9_000)] == [0, 1, 1]
+    assert [known.position_at(1, t) for t in (500, 1_500, 9_000)] == [0, 1, 1]
 
 
 def test_without_fencing_a_primary_that_returns_makes_two_writers() -> None:
