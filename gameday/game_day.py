@@ -22,6 +22,7 @@ from experiments.safety.secrets import of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
 from experiments.testbed.layout import PLACES
+from experiments.traffic import LOCUST
 from gameday.cli.talk import progress, say
 from gameday.play import cluster_head, free_folder
 from scenarios.errors import LeftBehindError, Problem, UsageError
@@ -188,11 +189,19 @@ def at_risk(folder: Path) -> str:
 
 def _observers(resolved: Resolved, origin: Origin) -> dict[str, Callable[[int], Child]]:
     """How each observer is started; the argument is the number of the next order."""
-    measuring, sending = ["experiments.observe"], ["experiments.traffic"]
+    measuring = ["experiments.observe"]
+    section = resolved.scenario.worlds.kind
+    users = section.users if section is not None else None
+
+    def sender(first_seq: int) -> Child:
+        if users is None:
+            return Child("sender", ["experiments.traffic"], observing.sender(resolved, origin, first_seq=first_seq))
+        return Child("sender", LOCUST, observing.users(resolved, origin, users, first_seq=first_seq))
+
     return {
         "watchers": lambda _: Child("watchers", measuring, observing.watchers(resolved, origin)),
         "probers": lambda _: Child("probers", measuring, observing.probers(resolved, origin)),
-        "sender": lambda seq: Child("sender", sending, observing.sender(resolved, origin, first_seq=seq)),
+        "sender": sender,
     }
 
 

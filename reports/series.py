@@ -164,6 +164,13 @@ def lags(report: Report) -> dict[str, list[Line]]:
     return result
 
 
+def sender_lag_us(report: Report) -> tuple[float, float] | None:
+    """Return how late orders were sent, as the p99 of each second in microseconds: its median and its greatest."""
+    table = report.record.table("samples")
+    lags_us = real(table, "value")[_rows(table, subject="client", name="sender_lag_us_p99")]
+    return (float(np.median(lags_us)), float(lags_us.max())) if len(lags_us) else None
+
+
 def _greatest(subject: str, t_s: F64, value: F64, duration_s: float) -> Line:
     known = np.isfinite(value) & (t_s <= duration_s)
     step = step_s(duration_s)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from reports import series
 from reports.model import PHASE_WORDS, Report, phases, recovered, step_title
 from reports.words import count, duration, interval, quantity, share
 from validators.model import Verdict
@@ -347,6 +348,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Trial shown in full", head.get("trial")),
         ("Trials that decide", _trials_fact(report)),
         ("Fidelity of the trials", many.get("fidelity")),
+        ("Load", _load(report)),
         ("Judged interval", duration(report.duration_s)),
         ("Termination", head.get("termination")),
         ("Surviving database timeline", head.get("surviving_timeline")),
@@ -357,6 +359,23 @@ def facts(report: Report) -> list[tuple[str, str]]:
         *((f"Version of {name}", version) for name, version in sorted((head.get("versions") or {}).items())),
     ]
     return [(label, str(value)) for label, value in rows if value is not None and value != ""]
+
+
+def _load(report: Report) -> str | None:
+    """Who sent the orders of a real run, how many, and how late; a simulation says nothing of it."""
+    began = next((m.detail for m in report.record.marks if m.kind == "load_started" and "sender" in m.detail), None)
+    if began is None:
+        return None
+    rate = quantity(report.scenario["workload"]["rate_per_s"], "1/s")
+    scale = ", this world's own" if report.head.get("scaled") else ""
+    how = "each order is sent when it is due (open loop)"
+    if began["sender"] == "users":
+        each = duration(began["spacing_us"] / 1e6)
+        how = f"{began['users']:,} users, each sends an order every {each} and waits for its answer (closed loop)"
+    if (lag := series.sender_lag_us(report)) is not None:
+        usual, worst = (quantity(found, "us") for found in lag)
+        how += f"; late by (p99 of a second) {usual} by the median, {worst} at worst"
+    return f"{rate}{scale}; {how}"
 
 
 def _trials_fact(report: Report) -> str | None:

@@ -140,8 +140,14 @@ def weaknesses(observations: Observations, judged: Sequence[Stretch], *services:
         words += integrity.clock_steps(observations, stretch.from_s * SECOND_US, stretch.to_s * SECOND_US)
     for a, b in blind(observations, "load"):
         if any(a < s.to_s * SECOND_US and b > s.from_s * SECOND_US for s in judged):
-            words.append(f"the load was not observed from {at(a)} to {at(b)}")
+            words.append(f"{_why_unseen(observations, a)} from {at(a)} to {at(b)}")
     return tuple(dict.fromkeys(words))
+
+
+def _why_unseen(observations: Observations, from_us: int) -> str:
+    """What the observer says of its gap; users who were held up did not offer what was declared."""
+    gaps = (m.detail for m in of_kind(observations, "observer_gap") if int(m.detail["from_us"]) == from_us)
+    return next((str(d["why"]) for d in gaps if "why" in d), "the load was not observed")
 
 
 def _uncounted(observations: Observations, judged: Sequence[Stretch], service: str) -> list[str]:

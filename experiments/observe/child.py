@@ -34,7 +34,7 @@ def main(works: Mapping[str, str], first: Collection[str] = ()) -> int:
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2
-    _go_first(at_once=document["role"] in first)
+    go_first(at_once=document["role"] in first)
     clock = Clock(Origin(document["origin_ns"], document["origin_epoch_us"]))
     wire = Sender(os.dup(sys.stdout.fileno()))
     work: Work = importlib.import_module(works[document["role"]]).work
@@ -45,7 +45,7 @@ def main(works: Mapping[str, str], first: Collection[str] = ()) -> int:
     return 0
 
 
-def _go_first(*, at_once: bool) -> None:
+def go_first(*, at_once: bool) -> None:
     """Have the kernel prefer this process: at once when it has something to do, or else more often than others."""
     if at_once:
         with contextlib.suppress(OSError):  # an ordinary user may not

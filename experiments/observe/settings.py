@@ -134,11 +134,6 @@ def sender(resolved: Resolved, origin: Origin, *, seed: int = 0, first_seq: int 
     }
 
 
-def locust(
-    resolved: Resolved, origin: Origin, *, test: str, scale: float, lasts_s: float = 0.0, folder: str = ""
-) -> dict[str, Any]:
-    """Settings of Locust: one of the runbook's load tests, at a share of its rate. `folder`: keeps its own files."""
-    entry = next(c.callee for c in resolved.topology.calls if c.caller == "client")
-    return {
-        **_begin("locust", origin), "test": test, "scale": scale, "lasts_s": lasts_s, "folder": folder, "entry": entry,
-    }  # fmt: skip
+def users(resolved: Resolved, origin: Origin, count: int, *, seed: int = 0, first_seq: int = 0) -> dict[str, Any]:
+    """Settings of users who wait for their answers and send the workload's steady rate together; else as `sender`."""
+    return {**sender(resolved, origin, seed=seed, first_seq=first_seq), "role": "users", "users": count}

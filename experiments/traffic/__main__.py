@@ -1,4 +1,4 @@
-"""`python -m experiments.traffic`: the sender of orders, or Locust, told by its standard input what to send."""
+"""`python -m experiments.traffic`: the sender of orders, told by its standard input what to send."""
 
 import os
 
@@ -6,4 +6,4 @@ from experiments.observe.child import main
 
 if __name__ == "__main__":
     # Everything was sent. Threads that still wait for an API would make the interpreter's own end abort.
-    os._exit(main({"sender": "experiments.traffic.sender", "locust": "experiments.traffic.locust_run"}, ("sender",)))
+    os._exit(main({"sender": "experiments.traffic.sender"}, ("sender",)))

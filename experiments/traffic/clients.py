@@ -34,6 +34,10 @@ class Rules:
             document["budget"], document["budget_burst"], limits,
         )  # fmt: skip
 
+    def back_off_s(self, retry: int, draws: random.Random) -> float:
+        """Seconds to wait before the retry of this number (from 1), with full jitter."""
+        return draws.random() * self.back_off_us * 2 ** (retry - 1) / 1e6
+
 
 @dataclass(frozen=True, slots=True)
 class Attempt:
@@ -57,7 +61,7 @@ class Client:
         self._now_us = now_us
         self._draws = draws
         self._idle: list[tuple[str, Connection]] = []
-        self._saved = float(rules.budget_burst)
+        self._budget = Budget(rules)
         self._breaker = Breaker(rules.breaker, now_us) if rules.breaker else None
 
     async def attempt(self, path: str, body: bytes) -> Attempt:
@@ -71,18 +75,13 @@ class Client:
 
     def first(self) -> None:
         """An order is sent for the first time: that earns part of a retry."""
-        if self._rules.budget is not None:
-            self._saved = min(self._rules.budget_burst, self._saved + self._rules.budget)
+        self._budget.earn()
 
     async def may_retry(self, retry: int) -> bool:
         """Whether the budget allows the retry of this number (from 1); waits for the back-off, with full jitter."""
-        if retry > self._rules.retries:
+        if not self._budget.spend(retry):
             return False
-        if self._rules.budget is not None:
-            if self._saved < 1 - 1e-9:  # ten tenths are one
-                return False
-            self._saved -= 1
-        await asyncio.sleep(self._draws.random() * self._rules.back_off_us * 2 ** (retry - 1) / 1e6)
+        await asyncio.sleep(self._rules.back_off_s(retry, self._draws))
         return True
 
     async def _attempt(self, path: str, body: bytes) -> Attempt:
@@ -118,6 +117,29 @@ class Client:
         """Close all connections."""
         for _, connection in self._idle:
             connection.close()
+
+
+class Budget:
+    """Retries that a client has earned: a part of one with each new order, so that retries cannot drown the system."""
+
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._saved = float(rules.budget_burst)
+
+    def earn(self) -> None:
+        """An order is sent for the first time."""
+        if self._rules.budget is not None:
+            self._saved = min(self._rules.budget_burst, self._saved + self._rules.budget)
+
+    def spend(self, retry: int) -> bool:
+        """Whether the retry of this number (from 1) is allowed; it is taken from what was earned."""
+        if retry > self._rules.retries:
+            return False
+        if self._rules.budget is not None:
+            if self._saved < 1 - 1e-9:  # ten tenths are one
+                return False
+            self._saved -= 1
+        return True
 
 
 class Breaker:

@@ -1,12 +1,18 @@
 """The sender's counts: one row of the table `load` for each second, and one for each service that answered in it."""
 
 from collections import Counter
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+from experiments.observe import names
 from experiments.observe.wire import Sender
+from experiments.traffic.clients import Attempt
 from scenarios.record.histogram import bin_of
 
+CLASS = "transactions"
 SECOND_US = 1_000_000
+LATE_US = 2 * SECOND_US  # an order that is due for longer is not sent any more; it counts as intended
+ALIVE_US = SECOND_US  # a region that answered nobody for so long is dead to its clients
 EDGE = ("client", "edge")
 
 
@@ -26,6 +32,7 @@ class Counts:
         self._seconds: dict[int, dict[tuple[str, str], _Second]] = {}
         self._lags_us: dict[int, list[int]] = {}
         self._next = from_us // SECOND_US
+        self._alive: dict[str, int] = {}  # region: when it last answered
 
     def _at(self, t_us: int, place: tuple[str, str]) -> _Second:
         # what comes after its second was sent counts in the next one that is open
@@ -47,16 +54,40 @@ class Counts:
         counted.numbers["ok" if outcome == "acked" else outcome] += 1
         counted.path[bin_of(max(0, path_us) * 1_000)] += 1
 
-    def attempt(self, t_us: int, took_us: int) -> None:
-        """One attempt of an order has ended."""
+    def took_part(self, t_us: int, took_us: int, attempt: Attempt, entry: str, services: Collection[str]) -> None:
+        """Count an attempt for the sender, and for each service that says it took part in it.
+
+        An attempt that an open breaker kept back is none.
+        """
+        headers = attempt.response.headers
+        if attempt.status == "open":
+            return
+        self._attempt(t_us, took_us)
+        outcome = "ok" if attempt.outcome == "acked" else attempt.outcome
+        region = headers.get("x-region")
+        if region is None:
+            if attempt.region is not None:
+                self._answered(t_us, attempt.region, entry, outcome, None, took_us)
+            return
+        self._alive[region] = t_us
+        own = names.own_times_us(headers)
+        for service in {entry, *own}.intersection(services):  # others, such as a cache, are no part of the topology
+            caller_us = took_us if service == entry else None
+            self._answered(t_us, region, service, outcome, own.get(service), caller_us)
+
+    def stale_share(self, now_us: int, held: Sequence[str | None]) -> float:
+        """Share of the regions that clients would go to which answer nobody; None: an address of no region."""
+        alive = {r for r, t in self._alive.items() if now_us - t <= ALIVE_US}
+        return sum(r not in alive for r in held) / len(held) if held else 0.0
+
+    def _attempt(self, t_us: int, took_us: int) -> None:
         counted = self._at(t_us, EDGE)
         counted.numbers["attempts"] += 1
         counted.caller[bin_of(max(0, took_us) * 1_000)] += 1
 
-    def answered(
+    def _answered(
         self, t_us: int, region: str, service: str, outcome: str, own_us: int | None, caller_us: int | None
     ) -> None:
-        """A service took part in an attempt: ok, failed or unknown."""
         counted = self._at(t_us, (region, service))
         counted.numbers[outcome] += 1
         counted.numbers["attempts"] += 1

@@ -10,26 +10,23 @@ import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from experiments.observe import names
 from experiments.observe.clock import Clock
 from experiments.observe.dns_cache import DnsCache
 from experiments.observe.settings import Where
 from experiments.observe.wire import Sender
-from experiments.traffic.clients import Attempt, Client, Rules
-from experiments.traffic.counts import SECOND_US, Counts
+from experiments.traffic.clients import Client, Rules
+from experiments.traffic.counts import CLASS, LATE_US, SECOND_US, Counts
 from experiments.traffic.profile import arrivals, points
 
-CLASS = "transactions"
-LATE_US = 2 * SECOND_US  # an order that is due for longer is not sent any more; it counts as intended
 DRAIN_S = 30.0  # orders under way are waited for so long at the end
-ALIVE_US = SECOND_US  # a region that answered nobody for so long is dead to its clients
 
 
 async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: asyncio.Event) -> None:
     """Send orders until asked to stop, wait for their ends, and say how it went."""
     load = _Load(document, clock, wire)
     counting = asyncio.create_task(load.count())
-    wire.mark(clock.now_us(), "load_started", "client")
+    if not document["first_seq"]:  # one that is started again goes on with a load that has begun
+        wire.mark(clock.now_us(), "load_started", "client", sender="open loop")
     await load.send(stop)
     wire.mark(clock.now_us(), "load_stopped", "client")
     await load.drain()
@@ -52,7 +49,6 @@ class _Load:
         rate = points(document["profile"], document["rate_per_s"], document["factors"])
         self._due: Iterator[int] = arrivals(rate, document["seed"], began_us)
         self._next_us = next(self._due)
-        self._alive: dict[str, int] = {}  # region: when it last answered
         self._running: set[asyncio.Task[None]] = set()
 
     def _client(self, document: Mapping[str, Any], i: int, draws: random.Random) -> Client:
@@ -100,7 +96,8 @@ class _Load:
         while True:
             begun_us = self._clock.now_us()
             attempt = await client.attempt(self._path, body)
-            self._note(attempt, self._clock.now_us() - begun_us)
+            now_us = self._clock.now_us()
+            self._counts.took_part(now_us, now_us - begun_us, attempt, self._rules.service, self._services)
             if attempt.outcome != "failed":
                 outcome = attempt.outcome
             retry += 1
@@ -110,25 +107,6 @@ class _Load:
         self._counts.ended(done_us, outcome, done_us - intended_us)
         self._wire.row("writes_done", data_class=CLASS, key=key, done_us=done_us, outcome=outcome)
 
-    def _note(self, attempt: Attempt, took_us: int) -> None:
-        """Count an attempt for the sender, and for each service that says it took part in it."""
-        now_us, headers = self._clock.now_us(), attempt.response.headers
-        if attempt.status == "open":
-            return
-        self._counts.attempt(now_us, took_us)
-        outcome = "ok" if attempt.outcome == "acked" else attempt.outcome
-        region = headers.get("x-region")
-        entry = self._rules.service
-        if region is None:
-            if attempt.region is not None:
-                self._counts.answered(now_us, attempt.region, entry, outcome, None, took_us)
-            return
-        self._alive[region] = now_us
-        own = names.own_times_us(headers)
-        for service in {entry, *own} & self._services:  # others, such as a cache, are no part of the topology
-            caller_us = took_us if service == entry else None
-            self._counts.answered(now_us, region, service, outcome, own.get(service), caller_us)
-
     async def count(self) -> None:
         """Send the counts of each second once it is over, for ever."""
         while True:
@@ -136,15 +114,9 @@ class _Load:
             now_us = self._clock.now_us()
             self._counts.flush(min(now_us, self._next_us))
             if now_us // SECOND_US != (now_us - 250_000) // SECOND_US:
-                self._wire.row(
-                    "samples", t_us=now_us, subject="dns", name="stale_share", value=self._stale_share(now_us)
-                )
-
-    def _stale_share(self, now_us: int) -> float:
-        """Share of the clients whose address leads to a region that answers nobody."""
-        alive = {r for r, t in self._alive.items() if now_us - t <= ALIVE_US}
-        held = [self._where.region(c.cache.last) for c in self._clients if c.cache.last is not None]
-        return sum(r not in alive for r in held) / len(held) if held else 0.0
+                held = [self._where.region(c.cache.last) for c in self._clients if c.cache.last is not None]
+                stale = self._counts.stale_share(now_us, held)
+                self._wire.row("samples", t_us=now_us, subject="dns", name="stale_share", value=stale)
 
     async def drain(self) -> None:
         """Wait for the ends of the orders under way; those without one are unknown."""

@@ -76,6 +76,14 @@ class ClusterWorld(Model):
         alias="skips",
         description="quiet time before the first fault that is left out: every `at` comes so much earlier",
     )
+    users: Whole | None = Field(
+        None,
+        ge=1,
+        le=100_000,
+        exclude_if=lambda users: users is None,  # a scenario that does not say it keeps its digest
+        description="users who send the load together, each waits for its answer before it sends again; "
+        "nothing: orders are sent when they are due, whatever became of those before",
+    )
     approval: Literal["required", "none"] = "none"
 
 

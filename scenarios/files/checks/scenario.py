@@ -54,7 +54,16 @@ def _worlds(resolved: Resolved, document: Document) -> list[Problem]:
     if worlds.twin is None and worlds.kind is None and worlds.eks is None:
         remedy = "Add `twin: {trials: 200, met_in: 95 %}`."
         return [at(document, "worlds", "no world", "twin, kind or eks", remedy)]
-    return []
+    profile = resolved.scenario.workload.profile
+    clusters = {"kind": worlds.kind, "eks": worlds.eks}
+    named = [world for world, section in clusters.items() if section is not None and section.users is not None]
+    remedy = "Leave `users` out: orders are then sent when they are due; or take `profile: steady`."
+    expected = "a steady profile: each user sends at a pace of its own"
+    return [
+        at(document, f"worlds.{world}.users", f"users with the profile {profile}", expected, remedy)
+        for world in named
+        if profile != "steady"
+    ]
 
 
 def _timeline(resolved: Resolved, document: Document) -> list[Problem]:

@@ -2,7 +2,18 @@ import dataclasses
 import math
 
 from reports.model import Report
-from reports.view import bounds_text, checked, command, gap_text, headline, limit_text, measured_text, stage_text, view
+from reports.view import (
+    bounds_text,
+    checked,
+    command,
+    facts,
+    gap_text,
+    headline,
+    limit_text,
+    measured_text,
+    stage_text,
+    view,
+)
 from tests.golden import sample
 from validators.model import Judgement, Result, Verdict
 
@@ -164,3 +175,14 @@ def test_the_command_that_plays_it_again():
 
 def test_not_a_number_is_a_dash():
     assert measured_text(verdict(value=math.nan, low=None, high=None)) == "–"
+
+
+def test_a_real_run_says_who_sent_its_load():
+    record = sample.record()
+    head = sample.head(scaled=True, scenario={"workload": {"rate_per_s": 50.0}})
+    report = Report(head, Judgement(Result.PASS, (), 1, 1, ""), record)
+    assert "Load" not in dict(facts(report))  # the twin has no sender
+    record.mark(0, "load_started", "client", sender="users", users=50, spacing_us=1_000_000)
+    load = dict(facts(report))["Load"]
+    assert "50 users, each sends an order every 1 s" in load
+    assert "this world's own" in load

@@ -60,3 +60,25 @@ def test_wrong_words_are_refused(fault: str, options: str, place: str, tmp_path:
     with pytest.raises(InvalidFileError) as caught:
         load(scenario(tmp_path, fault, "{twin: {}}", f", with: {{{options}}}"))
     assert caught.value.problems[0].where.endswith(f"(timeline.0.with.{place})")
+
+
+@pytest.mark.parametrize("world", ["kind", "eks"])
+def test_users_who_wait_for_answers_have_a_steady_pace(world: str, tmp_path: Path) -> None:
+    path = scenario(tmp_path, "pod-kill", f"{{twin: {{}}, {world}: {{users: 20}}}}")
+    assert getattr(load(path).scenario.worlds, world).users == 20
+    Path(path).write_text(Path(path).read_text().replace("profile: steady", "profile: opening-burst"))
+    with pytest.raises(InvalidFileError) as caught:
+        load(path)
+    problem = caught.value.problems[0]
+    assert problem.where.endswith(f"(worlds.{world}.users)")
+    assert problem.found == "users with the profile opening-burst"
+
+
+def test_a_scenario_without_users_does_not_speak_of_them(tmp_path: Path) -> None:
+    """Its digest stays what it was before there were any, so that records of it stay comparable."""
+    without, with_users = (
+        load(scenario(tmp_path, "pod-kill", f"{{kind: {{{text}}}}}")).document()["scenario"]["worlds"]["kind"]
+        for text in ("", "users: 20")
+    )
+    assert "users" not in without
+    assert with_users["users"] == 20

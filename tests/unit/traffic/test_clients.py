@@ -2,6 +2,7 @@
 
 import asyncio
 import random
+from collections.abc import Callable
 from dataclasses import replace
 
 from experiments.observe.dns_cache import DnsCache
@@ -59,7 +60,7 @@ def test_a_breaker_opens_lets_one_try_and_closes_again() -> None:
 def test_a_client_follows_the_name_and_keeps_its_connection_until_then() -> None:
     asked: dict[str, int] = {}
 
-    def answering(name: str):  # type: ignore[no-untyped-def]
+    def answering(name: str) -> Callable[..., Answer]:
         def answer(*_: object) -> Answer:
             asked[name] = asked.get(name, 0) + 1
             return 200, {"X-Region": name}, {}

@@ -189,3 +189,4 @@ def test_a_sender_that_is_started_again_goes_on_with_the_numbers() -> None:
     found, _ = _play(lambda _m, _p, body: (200, OWN, {"key": body["key"]}), 5, first_seq=70)
     assert [r["seq"] for r in found.rows("writes_sent")][:3] == [70, 71, 72]
     assert found.rows("writes_sent")[0]["key"] == 1_070
+    assert [m.kind for m in found.recorder.marks] == ["load_stopped"], "the load had started before"

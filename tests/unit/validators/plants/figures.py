@@ -108,6 +108,8 @@ WEAK = (
     weak(THROUGHPUT, "the run was interrupted", lambda r: r.says(termination="interrupted")),
     weak(LOAD, "the load stopped after five minutes", lambda r: load_test(r).mark(300, "load_stopped", "client")),
     weak(LOAD, "the generator sent less than intended", lambda r: offers(load_test(r), 1_200, 1_000)),
+    weak(LOAD, "users still waited when their turns came", lambda r: _held_up(load_test(r))),
+    weak(RISK, "users still waited when their turns came", lambda r: _held_up(r)),
 )  # fmt: skip
 
 
@@ -117,6 +119,11 @@ def _lagging(run: Run, lag_us: float) -> Run:
 
 def _unseen(run: Run) -> Run:
     return run.mark(90, "observer_gap", "observer", what="load", from_us=us(60), to_us=us(90))
+
+
+def _held_up(run: Run) -> Run:
+    why = "the load was not offered, because users still waited for answers when their turns came,"
+    return run.mark(90, "observer_gap", "client", what="load", from_us=us(60), to_us=us(63), why=why)
 
 
 def _swinging(run: Run) -> Run:
