@@ -34,7 +34,8 @@ def _site(before: ast.AST, after: ast.AST) -> tuple[Place, ast.AST]:
         step, before, after = differing[0]
         place = (*place, step)
         read = isinstance(before, ast.expr) and isinstance(getattr(before, "ctx", ast.Load()), ast.Load)
-        if read or isinstance(before, ast.stmt):
+        called = step[0] == "func"  # of two functions of which one is called the types cannot be one
+        if (read and not called) or isinstance(before, ast.stmt):
             found = place, after
     return found
 
