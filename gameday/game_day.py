@@ -14,6 +14,7 @@ from experiments.observe.settings import Where
 from experiments.run import quiet
 from experiments.run.children import Child
 from experiments.run.play import EXECUTOR, Ended, GameDay
+from experiments.run.remains import lift_remains
 from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
@@ -78,11 +79,13 @@ def play_on_kind(
         resolved = replace(resolved, scenario=resolved.scenario.model_copy(update={"timeline": (), "response": ()}))
     facts = cluster_head(resolved, "kind", datetime.now(UTC)) | {"observe_only": observe}
     folder = free_folder(runs, facts["run_id"])
-    with _targets() as targets, GameDayLock(facts["run_id"]):
+    with _targets() as targets, GameDayLock(facts["run_id"]) as lock:
         experiment = None if observe else _experiment(resolved, targets, confirm)
         clean = of_this_process(place.kubeconfig for place in PLACES.values())
         with RunWriter(folder, clean.value(facts)) as writer:
-            return _play(resolved, writer, clean.recorder(writer), folder, facts["run_id"], experiment, ask)
+            guard = Guard(facts["run_id"])
+            conditions = _conditions(resolved, folder, guard, lock)
+            return _play(resolved, writer, clean.recorder(writer), folder, guard, conditions, experiment, ask)
 
 
 def _insist_on_whole() -> None:
@@ -118,18 +121,22 @@ def _experiment(resolved: Resolved, targets: dict[str, str], confirm: Confirm | 
     return compile_scenario(resolved)
 
 
+def _conditions(resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLock) -> AbortConditions:
+    """What stops the run: what the probers see, this machine, the reverter lost, a target taken by another run."""
+    return AbortConditions(resolved, folder, others=(lambda: guard.lost, lambda: lock.stolen))
+
+
 def _play(
     resolved: Resolved,
     writer: RunWriter,
     recorder: Recorder,
     folder: Path,
-    run_id: str,
+    guard: Guard,
+    conditions: AbortConditions,
     experiment: dict[str, Any] | None,
     ask: Ask | None,
 ) -> PlayedOnCluster:
-    origin, seen, left = Origin.soon(LOADING_S), _Seen(), list[str]()
-    guard = Guard(run_id)
-    conditions = AbortConditions(resolved, folder, others=(lambda: guard.lost,))
+    origin, seen, left, run_id = Origin.soon(LOADING_S), _Seen(), list[str](), guard.arms.run
 
     def watch(message: Any, stop: Any) -> None:
         seen.take(message)
@@ -141,15 +148,19 @@ def _play(
     )
     with progress(at_most_us, "starting the observers") as update:
         told = _words(update)
-        day = GameDay(resolved, recorder, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody)
+        day = GameDay(
+            resolved, recorder, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody,
+            lift=lambda mark: lift_remains(guard.arms, mark),
+        )  # fmt: skip
         try:
             with guard:
                 ended = day.play()
         except LeftBehindError as error:
             left += [problem.where for problem in error.problems]
-            for where in left:
-                day.mark("left_behind", where, what=where)
             ended = Ended("interrupted", day.clock.now_us(), failed="something could not be lifted")
+        left += day.left
+        for what in left:
+            day.mark("left_behind", what, what=what)
         told(at_most_us, at_most_us, "reading back")
         with to_fenced_databases():
             read = read_back(

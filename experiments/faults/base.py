@@ -86,7 +86,7 @@ def keep(fault: str, plan: Plan) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
     temporary = file.with_suffix(".new")
     with temporary.open("w", encoding="utf-8") as stream:
-        json.dump(plan.to_json(), stream)
+        json.dump({"fault": fault, **plan.to_json()}, stream)
         stream.flush()
         os.fsync(stream.fileno())
     temporary.replace(file)
@@ -98,6 +98,13 @@ def kept(fault: str) -> Plan | None:
         return plan_from_json(json.loads(_file(fault).read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
+
+
+def all_kept() -> list[tuple[str, Plan]]:
+    """Faults with the plans that are kept, in the order in which they were kept."""
+    files = sorted(_folder().glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
+    documents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
+    return [(document["fault"], plan_from_json(document)) for document in documents]
 
 
 def forget(fault: str) -> None:

@@ -70,6 +70,7 @@ class GameDay:
 
     `executor` plays the experiment and tells what it does; None: nothing is broken, and the run ends at its time.
     `watch` is told every message and may stop the run. `ask` asks the person at the terminal, in a thread of its own.
+    `lift` lifts what an executor that died has left, records facts by what it is given, and returns what is left.
     """
 
     def __init__(
@@ -82,6 +83,7 @@ class GameDay:
         progress: Progress,
         watch: Callable[[Mapping[str, Any], Stop], None],
         ask: Callable[[Mapping[str, Any]], bool],
+        lift: Callable[[Callable[..., None]], list[str]],
     ) -> None:
         self._resolved = resolved
         self._recorder = recorder
@@ -92,6 +94,8 @@ class GameDay:
         self._progress = progress
         self._watch = watch
         self._ask = ask
+        self._lift_remains = lift
+        self.left: list[str] = []  # what could not be lifted, in words
         self._messages: queue.Queue[Message] = queue.Queue()
         self._settling = Settling(resolved)
         self._stop = Stop()
@@ -99,6 +103,7 @@ class GameDay:
         self._next_order = 0
         self._finishing: set[str] = set()
         self._executor_ended: int | None = None
+        self._executor_ended_us = 0
         self._last_fact = "starting"
         self._flows: dict[str, int] = {}  # observer: when it was last heard
         self.clock_bound_us = self.clock.bound_us  # greatest of the run
@@ -130,7 +135,6 @@ class GameDay:
             self._begin(name)
         while self.clock.now_us() < 0 and self._stop.reason is None:
             self._take(LOOK_S)
-        self.mark("load_started", "client")
 
     def _begin(self, name: str) -> None:
         self._observers[name] = self._factories[name](self._next_order)
@@ -149,7 +153,7 @@ class GameDay:
                 return self._ended("interrupted", now_us, stopped=self._stop.reason)
             if self._executor_ended is not None:
                 why = f"the executor ended with {self._executor_ended} before it was told to"
-                return self._ended("interrupted", now_us, failed=why)
+                return self._ended("interrupted", self._executor_ended_us, failed=why)
             if fixed is None and self._executor is not None and self._settling.has_settled(now_us):
                 self.mark("settled", "run")
                 return self._ended("settled", now_us)
@@ -169,7 +173,6 @@ class GameDay:
         if ended.stopped or ended.failed:
             self._lift()
         self._finish("sender", SENDER_ENDS_WITHIN_S)
-        self.mark("load_stopped", "client")
         self._finish("probers", PAGES_END_WITHIN_S)
         if not (ended.stopped or ended.failed):
             self._lift()
@@ -252,7 +255,8 @@ class GameDay:
     def _gone(self, name: str, code: int) -> None:
         """A child has ended: as it should, or it is started again and the gap is a fact."""
         if name == EXECUTOR:
-            self._executor_ended = code
+            self._executor_ended, self._executor_ended_us = code, self.clock.now_us()
+            self.left += self._lift_remains(self.mark)  # before anything else: nothing when it has lifted by itself
             return
         if name in self._finishing or self._stop.reason is not None:
             return

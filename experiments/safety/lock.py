@@ -208,7 +208,8 @@ def _words(spec: Mapping[str, Any]) -> str:
 class GameDayLock:
     """Both locks: `with GameDayLock(run, regions):`. Raises LockedError, LockError, on entering.
 
-    A target that does not answer is left out: it cannot be broken either, and the machine's lock is held.
+    A target that does not answer is left out: it cannot be broken either, and the machine's lock is held. `stolen`
+    says who has taken a target meanwhile; empty: nobody. A run must stop when somebody has.
     """
 
     def __init__(self, run: str, *, kubeconfigs: Path | None = None, path: Path | None = None) -> None:
@@ -253,7 +254,7 @@ class GameDayLock:
                 try:
                     lease.renew(self._holder)
                 except LockedError as error:
-                    self.stolen = str(error)
+                    self.stolen = f"{error.problems[0].where} was taken by another: {error.problems[0].found}"
                 except (ApiServerError, LockError):
                     continue  # the region may be lost: the machine's lock is held
 

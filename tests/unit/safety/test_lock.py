@@ -4,13 +4,18 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
+from experiments.safety import lock as locking
 from experiments.safety.lock import GameDayLock, HostLock, LockedError, TargetLease, this_process
+from gameday import game_day
+from scenarios.files.load import load
 from tests.unit.safety.doubles import Objects
 
 HOLDS = """
@@ -133,3 +138,29 @@ def test_whoever_loses_the_race_is_refused(target: TargetLease) -> None:
     target.server.busy = 1  # type: ignore[attr-defined]
     with pytest.raises(LockedError):
         target.take(ME)
+
+
+@pytest.mark.proves("a run stops itself when another one takes its target")
+def test_a_run_whose_target_was_taken_stops(
+    target: TargetLease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "RENEW_S", 0.01)
+    monkeypatch.setattr(locking, "_servers", lambda _: [("us-east-1", target.server)])
+    reasons: list[str] = []
+    message = {"table": "samples", "columns": {"name": []}}
+    with GameDayLock("first") as lock:
+        guard = SimpleNamespace(lost="")
+        conditions = game_day._conditions(load("region-loss-automatic"), tmp_path, guard, lock)  # type: ignore[arg-type]
+        conditions(message, reasons.append)
+        assert reasons == []
+        objects: Objects = target.server  # type: ignore[assignment]
+        next(iter(objects.kept.values()))["spec"]["holderIdentity"] = "elsewhere/7/second"
+        until = time.monotonic() + 20
+        while not lock.stolen and time.monotonic() < until:
+            time.sleep(0.01)
+        conditions._looked_s = float("-inf")
+        conditions(message, reasons.append)
+    assert len(reasons) == 1
+    assert reasons[0].startswith(
+        "game day on the target us-east-1 was taken by another: run second (process 7 on elsew"
+    )
