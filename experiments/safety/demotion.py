@@ -53,7 +53,7 @@ def demote(old: Place, new: Place, cut: Mapping[str, str], progress: Progress) -
     progress(0.25, f"{old.region} copies the database of {new.region}")
     if not moments.poll(lambda: follows(old, new), STREAMS_WITHIN_S, every_s=2.0):
         problem = f"no standby that streams within {STREAMS_WITHIN_S:g} s"
-        remedy = "Look at the pod postgres-0 there; `gameday undo --home` makes both databases anew."
+        remedy = "Look at the pod postgres-0 there; `gameday testbed reset` makes both databases anew, empty."
         raise LeftBehindError(Problem(f"database of {old.region}", problem, f"a standby of {new.region}", remedy))
     progress(1.0, f"{old.region} is the standby of {new.region}")
 

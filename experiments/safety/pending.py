@@ -69,5 +69,5 @@ def refuse() -> None:
         standby = (
             "" if pending.demoted else f"Run `gameday undo` ({pending.old} becomes the standby), or bring it home: "
         )
-        remedy = f"{standby}`gameday undo --home` (the data are made anew)."
+        remedy = f"{standby}`gameday undo --home` (no acknowledged order is lost)."
         raise UsageError(Problem("a pending failback", str(pending), "one primary, at home or failed back", remedy))

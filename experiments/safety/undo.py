@@ -2,7 +2,7 @@
 
 Faults first: what the reverter and the ledger still hold. When nobody was promoted that is all. When somebody was,
 the failover is finished, both timelines are read into the record while the old primary is still fenced, and the old
-primary is demoted; or everything is brought home, with data made anew.
+primary is demoted. Only when it is asked for the primary comes home too, with all that was acknowledged elsewhere.
 """
 
 import contextlib
@@ -18,18 +18,21 @@ from urllib3.exceptions import HTTPError
 
 from experiments.faults import base
 from experiments.operate.moments import moments
+from experiments.operate.reseeding import NotCaughtUpError
+from experiments.operate.verbs import StepError
 from experiments.operate.verbs import perform as perform_step
 from experiments.safety import pending
 from experiments.safety.demotion import connect, demote, start_stopped
 from experiments.safety.forgetting import forget
 from experiments.safety.guard import settle
+from experiments.safety.homecoming import come_home, end, is_primary_instead
 from experiments.safety.journal import Journal
 from experiments.safety.late import Late, read_late
 from experiments.safety.lifting import OUTSIDE_URL, Result, perform
 from experiments.safety.lock import HostLock, this_process
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.safety.tunnel import to_fenced_databases
-from experiments.testbed import clusters, lifecycle, outside, state, status
+from experiments.testbed import clusters, outside, state, status
 from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
 from experiments.testbed.system.returning import writer
@@ -66,7 +69,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
 
     Args:
         progress: is told the share done, and what is done now.
-        home: bring the primary home too; the data are made anew.
+        home: bring the primary home too: a short second outage, and no acknowledged order is lost.
         runs: folder with the records.
 
     Raises:
@@ -88,11 +91,16 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         old, new = _settled(progress, journal)
         if new is not old:
             with _said_as_left(new):
-                _after_promotion(done, old, new, record, progress, demoting=not home)
-        if home:
-            _bring_home(done, progress)
-        else:
-            _wait_until_whole(done, old, new, progress)
+                _after_promotion(done, old, new, record, progress)
+        if new is not plan().home and home:
+            with _said_as_left(plan().home):
+                come_home(new, plan().home, lambda share, words: progress(0.5 + 0.35 * share, words))
+            old = new = plan().home
+            done.pending = ""
+        elif new is plan().home and pending.read() is not None:  # it was on its way home
+            with _said_as_left(new):
+                end(plan().away, new, lambda share, words: progress(0.5 + 0.35 * share, words))
+        _wait_until_whole(done, old, new, progress)
     finally:
         lock.give_back()
     done.took_s = round(time.monotonic() - begun_s, 1)
@@ -149,8 +157,7 @@ def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
     other = next(place for place in PLACES.values() if place is not was)
     progress(0.1, "the failover, if one is under way")
     moments.poll(lambda: not _procedure_runs(), PROCEDURE_ENDS_WITHIN_S, every_s=1.0)
-    there = status.database(other)
-    if there is not None and there.writable:
+    if is_primary_instead(other, was):
         return was, other
     cut = _cut()
     if cut or writer(OUTSIDE_URL) != was.region:  # fenced or cut, and nobody was promoted: it may write again
@@ -191,17 +198,17 @@ def _said_as_left(new: Place) -> Iterator[None]:
     """Say what does not answer as something that is left, not as our bug. Raises LeftBehindError."""
     try:
         yield
+    except (StepError, NotCaughtUpError) as error:
+        raise LeftBehindError(*error.problems) from error
     except (OSError, HTTPError, ApiException, psycopg.Error, LookupError) as error:
         if isinstance(error, GamedayError):
             raise
-        remedy = "Run `gameday undo` again, or `gameday undo --home`, which makes the databases anew."
+        remedy = "Run `gameday undo` again, or `gameday testbed reset`, which makes the databases anew, empty."
         found = f"{type(error).__name__}: {error}"[:300]
-        raise LeftBehindError(Problem(f"failover to {new.region}", found, "it finished", remedy)) from error
+        raise LeftBehindError(Problem(f"the primary in {new.region}", found, "it whole", remedy)) from error
 
 
-def _after_promotion(
-    done: Undone, old: Place, new: Place, record: Path | None, progress: Progress, *, demoting: bool
-) -> None:
+def _after_promotion(done: Undone, old: Place, new: Place, record: Path | None, progress: Progress) -> None:
     """Finish the failover, read both timelines, and make the old primary a standby."""
     pending.keep(old.region, new.region, done.run, record)
     progress(0.15, f"the failover to {new.region} is finished")
@@ -211,9 +218,7 @@ def _after_promotion(
     if record is not None:
         with to_fenced_databases():
             done.late = read_late(record)
-    if not demoting:
-        return
-    demote(old, new, _cut(), lambda share, words: progress(0.4 + 0.4 * share, words))
+    demote(old, new, _cut(), lambda share, words: progress(0.4 + 0.1 * share, words))
     _drop_plan()
     kept = pending.keep(old.region, new.region, done.run, record, demoted=True)
     done.pending = str(kept)
@@ -231,12 +236,6 @@ def _finish_failover(new: Place) -> None:
 
 
 # --- the end
-
-
-def _bring_home(done: Undone, progress: Progress) -> None:
-    lifecycle.reset(lambda share, words: progress(0.4 + 0.6 * share, words))  # which forgets all that was pending
-    done.left, done.pending = [], ""
-    done.primary, done.standby = plan().home.region, plan().away.region
 
 
 def _wait_until_whole(done: Undone, old: Place, new: Place, progress: Progress) -> None:

@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: `gameday undo`, or `gameday undo --home`"
 
-Home = Annotated[bool, typer.Option("--home", help="bring the primary home too: its databases are made anew, empty")]
+Home = Annotated[
+    bool,
+    typer.Option("--home", help="bring the primary home too, with every order; nothing is written for some seconds"),
+]
 
 
 def undo(home: Home = False, as_json: AsJson = False) -> int:
     """Lift what a game day left, and make the system whole: one primary, a standby that streams, DNS leading to it.
 
     After a promotion the failover is finished, both timelines are read into the record while the old primary is still
-    fenced, and the old primary becomes the standby; with --home everything is made anew at home. It takes up to ten
-    minutes, and may be called again. The exit code is 5 when something is still there.
+    fenced, and the old primary becomes the standby. With --home it then becomes the primary again, once it has all that
+    was written elsewhere. It takes up to ten minutes, and may be called again. The exit code is 5 when something is
+    still there.
     """
     with progress(1.0, "looking") as update:
         from experiments.safety.undo import undo as undo_all
@@ -56,5 +60,5 @@ def _show(done: "Undone") -> None:
 
 def _next(done: "Undone") -> str:
     if done.left:
-        return "gameday undo --home"
+        return "gameday testbed reset"
     return "gameday undo --home" if done.pending else "gameday testbed status"

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from experiments.faults import verbs
+from experiments.operate.verbs import StepError
 from experiments.safety import lifting as lifting_here
 from experiments.safety import pending
 from experiments.safety import undo as undoing
@@ -20,7 +21,7 @@ from experiments.testbed import state as testbed
 from experiments.testbed.status import Database, Region, Status
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
-from scenarios.errors import LeftBehindError, UsageError
+from scenarios.errors import LeftBehindError, Problem, UsageError
 from tests.unit.safety.doubles import Lifting, Witness
 
 A = verbs.unpause("gameday-a")
@@ -40,6 +41,11 @@ class World:
     def promoted(self) -> None:
         self.databases = {"us-east-1": STANDBY, "us-west-2": PRIMARY}
         self.witness.lease = {"region": "us-west-2"}
+
+    def comes_home(self, *_: object) -> None:
+        self.did.append("come_home")
+        self.databases = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
+        self.witness.lease = {"region": "us-east-1"}
 
     def look(self) -> Status:
         lease = str((self.witness.lease or {}).get("region"))
@@ -65,10 +71,10 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing.status, "look", world.look)
     testbed.change(made_at="2026-03-01")
     monkeypatch.setattr(undoing.status, "database", lambda place: world.databases[place.region])
-    monkeypatch.setattr(undoing.lifecycle, "reset", world.does("reset"))
     monkeypatch.setattr(undoing.outside, "bring_home", world.does("lease home"))
     monkeypatch.setattr(undoing.outside, "call", world.does("call"))
-    for name in ("connect", "demote", "_finish_failover"):
+    monkeypatch.setattr(undoing, "come_home", world.comes_home)
+    for name in ("connect", "demote", "end", "_finish_failover"):
         monkeypatch.setattr(undoing, name, world.does(name))
     monkeypatch.setattr(undoing, "start_stopped", lambda _: None)
     return world
@@ -166,11 +172,38 @@ def test_undo_again_knows_which_was_the_old_one(world: World, tmp_path: Path) ->
         assert (done.primary, done.standby) == ("us-west-2", "us-east-1")
 
 
-def test_home_makes_everything_anew(world: World, tmp_path: Path) -> None:
+def test_home_comes_after_the_old_primary_follows(world: World, tmp_path: Path) -> None:
     world.promoted()
     done = undo(quiet, home=True, runs=tmp_path)
-    assert world.did == ["_finish_failover", "reset"]
-    assert (done.primary, done.pending) == ("us-east-1", "")
+    assert world.did == ["_finish_failover", "demote", "come_home"]
+    assert (done.primary, done.standby, done.pending, done.left) == ("us-east-1", "us-west-2", "", [])
+    assert pending.read() is None
+
+
+def test_home_changes_nothing_when_nobody_was_promoted(world: World, tmp_path: Path) -> None:
+    assert undo(quiet, home=True, runs=tmp_path).primary == "us-east-1"
+    assert world.did == []
+
+
+def test_one_that_was_stopped_on_the_way_home_goes_on(world: World, tmp_path: Path) -> None:
+    """Home is promoted, the database elsewhere is out of recovery still, on an earlier timeline, and fenced."""
+    pending.keep("us-east-1", "us-west-2", "one", None, demoted=True)
+    world.databases = {"us-east-1": Database(True, 3, 9, None, 0), "us-west-2": Database(True, 2, 9, None, 0)}
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert world.did == ["end"]
+    assert done.primary == "us-east-1"
+    assert pending.read() is None
+
+
+def test_what_is_refused_on_the_way_home_is_left(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise StepError(Problem("promote us-east-1", "no promotion", "a primary", "Look."))
+
+    world.promoted()
+    monkeypatch.setattr(undoing, "come_home", refused)
+    with pytest.raises(LeftBehindError, match="no promotion"):
+        undo(quiet, home=True, runs=tmp_path)
+    assert pending.read() is not None
 
 
 def test_not_while_a_game_day_is_on(world: World, tmp_path: Path) -> None:

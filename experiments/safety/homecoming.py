@@ -1,0 +1,60 @@
+"""The primary comes home after a failover, and nothing acknowledged is lost: the procedure `failback`, by its verbs.
+
+The database at home follows the new primary by now. It has everything before the new one is fenced, and again after
+it: between fencing and the change of the name nothing is written, a second outage. Each step looks first or can be
+done twice, so that one who was stopped half-way calls it again.
+"""
+
+from collections.abc import Callable
+
+from experiments.operate import reseeding
+from experiments.operate.verbs import perform
+from experiments.safety.demotion import demote
+from experiments.testbed import outside, status
+from experiments.testbed.layout import Place
+from experiments.testbed.plan import plan
+
+type Progress = Callable[[float, str], None]  # share done, what is done now
+
+
+def come_home(now: Place, home: Place, progress: Progress) -> None:
+    """Bring the primary from `now` to `home`, whose database follows it.
+
+    Raises:
+        NotCaughtUpError: the database at home does not get what the primary has; nothing was changed, or only fenced.
+        StepError, LeftBehindError: a step was refused; called again, it goes on.
+        OSError, psycopg.Error, HTTPError: something does not answer.
+    """
+    progress(0.0, f"{home.region} catches up")
+    reseeding.catch_up(home.region)
+    progress(0.1, f"{now.region} is fenced")
+    perform("fence", {"region": now.region}, {})
+    reseeding.catch_up(home.region)
+    end(now, home, progress)
+
+
+def end(now: Place, home: Place, progress: Progress) -> None:
+    """The rest of it, from the promotion on: `now` has been fenced. Raises as `come_home`."""
+    target, services = {"region": home.region}, plan().topology.services
+    everything = {"plan": {name: service.replicas for name, service in services.items()}}
+    progress(0.3, f"{home.region} is promoted")
+    perform("promote", target, {})
+    perform("deploy", target, everything)
+    perform("wait_ready", target, everything)
+    outside.call("POST", f"{outside.OUTSIDE}/dns/block", {"blocked": False})
+    perform("switch_dns", target, {})
+    demote(now, home, {}, lambda share, words: progress(0.5 + 0.5 * share, words))
+    at_first = plan().replicas(now)
+    light = {name: at_first[service.deployment] for name, service in services.items()}
+    perform("deploy", {"region": now.region}, {"plan": light})
+
+
+def is_primary_instead(other: Place, was: Place) -> bool:
+    """Whether `other` is the primary now, not `was`: of two that are out of recovery the later timeline counts.
+
+    The one before is fenced then, and writes nothing.
+    """
+    there, here = status.database(other), status.database(was)
+    if there is None or not there.writable:
+        return False
+    return here is None or not here.writable or there.timeline > here.timeline
