@@ -37,7 +37,7 @@ def runbook_text() -> str:
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print what tests found worth telling: `record_property("summary", text)`."""
-    for report in terminalreporter.getreports("passed"):
+    for report in [*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")]:
         for name, text in report.user_properties:
             if name == "summary" and report.when == "call":
                 terminalreporter.write_line(str(text))

@@ -15,9 +15,11 @@ from typing import Any, Self
 
 import psycopg
 
+from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed import clusters
 from experiments.testbed import status as looking
 from experiments.testbed.layout import PLACES, PORTS, Place
+from scenarios.record.reader import RunRecord
 from tests.cluster.plain import poll
 
 LIFTED_WITHIN_S, STOPPED_WITHIN_S, WHOLE_WITHIN_S = 60.0, 15.0, 600.0
@@ -38,6 +40,31 @@ worlds:
 
 def paused() -> list[str]:
     return [node for node, state in clusters.node_states(list(PLACES.values())).items() if state == "paused"]
+
+
+def lifted() -> bool:
+    """Whether nothing is paused, and the reverter holds nothing that was not lifted: a pause may be under way still."""
+    try:
+        held = Reverter().plan()
+    except ReverterError:
+        return False
+    done = not held["lifts"] or (held["lifted_by"] and all(result["ok"] for result in held["results"]))
+    return bool(done) and not paused()
+
+
+def acknowledged(record: Path) -> list[int]:
+    """Keys of the orders that were acknowledged, as far as the killed run has recorded it."""
+    done = RunRecord(record).table("writes_done").to_pylist()
+    return [row["key"] for row in done if (row["data_class"], row["outcome"]) == ("transactions", "acked")]
+
+
+def missing(place: Place, keys: list[int]) -> list[int]:
+    """Those of the orders that a region's database does not hold."""
+    with psycopg.connect(
+        host=place.address, port=PORTS["database"], user="prober", password="prober", dbname="grandmodel",
+    ) as connection:  # fmt: skip
+        found = connection.execute("SELECT key FROM orders WHERE key = ANY(%s)", (keys,)).fetchall()
+    return sorted(set(keys) - {row[0] for row in found})
 
 
 def gameday(folder: Path, *arguments: str, timeout_s: float = WHOLE_WITHIN_S) -> subprocess.CompletedProcess[str]:
@@ -69,7 +96,7 @@ class Run:
         lines = found[0].read_text(encoding="utf-8").splitlines() if found else []
         return [json.loads(line) for line in lines if line.endswith("}")]
 
-    def wait_for(self, wanted: Callable[[dict[str, Any]], bool], within_s: float = 600.0) -> None:
+    def wait_for(self, wanted: Callable[[dict[str, Any]], bool], within_s: float = 900.0) -> None:
         def seen() -> bool:
             assert self.process.poll() is None, (self.folder / "err").read_text()
             return any(map(wanted, self.marks()))
