@@ -33,6 +33,10 @@ class NoRecord:
         """No rows."""
         return TABLES[name].empty_table()
 
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """No rows."""
+        return iter(())
+
 
 def load_report(folder: Path) -> Report:
     """Judge what a folder holds, a run or an ensemble, from its facts alone. Raises RecordError."""
@@ -43,7 +47,7 @@ def _of_run(record: RunRecord) -> Report:
     from validators.judge import judge
     from validators.observe import observe
 
-    return Report(record.head, judge(observe(record.head, record.marks, record.table)), record)
+    return Report(record.head, judge(observe(record.head, record.marks, record.table, record.parts)), record)
 
 
 def _of_ensemble(ensemble: EnsembleRecord) -> Report:

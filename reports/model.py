@@ -1,6 +1,6 @@
 """What a report is made from."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -20,6 +20,10 @@ class Record(Protocol):
 
     def table(self, name: str) -> pa.Table:
         """Return the rows of a table (`scenarios.record.tables`)."""
+        ...
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Return some columns of a table, a few rows at a time."""
         ...
 
 

@@ -11,7 +11,9 @@ from reports.model import Report
 from reports.words import round_step
 from scenarios.record import histogram
 from validators.columns import histograms, names, real, whole
-from validators.ledger import isin
+from validators.ledger import done, found
+from validators.observe import observe
+from validators.packed import isin
 
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
@@ -199,18 +201,14 @@ def lost_writes(report: Report, bins: int = 48) -> Writes | None:
     judged = [v.detail.get("lost") for v in report.judgement.verdicts if v.objective == "rpo.transactions"]
     if judged == [0]:  # the judge has read the ledger already: it is the largest part of a record
         return None
-    timeline = report.head.get("surviving_timeline")
-    done, back = report.record.table("writes_done"), report.record.table("readback")
-    acked = _rows(done, data_class="transactions", outcome="acked")
-    chosen = {"data_class": "transactions"} | ({} if timeline is None else {"timeline": str(timeline)})
-    read = _rows(back, **chosen)
-    if not len(read) or not len(acked):
+    seen = observe(report.head, report.record.marks, report.record.table, report.record.parts)
+    acked, read = done(seen, "transactions"), found(seen, "transactions", report.head.get("surviving_timeline")).keys
+    if not len(read) or not len(acked.acked_keys):
         return None
-    read = read[whole(back, "copies")[read] > 0]
-    missing = ~isin(whole(done, "key")[acked], whole(back, "key")[read])
+    missing = ~isin(acked.acked_keys, read)
     if not missing.any():
         return None
-    t_s = whole(done, "done_us")[acked] / 1e6
+    t_s = acked.acked_us.values() / 1e6
     first, last = float(t_s[missing].min()), float(t_s[missing].max())
     margin = max((last - first) * 0.5, 0.5)
     near = int(((t_s >= first - margin) & (t_s <= last + margin)).sum())

@@ -1,19 +1,21 @@
 """What became of one alert of the rules as intended: when it was due, fired and was paged, and whether it should have.
 
 An alert is expected when its condition, computed from the record, held longer than `for` + scrape + evaluation, and is
-late after that + group_wait. Source: DESIGN, What is measured, exactly (detection).
+late after that + group_wait. One whose server had begun to count before the record began is neither spurious nor an
+answer to what happened in it. Source: DESIGN, What is measured, exactly (detection).
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import Any
 
 from scenarios.model.faults import FAULTS
 from validators.columns import Bool
-from validators.conditions import SECOND_US, NotOnRecordError, holds, scraped, stretches, unseen
+from validators.conditions import holds, scraped, stretches, unseen
 from validators.marks import faults, of_kind
 from validators.model import Observations
+from validators.recorded import SECOND_US, NotOnRecordError
 
 # What a Prometheus saw stays visible to its rules for so long (its lookback).
 VISIBLE_US = 300_000_000
@@ -32,11 +34,20 @@ class Timing:
 
 @dataclass(frozen=True)
 class Span:
-    """One stretch in which a server said that the alert fires; `until_us` None: to the end."""
+    """One stretch in which a server said that the alert fires; `until_us` None: to the end.
+
+    `since_us`: when the server began to count `for`, by its own stamp; below zero: before the record begins.
+    """
 
     region: str
     from_us: int
     until_us: int | None
+    since_us: int
+
+    @property
+    def older(self) -> bool:
+        """Whether its reason lies before the record, which cannot tell whether it was a good one."""
+        return self.since_us < 0
 
 
 @dataclass(frozen=True)
@@ -66,7 +77,7 @@ class Alert:
     spans: tuple[Span, ...]
     spurious: tuple[Span, ...]
     stuck: tuple[Span, ...]  # up to when they should have ended at the latest
-    early: tuple[Span, ...]  # fired before the first fault
+    early: tuple[Span, ...]  # fired before the first fault, or for a reason older than the record
     held: bool  # whether the condition ever held
     unknown: str
     unseen: tuple[tuple[int, int], ...] = ()  # stretches in which what the rule reads was not recorded
@@ -99,7 +110,7 @@ def _alert(observations: Observations, name: str) -> Alert:
     times = timing(observations, declared)
     spans = fired(observations, name, "intended")
     first_fault = min((f.begun_us for f in faults(observations)), default=None)
-    early = tuple(s for s in spans if first_fault is not None and s.from_us < first_fault)
+    early = tuple(s for s in spans if s.older or (first_fault is not None and s.from_us < first_fault))
     try:
         held = holds(observations, str(declared["intended"]))
     except NotOnRecordError as missing:
@@ -109,7 +120,8 @@ def _alert(observations: Observations, name: str) -> Alert:
     seen = scraped(observations, str(declared["intended"]), scrape_us)
     due = [(a, b, *_surely(seen, a, b)) for a, b in true if b - a > times.due_us]
     stories = tuple(_story(observations, name, times, spans, stretch) for stretch in due)
-    spurious = tuple(s for s in spans if not _held_in(true, s.from_us - times.due_us - VISIBLE_US, s.from_us))
+    young = tuple(s for s in spans if not s.older)
+    spurious = tuple(s for s in young if not _held_in(true, s.from_us - times.due_us - VISIBLE_US, s.from_us))
     stuck = tuple(part for s in spans if (part := _stuck(observations, times, true, s)) is not None)
     gaps = tuple(unseen(observations, str(declared["intended"])))
     return Alert(times, stories, spans, spurious, stuck, early, held=bool(true), unknown="", unseen=gaps)
@@ -118,16 +130,20 @@ def _alert(observations: Observations, name: str) -> Alert:
 def fired(observations: Observations, name: str, rules: str) -> tuple[Span, ...]:
     """Spans in which an alert fires by one reading of the rules, in order of time."""
     spans: list[Span] = []
-    open_: dict[str, int] = {}
-    for mark in of_kind(observations, "alert_firing", "alert_resolved"):
+    pending: dict[str, int] = {}
+    open_: dict[str, tuple[int, int]] = {}
+    for mark in of_kind(observations, "alert_pending", "alert_firing", "alert_resolved"):
         if mark.subject != name or mark.detail["rules"] != rules or mark.t_us >= observations.duration_us:
             continue
         region = str(mark.detail["region"])
-        if mark.kind == "alert_firing":
-            open_.setdefault(region, mark.t_us)
+        if mark.kind == "alert_pending":
+            pending[region] = mark.t_us if mark.source_t_us is None else mark.source_t_us
+        elif mark.kind == "alert_firing":
+            open_.setdefault(region, (mark.t_us, pending.pop(region, mark.t_us)))
         elif region in open_:
-            spans.append(Span(region, open_.pop(region), mark.t_us))
-    spans += [Span(region, since, None) for region, since in open_.items()]
+            from_us, since_us = open_.pop(region)
+            spans.append(Span(region, from_us, mark.t_us, since_us))
+    spans += [Span(region, from_us, None, since_us) for region, (from_us, since_us) in open_.items()]
     return tuple(sorted(spans, key=lambda s: s.from_us))
 
 
@@ -189,7 +205,7 @@ def _stuck(observations: Observations, times: Timing, true: list[tuple[int, int]
     allowed = VISIBLE_US + times.due_us - times.for_us
     for (_, over), (again, _) in pairwise([*inside, (until, until)]):
         if again - over > allowed:
-            return Span(span.region, span.from_us, over + allowed)
+            return replace(span, until_us=over + allowed)
     return None
 
 

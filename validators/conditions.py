@@ -17,14 +17,20 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validators import integrity
-from validators.columns import F64, I64, Bool, names, whole
+from validators.columns import F64, I64, Bool
 from validators.model import Observations
+from validators.recorded import (
+    COUNTED,
+    SECOND_US,
+    UNSEEN_US,
+    Labels,
+    NotOnRecordError,
+    Vector,
+    instants,
+    labels_of,
+    series_of,
+)
 
-SECOND_US = 1_000_000
-COUNTED = "http_requests_total"  # the series that the table `load` gives
-UNSEEN_US = 10_000_000  # samples and counts come each second
-Labels = frozenset[tuple[str, str]]
-Vector = dict[Labels, F64]
 Operation = Callable[[Any, Any], NDArray[Any]]
 
 _ARITHMETIC: dict[str, Operation] = {
@@ -51,10 +57,6 @@ _AGGREGATES: dict[str, Callable[[F64], F64]] = {
 }
 
 
-class NotOnRecordError(LookupError):
-    """The record does not tell whether a condition held; the message says what is missing."""
-
-
 def metrics(expression: str) -> frozenset[str]:
     """Return the names of the series that a rule reads."""
     import promql_parser
@@ -73,6 +75,16 @@ def _selectors(tree: Any) -> list[Any]:
     return found
 
 
+def stations(observations: Observations, expression: str) -> list[str]:
+    """Return the stations ("us-east-1/risk") whose pods' `up` a rule reads; none for one that reads something else."""
+    import promql_parser
+
+    tree = promql_parser.parse(expression)
+    read = [node for node in _selectors(tree) if node.name == "up"]
+    every = integrity.subjects(observations, "replicas_ready")
+    return [s for s in every if any(_chosen(node, labels_of("up", s)) for node in read)]
+
+
 def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]:
     """Stretches (from, to) in microseconds in which nothing was recorded of something that a rule watches."""
     import promql_parser
@@ -85,19 +97,10 @@ def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]
     }
     found: set[tuple[int, int]] = set()
     for name, station in watched:
-        t_us = _recorded(observations, name, station)
+        t_us = instants(observations, name, station)
         edges = np.concatenate([[0], t_us[t_us < observations.duration_us], [observations.duration_us]])
         found |= {(int(edges[i]), int(edges[i + 1])) for i in np.flatnonzero(np.diff(edges) > UNSEEN_US)}
     return sorted(found)
-
-
-def _recorded(observations: Observations, name: str, station: str) -> I64:
-    """Instants at which something was recorded: of a station's samples, of a service's counts in any region."""
-    if name == COUNTED:
-        table = observations.tables("load")
-        mine = names(table, "service").equal(station.partition("/")[2])
-        return np.unique(whole(table, "second")[mine]) * SECOND_US
-    return integrity.sample(observations, "replicas_ready" if name == "up" else name, station)[0]
 
 
 def holds(observations: Observations, expression: str) -> Bool:
@@ -197,9 +200,8 @@ class _Evaluation:
 
     def selected(self, node: Any) -> Vector:
         """Series that a selector chooses. Raises NotOnRecordError when there are none."""
-        found = {k: self._held(node.name, v) for k, v in _series(self.observations, node.name, self.seconds).items()}
-        tests = [(m.name, str(m.op).removeprefix("MatchOp."), m.value) for m in node.matchers.matchers]
-        chosen = {k: v for k, v in found.items() if all(_matches(dict(k).get(n, ""), op, w) for n, op, w in tests)}
+        found = {k: self._held(node.name, v) for k, v in series_of(self.observations, node.name, self.seconds).items()}
+        chosen = {k: v for k, v in found.items() if _chosen(node, k)}
         if not chosen:
             raise NotOnRecordError(f"{node.name} of what it watches is not on record")
         return chosen
@@ -314,78 +316,13 @@ def _bare(labels: Labels) -> Labels:
     return frozenset((n, v) for n, v in labels if n != "__name__")
 
 
+def _chosen(node: Any, labels: Labels) -> bool:
+    """Whether a selector chooses a series by its labels."""
+    tests = [(m.name, str(m.op).removeprefix("MatchOp."), m.value) for m in node.matchers.matchers]
+    return all(_matches(dict(labels).get(name, ""), op, wanted) for name, op, wanted in tests)
+
+
 def _matches(value: str, op: str, wanted: str) -> bool:
     if op in ("Equal", "NotEqual"):
         return (value == wanted) == (op == "Equal")
     return (re.fullmatch(wanted, value) is not None) == (op == "Re")
-
-
-# --- the series that a record has
-
-
-def _series(observations: Observations, name: str, seconds: int) -> Vector:
-    return observations.once(("series of", name), lambda: _known_series(observations, name, seconds))
-
-
-def _known_series(observations: Observations, name: str, seconds: int) -> Vector:
-    known = {"up": _up, COUNTED: _requests}
-    found = known[name](observations, seconds) if name in known else _sampled(observations, name, seconds)
-    if not found:
-        raise NotOnRecordError(f"{name} is not on record")
-    return found
-
-
-def _labels(name: str, job: str, **more: str) -> Labels:
-    return frozenset({"__name__": name, "job": job, **more}.items())
-
-
-def _up(observations: Observations, seconds: int) -> Vector:
-    """One element a pod: there while it is planned or ready, 1 while it is ready."""
-    result: Vector = {}
-    for station in integrity.subjects(observations, "replicas_ready"):
-        ready = _held(observations, "replicas_ready", station, seconds)
-        planned = _held(observations, "replicas_planned", station, seconds)
-        most = np.fmax(ready, np.nan_to_num(planned))
-        for pod in range(int(np.nanmax(most, initial=0))):
-            up = np.where(most > pod, np.where(ready > pod, 1.0, 0.0), np.nan)
-            result[_labels("up", f"{station.partition('/')[2]}-service", pod=f"{station}/{pod}")] = up
-    return result
-
-
-def _sampled(observations: Observations, name: str, seconds: int) -> Vector:
-    return {
-        _labels(name, f"{subject.partition('/')[2]}-service", pod=subject): _held(observations, name, subject, seconds)
-        for subject in integrity.subjects(observations, name)
-    }
-
-
-def _held(observations: Observations, name: str, subject: str, seconds: int) -> F64:
-    """A sampled quantity at each second, held until its next sample; NaN before the first."""
-    t_us, value = integrity.sample(observations, name, subject)
-    place = np.searchsorted(t_us, np.arange(seconds) * SECOND_US, side="right") - 1
-    if not len(t_us):
-        return np.full(seconds, np.nan)
-    return np.asarray(np.where(place >= 0, value[np.maximum(place, 0)], np.nan), dtype=np.float64)
-
-
-def _requests(observations: Observations, seconds: int) -> Vector:
-    """Answers of each service in each region, by status, counted up to the beginning of each second."""
-    table = observations.tables("load")
-    region, service = names(table, "region"), names(table, "service")
-    second = whole(table, "second")
-    result: Vector = {}
-    for column, status in (("ok", "200"), ("failed", "503")):
-        counted = whole(table, column)
-        for job in service.seen():
-            for place in region.seen() if job != "edge" else ():
-                mine = service.equal(job) & region.equal(place)
-                if mine.any():
-                    labels = _labels(COUNTED, f"{job}-service", pod=f"{place}/{job}", status=status)
-                    result[labels] = _counter(second[mine], counted[mine], seconds)
-    return result
-
-
-def _counter(second: I64, counted: I64, seconds: int) -> F64:
-    inside = (second >= 0) & (second < seconds - 1)
-    each = np.bincount(second[inside] + 1, weights=counted[inside], minlength=seconds)
-    return np.asarray(np.cumsum(each), dtype=np.float64)

@@ -8,11 +8,12 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from scenarios.model.faults import blast_radius, data_hit
-from validators.ledger import done, found, isin
+from validators.ledger import done, found
 from validators.marks import faults, hits_data, never_injected
 from validators.measures import change, detection, load_test, recovery_time, response
 from validators.measures.goodness import series
 from validators.model import Observations
+from validators.packed import isin
 
 Objective = Mapping[str, Any]
 

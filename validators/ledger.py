@@ -1,11 +1,10 @@
 """Writes of a class joined with what became of them: sent, acknowledged, found on which timeline.
 
-Twelve million writes are joined in a few seconds: everything is a numpy array, nothing is done per row in Python. Each
-table is read once, and only the columns that matter are kept.
+Twelve million writes are joined in a few seconds: everything is an array, nothing is done per row in Python. Each table
+is read once, part by part, and only the columns that matter are read and kept, packed.
 """
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,21 +12,24 @@ from numpy.typing import NDArray
 from validators.columns import NONE, names, small, whole
 from validators.marks import of_kind
 from validators.model import Observations
+from validators.packed import Packed, Packing, doubles, isin, pack
 
 I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
-_DENSE = 4  # a table of marks is used when keys fill at least a quarter of their range
-_BLOCK = 1 << 20  # rows
+SENT = ("data_class", "seq", "key", "sent_us")
+DONE = ("data_class", "key", "done_us", "outcome")
+READBACK = ("data_class", "timeline", "key", "copies", "position")
+_NONE: I64 = np.zeros(0, dtype=np.int64)
 
 
 @dataclass(frozen=True)
 class Done:
     """Ends of writes as their sender knows them; the earliest acknowledgement of each key counts."""
 
-    acked_keys: I64
-    acked_us: I64
-    unknown_keys: I64  # timed out, and never acknowledged
-    failed_keys: I64
+    acked_keys: Packed
+    acked_us: Packed  # in order of time
+    unknown_keys: Packed  # timed out, and never acknowledged; sorted
+    failed_keys: Packed
     rows: int  # ends on record, of all classes
 
 
@@ -35,8 +37,8 @@ class Done:
 class Found:
     """What was read back of one timeline. `asked` False: it was not read, so that what is missing is not lost."""
 
-    keys: I64  # each row; a key may occur twice
-    position: I64 | None  # None: rows stand in the order of their positions, all of which are known
+    keys: Packed  # each row; a key may occur twice
+    position: Packed | None  # None: rows stand in the order of their positions, all of which are known
     several_keys: I64  # those that one row says are there more than once
     absent_keys: I64  # asked for and not found (rows with no copies)
     asked: bool
@@ -46,13 +48,13 @@ class Found:
 class Sent:
     """Writes sent, and those of one number that were sent under more than one key."""
 
-    keys: I64
-    sent_us: I64
+    keys: Packed
+    sent_us: Packed
     renamed_seq: I64
     renamed_keys: I64
 
 
-def sent(observations: Observations, data_class: str) -> tuple[I64, I64]:
+def sent(observations: Observations, data_class: str) -> tuple[Packed, Packed]:
     """Keys and instants of the writes sent."""
     every = _sent(observations, data_class)
     return every.keys, every.sent_us
@@ -69,13 +71,16 @@ def _sent(observations: Observations, data_class: str) -> Sent:
 
 
 def _read_sent(observations: Observations, data_class: str) -> Sent:
-    table = observations.tables("writes_sent")
-    mine = _rows(names(table, "data_class").equal(data_class))
-    seq, keys = whole(table, "seq")[mine], whole(table, "key")[mine]
+    growing = {name: Packing() for name in ("seq", "key", "sent_us")}
+    for part in observations.parts("writes_sent", SENT):
+        mine = _rows(names(part, "data_class").equal(data_class))
+        for name, packing in growing.items():
+            packing.append(whole(part, name)[mine])
+    seq, keys, sent_us = (packing.end() for packing in growing.values())
     again = isin(seq, doubles(seq))
-    pairs = np.unique(np.column_stack([seq[again], keys[again]]), axis=0)
+    pairs = np.unique(np.column_stack([seq.where(again).values(), keys.where(again).values()]), axis=0)
     several = isin(pairs[:, 0], doubles(pairs[:, 0]))
-    return Sent(keys, whole(table, "sent_us")[mine], pairs[several, 0], pairs[several, 1])
+    return Sent(keys, sent_us, pairs[several, 0], pairs[several, 1])
 
 
 def _rows(mask: Bool) -> I64 | slice:
@@ -93,34 +98,76 @@ def done(observations: Observations, data_class: str) -> Done:
 
 
 def _done(observations: Observations, data_class: str) -> Done:
-    _readback(observations)  # the widest table first, while nothing else is held
-    table = observations.tables("writes_done")
-    mine = names(table, "data_class").equal(data_class)
-    outcome, rows = names(table, "outcome"), table.num_rows
-    keys, at = whole(table, "key"), whole(table, "done_us")
-    del table
-    chosen = mine & outcome.equal("acked")
-    acked_keys, acked_us = keys[chosen], at[chosen]
-    if np.any(np.diff(acked_us) < 0):
-        order = np.argsort(acked_us, kind="stable")
-        acked_keys, acked_us = acked_keys[order], acked_us[order]
-    if has_doubles(acked_keys):
-        _, earliest = np.unique(acked_keys, return_index=True)
-        earliest.sort()
-        acked_keys, acked_us = acked_keys[earliest], acked_us[earliest]
-    unknown = keys[mine & outcome.equal("unknown")]
-    unknown = np.unique(unknown[~isin(unknown, acked_keys)])
-    return Done(acked_keys, acked_us, unknown, keys[mine & outcome.equal("failed")], rows)
+    acked, acked_us, unknown, failed = Packing(), Packing(), Packing(), Packing()
+    rows, last_us, ordered = 0, NONE, True
+    for part in observations.parts("writes_done", DONE):
+        rows += part.num_rows
+        mine, outcome, keys = names(part, "data_class").equal(data_class), names(part, "outcome"), whole(part, "key")
+        chosen = _rows(mine & outcome.equal("acked"))
+        at = whole(part, "done_us")[chosen]
+        if len(at):
+            ordered = ordered and int(at[0]) >= last_us and not np.any(np.diff(at) < 0)
+            last_us = int(at[-1])
+        acked.append(keys[chosen])
+        acked_us.append(at)
+        unknown.append(keys[_rows(mine & outcome.equal("unknown"))])
+        failed.append(keys[_rows(mine & outcome.equal("failed"))])
+    keys_, at_ = _earliest(acked.end(), acked_us.end(), ordered=ordered)
+    timed_out = unknown.end()
+    never = np.unique(timed_out.where(~isin(timed_out, keys_)).values())
+    return Done(keys_, at_, pack(never), failed.end(), rows)
+
+
+def _earliest(keys: Packed, at: Packed, *, ordered: bool) -> tuple[Packed, Packed]:
+    """Acknowledgements in order of time, of each key the first."""
+    if not ordered:
+        order = np.argsort(at.values(), kind="stable")
+        keys, at = pack(keys.values()[order]), pack(at.values()[order])
+    if len(doubles(keys)):
+        _, first = np.unique(keys.values(), return_index=True)
+        first.sort()
+        keys, at = pack(keys.values()[first]), pack(at.values()[first])
+    return keys, at
 
 
 @dataclass(frozen=True)
 class _Rows:
     """What was read back of one class on one timeline."""
 
-    keys: I64
-    position: I64 | None  # None: rows stand in the order of their positions, all of which are known
+    keys: Packed
+    position: Packed | None  # None: rows stand in the order of their positions, all of which are known
     several_keys: I64
     absent_keys: I64
+
+
+@dataclass
+class _Growing:
+    """The same while it is read."""
+
+    keys: Packing = field(default_factory=Packing)
+    position: Packing = field(default_factory=Packing)
+    several: list[I64] = field(default_factory=lambda: [_NONE])
+    absent: list[I64] = field(default_factory=lambda: [_NONE])
+    last: int = NONE
+    ordered: bool = True
+
+    def add(self, keys: I64, copies: NDArray[np.int32], position: I64) -> None:
+        """Take rows."""
+        self.several.append(keys[copies > 1])
+        if not (copies > 0).all():
+            self.absent.append(keys[copies <= 0])
+            keys, position = keys[copies > 0], position[copies > 0]
+        if len(position):
+            follows = int(position[0]) >= self.last and not np.any(np.diff(position) < 0)
+            self.ordered = self.ordered and follows and not np.any(position == NONE)
+            self.last = int(position[-1])
+        self.keys.append(keys)
+        self.position.append(position)
+
+    def end(self) -> _Rows:
+        """Return what was read; positions that tell nothing more than the order of rows are let go."""
+        position = None if self.ordered else self.position.end()
+        return _Rows(self.keys.end(), position, np.concatenate(self.several), np.concatenate(self.absent))
 
 
 def _readback(observations: Observations) -> dict[tuple[str, str], _Rows]:
@@ -128,35 +175,24 @@ def _readback(observations: Observations) -> dict[tuple[str, str], _Rows]:
 
 
 def _split(observations: Observations) -> dict[tuple[str, str], _Rows]:
-    """Everything that was read back by class and timeline; columns that tell nothing more are let go."""
-    table = observations.tables("readback")
-    classes, lines = names(table, "data_class"), names(table, "timeline")
-    keys, copies, position = whole(table, "key"), small(table, "copies"), whole(table, "position")
-    del table
-    result = {}
-    for data_class in classes.seen():
-        for timeline in lines.seen():
-            mine = _rows(classes.equal(data_class) & lines.equal(timeline))
-            if len(keys[mine]):
-                result[data_class, timeline] = _kept(keys[mine], copies[mine], position[mine])
-    return result
-
-
-def _kept(keys: I64, copies: NDArray[np.int32], position: I64) -> _Rows:
-    absent, several = keys[copies <= 0], keys[copies > 1]
-    if len(absent):
-        keys, position = keys[copies > 0], position[copies > 0]
-    ordered = all(
-        bool((position[block] != NONE).all() and (np.diff(position[max(0, block.start - 1) : block.stop]) >= 0).all())
-        for block in _blocks(len(keys))
-    )
-    return _Rows(keys, None if ordered else position, several, absent)
+    """Everything that was read back by class and timeline."""
+    growing: dict[tuple[str, str], _Growing] = {}
+    for part in observations.parts("readback", READBACK):
+        classes, lines = names(part, "data_class"), names(part, "timeline")
+        keys, copies, position = whole(part, "key"), small(part, "copies"), whole(part, "position")
+        for data_class in classes.seen():
+            for timeline in lines.seen():
+                mine = _rows(classes.equal(data_class) & lines.equal(timeline))
+                if len(keys[mine]):
+                    read = growing.setdefault((data_class, timeline), _Growing())
+                    read.add(keys[mine], copies[mine], position[mine])
+    return {name: read.end() for name, read in growing.items()}
 
 
 def found(observations: Observations, data_class: str, timeline: str | None) -> Found:
     """What was read back of a timeline."""
-    none = np.zeros(0, dtype=np.int64)
-    rows = _readback(observations).get((data_class, str(timeline)), _Rows(none, None, none, none))
+    nothing = _Rows(pack(_NONE), None, _NONE, _NONE)
+    rows = _readback(observations).get((data_class, str(timeline)), nothing)
     asked = any(m.detail["timeline"] == timeline for m in of_kind(observations, "readback_done"))
     return Found(rows.keys, rows.position, rows.several_keys, rows.absent_keys, asked)
 
@@ -171,81 +207,11 @@ def timelines(observations: Observations) -> list[str]:
     return observations.once("timelines", read)
 
 
-def lookup(keys: I64, values: I64, wanted: I64, default: int) -> I64:
-    """Value of each wanted key, the default for one that is not there; of a key that occurs twice, either value."""
-    result = np.full(len(wanted), default, dtype=np.int64)
-    if len(keys) == 0 or len(wanted) == 0:
-        return result
-    low, high = int(keys.min()), int(keys.max())
-    if high - low < _DENSE * len(keys) + 1_000_000:
-        table = values if _consecutive(keys) else np.full(high - low + 1, default, dtype=np.int64)
-        if table is not values:
-            for block in _blocks(len(keys)):
-                table[keys[block] - low] = values[block]
-        for block in _blocks(len(wanted)):
-            inside = (wanted[block] >= low) & (wanted[block] <= high)
-            result[block][inside] = table[wanted[block][inside] - low]
-        return result
-    order = np.argsort(keys, kind="stable")
-    place = np.minimum(np.searchsorted(keys[order], wanted), len(keys) - 1)
-    return np.where(keys[order][place] == wanted, values[order][place], default)
-
-
-def isin(values: I64, among: I64) -> Bool:
-    """Which values are among others; by a table of marks (a byte a key) unless it were far larger than the keys."""
-    if len(values) == 0 or len(among) == 0:
-        return np.zeros(len(values), dtype=np.bool_)
-    low, high = int(among.min()), int(among.max())
-    if high - low < 8 * _DENSE * (len(among) + len(values)) + 1_000_000:
-        table = _marked(among, low, high)
-        result = np.zeros(len(values), dtype=np.bool_)
-        for block in _blocks(len(values)):
-            inside = (values[block] >= low) & (values[block] <= high)
-            result[block][inside] = table[values[block][inside] - low]
-        return result
-    return np.isin(values, among)
-
-
-def has_doubles(keys: I64) -> bool:
-    """Whether a key occurs twice."""
-    return len(doubles(keys)) > 0
-
-
-def doubles(keys: I64) -> I64:
-    """Keys that occur more than once, sorted."""
-    if len(keys) < 2:
-        return keys[:0]
-    low, high = int(keys.min()), int(keys.max())
-    if high - low < 8 * _DENSE * len(keys) + 1_000_000 and int(_marked(keys, low, high).sum()) == len(keys):
-        return keys[:0]
-    ordered = np.sort(keys)
-    return np.unique(ordered[1:][ordered[1:] == ordered[:-1]])
-
-
-def _marked(keys: I64, low: int, high: int) -> Bool:
-    """Table of marks from the lowest to the highest key."""
-    table = np.zeros(high - low + 1, dtype=np.bool_)
-    for block in _blocks(len(keys)):
-        table[keys[block] - low] = True
-    return table
-
-
-def _consecutive(keys: I64) -> bool:
-    """Whether each key is one more than the key before."""
-    if int(keys[-1]) - int(keys[0]) + 1 != len(keys):
-        return False
-    blocks = (keys[max(0, block.start - 1) : block.stop] for block in _blocks(len(keys)))
-    return all(bool((np.diff(part) == 1).all()) for part in blocks)
-
-
-def _blocks(rows: int) -> Iterator[slice]:
-    """Rows in blocks, so that what is computed on the way takes no memory that counts."""
-    return (slice(first, min(rows, first + _BLOCK)) for first in range(0, rows, _BLOCK))
-
-
-def in_order(found_: Found) -> I64:
+def in_order(found_: Found) -> Packed:
     """Keys in the order of their positions in the log, of those whose position is known (declared history has none)."""
     if found_.position is None:
         return found_.keys
-    known = found_.position != NONE
-    return np.asarray(found_.keys[known][np.argsort(found_.position[known], kind="stable")])
+    position = found_.position.values()
+    known = position != NONE
+    order = np.argsort(position[known], kind="stable")
+    return pack(found_.keys.values()[known][order])

@@ -1,6 +1,6 @@
 """The types that flow through judging."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
@@ -8,6 +8,9 @@ from typing import Any
 import pyarrow as pa
 
 from scenarios.record.marks import Mark
+
+type Tables = Callable[[str], pa.Table]
+type Parts = Callable[[str, Sequence[str]], Iterator[pa.Table]]
 
 
 class Result(StrEnum):
@@ -23,15 +26,17 @@ class Observations:
     """What a validator sees: facts and what was declared, without source, world, seed or fidelity.
 
     `scenario`, `topology`, `procedures` and `objectives` are the resolved documents of run.json. `tables` loads a
-    table by name (`scenarios.record.tables`). `duration_us` is the end of the judged interval (readback comes after).
-    `not_judged` gives the reason of each objective that was left out before the run.
+    table by name (`scenarios.record.tables`), `parts` some columns of one, a few rows at a time. `duration_us` is the
+    end of the judged interval (readback comes after). `not_judged` gives the reason of each objective that was left out
+    before the run.
     """
 
     scenario: Mapping[str, Any]
     topology: Mapping[str, Any]
     objectives: tuple[Mapping[str, Any], ...]
     marks: tuple[Mark, ...]
-    tables: Callable[[str], pa.Table]
+    tables: Tables
+    parts: Parts
     duration_us: int
     complete: bool  # the run came to its own end
     not_judged: Mapping[str, str] = field(default_factory=dict)

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from validators.conditions import COUNTED, metrics
+from validators.conditions import metrics
+from validators.recorded import COUNTED
 
 _COUNTING = ("latency", "throughput", "load_test")
 

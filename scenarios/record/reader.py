@@ -1,5 +1,6 @@
 """Reading a record, closed or not."""
 
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow as pa
 from scenarios.record.kinds import SCHEMA_VERSION
 from scenarios.record.marks import Mark, parse_mark
 from scenarios.record.storage import damaged, read_head, unchanged
-from scenarios.record.stream import read_table
+from scenarios.record.stream import read_parts, read_table
 from scenarios.record.tables import TABLES
 
 
@@ -63,6 +64,15 @@ class RunRecord:
             columns[n] = _whole_column(columns[n])
         pa.default_memory_pool().release_unused()
         return pa.table(columns, schema=schema)  # whoever takes a column need not copy it
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of a table part by part, in order: a table of millions of rows need not be in memory at once."""
+        rows = 0
+        for part in read_parts(self.folder, name, TABLES[name], self.head, columns):
+            rows += part.num_rows
+            yield part
+        self._whole(name, rows, self.head["rows"].get(name, 0) if "rows" in self.head else None)
+        pa.default_memory_pool().release_unused()
 
     def _whole(self, name: str, found: int, written: int | None) -> None:
         if written is not None and found != written:

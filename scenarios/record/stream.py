@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -102,28 +102,46 @@ def read_table(
     """
     closed, stream = folder / f"{name}.parquet", folder / f"{name}.arrows"
     if closed.exists():
-        unchanged(closed, head)
-        try:
-            return _closed_table(closed, schema, columns)
-        except (pa.ArrowException, OSError) as error:
-            raise damaged(closed, str(error).splitlines()[0][:120], "a table of the record") from error
-    table = _whole_batches(stream, schema) if stream.exists() else schema.empty_table()
+        with _closed(closed, schema, head) as file:
+            return file.read(columns)
+    table = pa.Table.from_batches(_whole_batches(stream), schema=schema)
     return table if columns is None else table.select(columns)
 
 
-def _closed_table(path: Path, schema: pa.Schema, columns: list[str] | None) -> pa.Table:
-    with pq.ParquetFile(path) as file:
-        if not file.schema_arrow.equals(schema):
-            raise pa.ArrowInvalid("other columns")
-        return file.read(columns)
+def read_parts(
+    folder: Path, name: str, schema: pa.Schema, head: Mapping[str, Any], columns: Sequence[str]
+) -> Iterator[pa.Table]:
+    """Some columns of a table, a row group or a batch at a time, so that no more than that is in memory.
+
+    Raises RecordError when a closed table is damaged.
+    """
+    closed, stream = folder / f"{name}.parquet", folder / f"{name}.arrows"
+    if not closed.exists():
+        for batch in _whole_batches(stream):
+            yield pa.Table.from_batches([batch], schema=schema).select(columns)
+        return
+    with _closed(closed, schema, head) as file:
+        for group in range(file.num_row_groups):
+            yield file.read_row_group(group, list(columns), use_threads=False)
 
 
-def _whole_batches(stream: Path, schema: pa.Schema) -> pa.Table:
-    """Batches of a stream up to where it was cut off."""
-    batches = []
+@contextlib.contextmanager
+def _closed(path: Path, schema: pa.Schema, head: Mapping[str, Any]) -> Iterator[pq.ParquetFile]:
+    """A closed table to read from. Raises RecordError when it is damaged."""
+    unchanged(path, head)
     try:
-        with pa.OSFile(str(stream), "rb") as file, pa.ipc.open_stream(file) as reader:
-            batches.extend(reader)
-    except (pa.ArrowException, OSError):
-        pass  # cut off in the middle of a batch, or of the stream's own head: what was whole is kept
-    return pa.Table.from_batches(batches, schema=schema)
+        with pq.ParquetFile(path) as file:
+            if not file.schema_arrow.equals(schema):
+                raise pa.ArrowInvalid("other columns")
+            yield file
+    except (pa.ArrowException, OSError) as error:
+        raise damaged(path, str(error).splitlines()[0][:120], "a table of the record") from error
+
+
+def _whole_batches(stream: Path) -> Iterator[pa.RecordBatch]:
+    """Batches of a stream up to where it was cut off; none where there is no file."""
+    if not stream.exists():
+        return
+    cut_off = contextlib.suppress(pa.ArrowException, OSError)  # in the middle of a batch, or of the stream's own head
+    with cut_off, pa.OSFile(str(stream), "rb") as file, pa.ipc.open_stream(file) as reader:
+        yield from reader

@@ -5,7 +5,7 @@ instant on and says `open` until the record is whole, so that whatever ends the 
 """
 
 import contextlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
@@ -70,6 +70,10 @@ class MemoryRecorder:
     def table(self, name: str) -> pa.Table:
         """Rows of a table so far."""
         return pa.Table.from_batches(self.batches[name], schema=TABLES[name])
+
+    def parts(self, name: str, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """Some columns of a table, as `scenarios.record.reader.RunRecord` gives them: here in one part."""
+        yield self.table(name).select(columns)
 
 
 class RunWriter(Closing):

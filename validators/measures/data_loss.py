@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 
 from scenarios.model.faults import data_hit
 from validators import integrity
-from validators.ledger import Done, Found, done, found, isin, sent
+from validators.ledger import Done, Found, done, found, sent
 from validators.marks import faults, hits_data, never_injected
 from validators.measures import copies
 from validators.model import Evidence, Measurement, Observations
+from validators.packed import isin
 from validators.words import seconds
 
 METHOD = "each acknowledged write looked for on the surviving timeline"
@@ -54,7 +55,7 @@ def transactions(observations: Observations, objective: Mapping[str, Any]) -> Me
     value = 0.0 if not gone.any() else low
     evidence: tuple[Evidence, ...] = (Evidence("readback", f"data_class={data_class}, timeline={timeline}"),)
     if gone.any():
-        lost = ends.acked_keys[gone]
+        lost = ends.acked_keys.where(gone).values()
         shown = ", ".join(map(str, lost[:SHOWN].tolist())) + (" ..." if len(lost) > SHOWN else "")
         evidence = (Evidence("writes_done", f"keys {shown} acknowledged, not in {timeline}", point), *evidence)
         detail["recovery_point_us"] = point
@@ -82,9 +83,9 @@ def _loss(ends: Done, gone: Bool, begun_us: int, clock_us: int) -> tuple[float, 
     if not gone.any():
         return 0.0, 0.0, begun_us
     places = np.flatnonzero(gone)  # acknowledgements are in order of time
-    first, last = int(ends.acked_us[places[0]]), int(ends.acked_us[places[-1]])
-    before = ends.acked_us[ends.acked_us < first]
-    high = (max(begun_us + clock_us, last) - int(before[-1])) / 1e6 if len(before) else None
+    first, last = ends.acked_us.at(int(places[0])), ends.acked_us.at(int(places[-1]))
+    before = int(ends.acked_us.test(lambda t_us: t_us < first).sum())
+    high = (max(begun_us + clock_us, last) - ends.acked_us.at(before - 1)) / 1e6 if before else None
     return (max(begun_us - clock_us, last) - first) / 1e6, high, first
 
 
@@ -107,8 +108,8 @@ def _doubts(
     if unread.any():
         words.append(f"{int(unread.sum()):,} acknowledged writes were not read back")
     _, sent_us = sent(observations, data_class)
-    since = max(begun_us - limit, min(begun_us, int(sent_us.min(initial=begun_us))))
-    before = np.sort(sent_us[(sent_us <= begun_us) & (sent_us >= since)])
+    since = max(begun_us - limit, min(begun_us, sent_us.bounds()[0]) if len(sent_us) else begun_us)
+    before = np.sort(sent_us.where(sent_us.test(lambda t_us: (t_us <= begun_us) & (t_us >= since))).values())
     spacing = float(np.diff(np.concatenate([[since], before, [begun_us]])).max())
     words += integrity.coarse("writes just before the fault", spacing, limit)
     return tuple(words)

@@ -2,20 +2,22 @@
 
 The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it; an alert
 that never fired is missed after `for` + scrape + evaluation. Missed, late, spurious and stuck alerts are FAIL. One that
-is expected and fired before the fault decides nothing. The rules as written are rows beside it.
+is expected and fired before the fault, or whose server had begun to count before the run, decides nothing; one that
+only what was before the run can explain is not exercised. The rules as written are rows beside it.
 Source: DESIGN, What is measured, exactly (detection).
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from validators import integrity
-from validators.alerts import VISIBLE_US, Alert, Story, alert, fired, rule
-from validators.conditions import SECOND_US
+from validators.alerts import VISIBLE_US, Alert, Span, Story, alert, fired, rule
+from validators.conditions import stations
 from validators.marks import faults, of_kind
 from validators.measures.goodness import blind
 from validators.model import Evidence, Measurement, Observations
-from validators.words import at, seconds
+from validators.recorded import SECOND_US
+from validators.words import at, listed, seconds
 
 METHOD = "the rule's condition computed from the record, against facts of its alert and page"
 
@@ -30,8 +32,16 @@ def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | N
         return None
     if found.unknown:
         return f"it did not fire, and {found.unknown}"
+    if older := [s for s in found.spans if s.older]:
+        return f"it {_counting(older)}, for a reason that the record does not hold, and nothing in the run made it due"
     due = seconds(found.timing.due_us / 1e6)
     return f"its condition never held for {due}" if found.held else "its condition never held"
+
+
+def _counting(older: Sequence[Span]) -> str:
+    """Since when a server counted towards an alert that began before the record."""
+    first = min(older, key=lambda s: s.since_us)
+    return f"was pending in {first.region} from {seconds(-first.since_us / 1e6)} before the run on"
 
 
 def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
@@ -120,6 +130,8 @@ def _times(observations: Observations, subject: str, story: Story) -> tuple[floa
 def _doubts(subject: str, found: Alert) -> tuple[str, ...]:
     if not found.stories or not found.early:
         return ()
+    if older := [s for s in found.early if s.older]:
+        return (f"{subject} {_counting(older)}",)
     return (f"{subject} had fired before the fault, at {at(found.early[0].from_us)}",)
 
 
@@ -150,11 +162,7 @@ def _rows(observations: Observations, name: str, subject: str, found: Alert) -> 
     start = next((s.from_us for s in written if begun is None or s.from_us >= begun), None)
     since = begun or 0
     value = None if start is None else (start - since) / 1e6
-    before = [s for s in written if begun is not None and s.from_us < begun]
-    times = "once" if len(written) == 1 else f"{len(written):,} times"
-    words = f"as written it fired {times}" if written else "as written it did not fire"
-    if before:
-        words += f", first at {at(before[0].from_us)}, before the fault"
+    words = _as_written(observations, rule(observations, subject), written, begun, found)
     detail = {"label": "as written, from the fault to firing", "fired": len(written)}
     rows.append(
         Measurement(
@@ -163,6 +171,34 @@ def _rows(observations: Observations, name: str, subject: str, found: Alert) -> 
         )
     )  # fmt: skip
     return rows
+
+
+def _as_written(
+    observations: Observations, declared: Mapping[str, Any] | None, spans: Sequence[Span], begun_us: int | None,
+    found: Alert,
+) -> str:  # fmt: skip
+    """How often the rule as written fired; why it did so before anything happened, or never did."""
+    expression = str(declared["written"]) if declared is not None else ""
+    if not spans:
+        gone = found.spans and "absent" not in expression and stations(observations, expression)
+        return "as written it did not fire" + (", because pods that are gone have no `up` that could be 0" * bool(gone))
+    times = "once" if len(spans) == 1 else f"{len(spans):,} times"
+    words, first = f"as written it fired {times}", spans[0]
+    if not first.older and (begun_us is None or first.from_us >= begun_us):
+        return words
+    when = (
+        f"in {first.region} since before the run" if first.older else f"first at {at(first.from_us)}, before the fault"
+    )
+    idle = sorted({s.partition("/")[0] for s in stations(observations, expression) if _stands_by(observations, s)})
+    if not idle:
+        return f"{words}, {when}"
+    return f"{words}, {when}; it takes {listed(idle)}, which stands by without these pods, for a region that is down"
+
+
+def _stands_by(observations: Observations, station: str) -> bool:
+    """Whether a station was planned without pods when the run began."""
+    _, planned = integrity.sample(observations, "replicas_planned", station)
+    return len(planned) > 0 and planned[0] == 0
 
 
 def _row(observations: Observations, name: str, subject: str, kind: str, begun_us: int) -> Measurement:

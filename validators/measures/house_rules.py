@@ -12,10 +12,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validators import integrity
-from validators.ledger import done, doubles, found, isin, renamed, sent, timelines
+from validators.ledger import done, found, renamed, sent, timelines
 from validators.marks import of_kind
 from validators.measures.goodness import blind
 from validators.model import Evidence, Measurement, Observations
+from validators.packed import doubles, isin
 from validators.words import at, listed, quantity
 
 CLASS = "transactions"
@@ -126,12 +127,10 @@ def _written_elsewhere(observations: Observations, bound_us: int) -> tuple[int, 
     others = [found(observations, CLASS, t).keys for t in timelines(observations) if t != new]
     ends = done(observations, CLASS)
     keys, sent_us = sent(observations, CLASS)
-    after = keys[sent_us > since + bound_us]
+    after = keys.where(sent_us.test(lambda t_us: t_us > since + bound_us))
     late = isin(ends.acked_keys, after) & ~isin(ends.acked_keys, found(observations, CLASS, new).keys)
-    if not others:
-        return 0, None
-    late &= isin(ends.acked_keys, np.concatenate(others))
-    return int(late.sum()), int(ends.acked_us[late][0]) if late.any() else None
+    late &= isin(ends.acked_keys, *others)
+    return int(late.sum()), ends.acked_us.at(int(late.argmax())) if late.any() else None
 
 
 def no_duplicate_order(observations: Observations, name: str) -> Measurement:
@@ -155,16 +154,17 @@ def nothing_unwritten(observations: Observations, name: str) -> Measurement:
     """Keys that some timeline holds and nobody sent."""
     keys, _ = sent(observations, CLASS)
     timeline = observations.surviving_timeline
-    read = [found(observations, CLASS, t) for t in timelines(observations)]
-    there = np.concatenate([np.zeros(0, dtype=np.int64), *(f.keys for f in read)])
-    stray = np.unique(there[~isin(there, keys)])
+    read = [found(observations, CLASS, t).keys for t in timelines(observations)]
+    there = sum(map(len, read))
+    never = [one.where(~isin(one, keys)).values() for one in read]
+    stray = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *never]))
     asked = found(observations, CLASS, timeline).asked
     doubts = () if asked else (f"the timeline {timeline or 'that survived'} was not read back",)
-    says = f"each of {len(there):,} orders read back was sent"
+    says = f"each of {there:,} orders read back was sent"
     if len(stray):
         says = f"{len(stray):,} readable orders were never written"
     method = "each key read back looked for among those sent"
-    return _counted(name, len(stray), len(there), method, says, _keys("readback", stray, "never sent"), doubts)
+    return _counted(name, len(stray), there, method, says, _keys("readback", stray, "never sent"), doubts)
 
 
 def no_order_after_stop(observations: Observations, name: str) -> Measurement:
@@ -177,10 +177,10 @@ def no_order_after_stop(observations: Observations, name: str) -> Measurement:
     bound = integrity.clock_bound_us(observations)
     tried = np.zeros(len(keys), dtype=np.bool_)
     for begun, until in stops:
-        tried |= (sent_us > begun + bound) & (sent_us < until - bound)
+        tried |= sent_us.test(_between(begun + bound, until - bound))
     read = [found(observations, CLASS, t).keys for t in timelines(observations)]
-    accepted = np.concatenate([done(observations, CLASS).acked_keys, *read])
-    taken = np.unique(keys[tried][isin(keys[tried], accepted)])
+    asked = keys.where(tried)
+    taken = np.unique(asked.where(isin(asked, done(observations, CLASS).acked_keys, *read)).values())
     doubts = () if tried.any() else ("no order was tried after the stop",)
     stop = f"after trading stopped at {at(stops[0][0])}"
     says = f"no order was accepted {stop}"
@@ -189,6 +189,10 @@ def no_order_after_stop(observations: Observations, name: str) -> Measurement:
     evidence = _keys("writes_done", taken, f"sent after {stops[0][0]} us, accepted")
     faults = integrity.clock_steps(observations, 0, observations.duration_us)
     return _counted(name, len(taken), int(tried.sum()), method, says, evidence, doubts, faults)
+
+
+def _between(from_us: int, to_us: int) -> Callable[[I64], NDArray[np.bool_]]:
+    return lambda t_us: (t_us > from_us) & (t_us < to_us)
 
 
 def _stops(observations: Observations) -> list[tuple[int, int]]:

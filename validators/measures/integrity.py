@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from validators.columns import I64, NONE, names, whole
-from validators.ledger import Done, Found, done, found, in_order, isin, lookup, sent
+from validators.columns import NONE, names, whole
+from validators.ledger import Done, Found, done, found, in_order, sent
 from validators.marks import faults, of_kind, planned
 from validators.model import Evidence, Measurement, Observations
+from validators.packed import Index, Packed, isin
 from validators.words import at, listed
 
 CLASS = "transactions"
@@ -82,9 +83,9 @@ def _without_end(observations: Observations, longest_s: int) -> list[str]:
         return []
     keys, sent_us = sent(observations, CLASS)
     ends = done(observations, CLASS)
-    old = keys[sent_us < observations.duration_us - longest_s * 1_000_000]
-    ended = np.concatenate([ends.acked_keys, ends.unknown_keys, ends.failed_keys])
-    missing = int((~isin(old, ended)).sum())
+    since = observations.duration_us - longest_s * 1_000_000
+    old = keys.where(sent_us.test(lambda t_us: t_us < since))
+    missing = int((~isin(old, ends.acked_keys, ends.unknown_keys, ends.failed_keys)).sum())
     return [f"{missing:,} writes were sent, cannot be in flight any more, and have no end"] if missing else []
 
 
@@ -139,30 +140,33 @@ def _writes_out_of_order(observations: Observations) -> list[str]:
     ends = done(observations, CLASS)
     if len(keys) == 0 or len(ends.acked_keys) == 0:
         return []
-    sent_at = lookup(keys, sent_us, ends.acked_keys, NONE)
-    known = sent_at != NONE
+    numbers = Index(keys)
+    early, unsent = 0, 0
+    for acked, acked_us in zip(ends.acked_keys.blocks(), ends.acked_us.blocks(), strict=True):
+        sent_at = numbers.lookup(sent_us, acked, NONE)
+        early += int((acked_us < sent_at)[sent_at != NONE].sum())
+        unsent += int((sent_at == NONE).sum())
     wrong = []
-    if count := int((ends.acked_us < sent_at)[known].sum()):
-        wrong.append(f"{count:,} writes were acknowledged before they were sent")
-    if unsent := int((~known).sum()):
+    if early:
+        wrong.append(f"{early:,} writes were acknowledged before they were sent")
+    if unsent:
         wrong.append(f"{unsent:,} writes were acknowledged that nobody sent")
     read = found(observations, CLASS, observations.surviving_timeline)
-    if count := _reordered(read, keys, sent_us, ends):
+    if count := _reordered(read, numbers, sent_us, ends):
         wrong.append(f"{count:,} writes stand in the log before ones that were acknowledged before they were sent")
     return wrong
 
 
-def _reordered(read: Found, keys: I64, sent_us: I64, ends: Done) -> int:
+def _reordered(read: Found, numbers: Index, sent_us: Packed, ends: Done) -> int:
     """Writes at a lower position than one that was acknowledged before they were sent."""
-    rows = in_order(read)
-    if len(rows) < 2:
-        return 0
-    never = np.iinfo(np.int64).max
-    sent_at = lookup(keys, sent_us, rows, NONE)
-    acked_at = lookup(ends.acked_keys, ends.acked_us, rows, never)
-    earliest = acked_at[::-1]  # from the end on, in place: of each row the earliest of those after it
-    np.minimum.accumulate(earliest, out=earliest)
-    return int((sent_at[:-1] > acked_at[1:]).sum())
+    ends_of = Index(ends.acked_keys)
+    count, earliest = 0, np.iinfo(np.int64).max  # from the end on: the earliest acknowledgement of the rows behind
+    for rows in in_order(read).blocks(backwards=True):
+        acked_at = ends_of.lookup(ends.acked_us, rows, np.iinfo(np.int64).max)
+        behind = np.minimum.accumulate(np.concatenate([[earliest], acked_at[::-1]]))[::-1]
+        count += int((numbers.lookup(sent_us, rows, NONE) > behind[1:]).sum())
+        earliest = int(behind[0])
+    return count
 
 
 _ORDERED = (
@@ -218,10 +222,13 @@ def fault_gone(observations: Observations, name: str) -> Measurement:
     """Each fault that has a lift was lifted and seen to be gone, at the latest in the clean-up."""
     wrong, doubts, lifted = [], [], []
     entries = dict(planned(observations))
+    stays = {m.subject for m in of_kind(observations, "left_to_failback")}
     for fault in faults(observations):
         if entries.get(fault.name, {}).get("until") is None:
             continue  # happened at an instant, or is ended by a procedure
-        if fault.lifted_us is None and observations.complete:
+        if fault.lifted_us is None and fault.name in stays:
+            doubts.append(f"{fault.name} stays, left to the failback: its region was replaced as the primary's")
+        elif fault.lifted_us is None and observations.complete:
             wrong.append(f"{fault.name} was not lifted")
         elif fault.lifted_us is None:
             doubts.append(f"the run was interrupted before {fault.name} was lifted")

@@ -5,8 +5,9 @@ import pytest
 
 from tests.record_load import Second
 from tests.records import EAST, WEST, Run, us
-from validators.conditions import NotOnRecordError, holds, metrics, scraped, stretches, unseen
+from validators.conditions import holds, metrics, scraped, stretches, unseen
 from validators.model import Observations
+from validators.recorded import NotOnRecordError
 
 READY = "replicas_ready"
 

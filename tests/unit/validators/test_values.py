@@ -107,7 +107,9 @@ def test_good_at_an_instant() -> None:
     instants = probes.intended_us / 1e6
     bad = instants[~probes.good & (instants < FAULT_S - 5)]
     assert (bad.min(), bad.max()) == pytest.approx((59.95, 60.0))  # windows that hold both
-    assert series(Run().miss("risk", 60, 65.05).observations(), "risk").good[: 20 * 170].all()  # type: ignore[union-attr]
+    apart = series(Run().miss("risk", 60, 65.05).observations(), "risk")
+    assert apart is not None
+    assert apart.good[: 20 * 170].all()
 
 
 def test_outage_at_the_end_is_not_over() -> None:
