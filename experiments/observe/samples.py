@@ -37,6 +37,7 @@ class Samples:
         port = self._where.ports["database"]
         self._sessions = {r: Session(a, port, ASK_S) for r, a in self._where.places.items()}
         self._replicated_to = int(document["first_key"]) - 1  # all orders up to this key are on the standby
+        self._source_lost = False  # the source of the copies fell silent, and may be no longer the one that counts
 
     def _row(self, subject: str, name: str, value: float, t_us: int | None = None) -> None:
         at = self._clock.now_us() if t_us is None else t_us
@@ -92,9 +93,18 @@ class Samples:
         return (await get(address, port, "/health/ready", ASK_S)).code == 200
 
     async def _copies(self, region: str) -> None:
-        """Age of the copies: the copy's recovery point, and the last write of the source in its home."""
+        """Age of the copies: the copy's recovery point, and the last write of the source in its home.
+
+        A source that was lost and comes back while another region is the primary counts no more, as in the twin: what
+        it writes then is nobody's.
+        """
         response = await get(self._where.places[region], self._where.ports["copies"], "/copies", ASK_S)
         found = response.json() if response.code == 200 else None
+        if region == self._home:
+            replaced = self._databases.primary() not in (None, self._home)
+            self._source_lost = found is None or (self._source_lost and replaced)
+            if self._source_lost:
+                return
         for name in self._classes if isinstance(found, dict) else ():
             said = found.get(name) if isinstance(found, dict) else None
             if not isinstance(said, dict):
