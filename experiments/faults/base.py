@@ -6,7 +6,6 @@ take nothing but the fault's name in the timeline.
 
 import importlib
 import json
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -19,6 +18,7 @@ from experiments.faults.verbs import Lift, from_json
 from experiments.operate.moments import moments
 from experiments.safety.lifting import Result, perform
 from experiments.testbed import layout
+from experiments.testbed.kept import write_json
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
 UNREACHABLE = (OSError, HTTPError, GamedayError)  # what a look takes for "it does not answer"
@@ -81,15 +81,8 @@ def _file(fault: str) -> Path:
 
 
 def keep(fault: str, plan: Plan) -> None:
-    """Keep a plan on disk, before anything is broken."""
-    file = _file(fault)
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".new")
-    with temporary.open("w", encoding="utf-8") as stream:
-        json.dump({"fault": fault, **plan.to_json()}, stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    temporary.replace(file)
+    """Keep a plan on disk, before anything is broken. Raises TestbedError when there is no room."""
+    write_json(_file(fault), {"fault": fault, **plan.to_json()})
 
 
 def kept(fault: str) -> Plan | None:

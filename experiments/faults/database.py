@@ -8,7 +8,8 @@ import psycopg
 
 from experiments.faults import cluster, inside
 from experiments.faults.base import nothing
-from experiments.testbed.layout import PLACES, PORTS
+from experiments.testbed import connecting
+from experiments.testbed.layout import PLACES
 
 PART = "postgres"
 
@@ -24,10 +25,7 @@ class State:
 
 def connect(region: str, user: str) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect to a region's database at its own address. Raises psycopg.Error when it does not answer."""
-    return psycopg.connect(
-        host=PLACES[region].address, port=PORTS["database"], user=user, password=user, dbname="grandmodel",
-        connect_timeout=2, autocommit=True, options="-c statement_timeout=10000",
-    )  # fmt: skip
+    return connecting.connect(PLACES[region], user)
 
 
 def state(region: str) -> State | None:

@@ -1,11 +1,43 @@
 """The node that a fault of a service hits, and what else runs there."""
 
+from collections.abc import Callable
 from typing import Any
 
 from experiments.faults import base, cluster, containers
+from experiments.faults.verbs import Lift
+from experiments.safety.lifting import OUTSIDE_URL
 from experiments.testbed.layout import PLACES
+from experiments.testbed.system.returning import writer
 
 _HOLDS_DATA = "gameday/holds-data"
+
+
+def plan(kind: str, region: str, service: str, hit: str, lift: Callable[[str], Lift]) -> base.Plan:
+    """Plan for the node of the service's first ready pod. `hit`: what it does then, in words. Raises as `node_of`."""
+    facts = facts_of(region, service)
+    radius = f"the node {facts['node']} in {region} {hit}, with what runs on it: {words(facts)}."
+    return base.Plan(kind, tuple(facts["targets"]), radius, (lift(facts["node"]),), facts)
+
+
+def is_out(planned: base.Plan) -> bool:
+    """Whether the node does not work, and no pod of the service on it answers."""
+    facts = planned.facts
+    return not containers.inspect(facts["node"]).works and not any(
+        cluster.pod_answers(facts["region"], name) for name in facts["asked"]
+    )
+
+
+def is_back(planned: base.Plan) -> bool:
+    """Whether the node works, and everything in the region answers; or it goes on, fenced, as `is_replaced` says."""
+    node = containers.inspect(planned.facts["node"])
+    if node.running and not node.paused and not node.works and is_replaced(planned):
+        return True
+    return node.works and cluster.all_answer(planned.facts["region"])
+
+
+def is_replaced(planned: base.Plan) -> bool:
+    """Whether the fault's region wrote before it, and another has taken its place: it is out until the failback."""
+    return bool(planned.facts.get("wrote")) and writer(OUTSIDE_URL) != planned.facts["region"]
 
 
 def node_of(region: str, service: str) -> str:
@@ -39,6 +71,7 @@ def facts_of(region: str, service: str) -> dict[str, Any]:
     own = {cluster.name_of(pod) for pod in cluster.pods(region, service)}
     return {
         "region": region,
+        "wrote": writer(OUTSIDE_URL) == region,
         "node": node,
         "id": containers.working(node).id,
         "pods": names,

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from kubernetes.client import ApiClient, Configuration
 from kubernetes.client.exceptions import ApiException
-from kubernetes.config import load_kube_config
+from kubernetes.config import ConfigException, load_kube_config
 from urllib3.exceptions import HTTPError
+from yaml import YAMLError
 
 from experiments.testbed.layout import Place
 from scenarios.errors import GamedayError, Problem
@@ -18,9 +19,12 @@ CONNECT_S = 3.0
 READ_S = 15.0
 TIMEOUT_S = (CONNECT_S, READ_S)  # pass as `_request_timeout`: a lost region answers nothing at all
 
+# What the client makes of a kubeconfig that is damaged: it looks for no shape before it reads one.
+UNUSABLE = (ConfigException, YAMLError, OSError, ValueError, TypeError, LookupError, AttributeError)
+
 
 class NoClusterError(GamedayError, RuntimeError):
-    """A region has no kubeconfig: the testbed was never made here."""
+    """A region has no kubeconfig that can be used: the testbed was never made here, or somebody changed the file."""
 
 
 class KubernetesError(GamedayError, RuntimeError):
@@ -58,7 +62,7 @@ def client_of(place: Place) -> ApiClient:
     Calls do not retry by themselves; pass `_request_timeout=TIMEOUT_S`, for a paused API server never answers.
 
     Raises:
-        NoClusterError: the testbed has left no kubeconfig of this region.
+        NoClusterError: the testbed has left no kubeconfig of this region, or it is damaged or another's.
     """
     path = place.kubeconfig
     try:
@@ -73,6 +77,10 @@ def client_of(place: Place) -> ApiClient:
 def _client(path: Path, context: str, written_ns: int) -> ApiClient:
     """A client for this version of the file: a cluster that was made anew has other keys."""
     configuration = Configuration()
-    load_kube_config(str(path), context=context, client_configuration=configuration, persist_config=False)
+    try:
+        load_kube_config(str(path), context=context, client_configuration=configuration, persist_config=False)
+    except UNUSABLE as error:
+        found, remedy = f"{type(error).__name__}: {error}"[:300], "`gameday testbed up` writes it anew."
+        raise NoClusterError(Problem(str(path), found, f"a kubeconfig with the context {context}", remedy)) from error
     configuration.retries = False
     return ApiClient(configuration)

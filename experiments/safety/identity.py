@@ -5,7 +5,6 @@ A run copies the kubeconfigs at its start, and asks each what it reaches: a kube
 meantime, or points elsewhere, stops the run before anything is broken.
 """
 
-import binascii
 import contextlib
 import hashlib
 import os
@@ -15,7 +14,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.platforms.kube import UNUSABLE
 from experiments.testbed import layout, state
+from experiments.testbed.kept import written
 from experiments.testbed.system.apiserver import ApiServer, ApiServerError
 from scenarios.errors import Problem, UsageError
 
@@ -41,7 +42,7 @@ def reached(kubeconfig: Path) -> Reached:
         server = ApiServer(kubeconfig)
         namespace = server.get("/api/v1/namespaces/kube-system", timeout_s=CALL_S)
         return Reached(str(namespace["metadata"]["uid"]), fingerprint(server.authority))
-    except (ApiServerError, ValueError, KeyError, binascii.Error) as error:
+    except (ApiServerError, *UNUSABLE) as error:
         remedy = "Run `gameday testbed status`, then `gameday testbed up`."
         raise WrongTargetError(Problem(str(kubeconfig.name), str(error), "its own cluster", remedy)) from error
 
@@ -63,10 +64,12 @@ def copied(folder: Path, expected: Mapping[str, state.Identity] | None = None) -
 
     Raises:
         WrongTargetError: a region has no identity or kubeconfig, or something else answers.
+        TestbedError: there is no room for the copies.
     """
     known = state.read().identities if expected is None else expected
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     problems = []
     for region, place in layout.PLACES.items():
         copy = folder / f"kubeconfig-{region}.yaml"
@@ -88,16 +91,17 @@ def used(expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]
     """Within it this process, and those that it starts, reach the regions by copies in the state folder.
 
     Raises:
-        WrongTargetError: as `copied`.
+        WrongTargetError, TestbedError: as `copied`.
     """
-    folder = copied(layout.state_folder() / "targets", expected)
+    folder = layout.state_folder() / "targets"
     before = os.environ.get(VARIABLE)
-    os.environ[VARIABLE] = str(folder)
     try:
+        copied(folder, expected)
+        os.environ[VARIABLE] = str(folder)
         yield folder
     finally:
-        os.environ.pop(VARIABLE)
-        shutil.rmtree(folder)
+        os.environ.pop(VARIABLE, None)
+        shutil.rmtree(folder, ignore_errors=True)
         if before is not None:
             os.environ[VARIABLE] = before
 

@@ -21,6 +21,7 @@ from typing import Any, Self
 from experiments.testbed import layout
 from experiments.testbed.system.apiserver import ApiServer, ApiServerError, ApiServers
 from scenarios.errors import GamedayError, Problem, UsageError
+from scenarios.record.storage import problem_of
 
 LEASE = "gameday"
 LEASE_S = 60
@@ -80,16 +81,18 @@ class HostLock:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            os.truncate(self._file, 0)
+            os.pwrite(self._file, (json.dumps(asdict(holder)) + "\n").encode(), 0)
         except BlockingIOError:
             error = self._held()
             os.close(self._file)
             raise error from None
         except OSError as error:
-            problem = Problem(str(self.path), str(error.strerror), "a file that can be locked", "Make it writable.")
-            raise LockError(problem) from error
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+            raise LockError(problem_of(self.path, error, "a file that can be locked")) from error
         HostLock._here = self
-        os.truncate(self._file, 0)
-        os.pwrite(self._file, (json.dumps(asdict(holder)) + "\n").encode(), 0)
 
     def give_back(self) -> None:
         """Give it back."""

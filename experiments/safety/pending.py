@@ -4,11 +4,11 @@ It is kept in the state folder, said at the end of the run, and blocks the next 
 """
 
 import json
-import os
 import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from experiments.testbed.kept import write_json
 from experiments.testbed.layout import state_folder
 from scenarios.errors import Problem, UsageError
 
@@ -36,16 +36,9 @@ def _file() -> Path:
 
 
 def keep(old: str, new: str, run: str, record: Path | None, *, demoted: bool = False) -> Pending:
-    """Keep a pending failback; the file is replaced at once or not at all."""
+    """Keep a pending failback; the file is replaced at once or not at all. Raises TestbedError."""
     pending = Pending(old, new, run, str(record.absolute()) if record else "", time.time_ns() // 1000, demoted)
-    file = _file()
-    file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    with fresh.open("w", encoding="utf-8") as stream:
-        json.dump(asdict(pending), stream)
-        stream.flush()
-        os.fsync(stream.fileno())
-    fresh.replace(file)
+    write_json(_file(), asdict(pending))
     return pending
 
 

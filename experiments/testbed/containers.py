@@ -8,6 +8,7 @@ from pathlib import Path
 
 from experiments.platforms.shell import attempt, run
 from experiments.testbed import layout, rendering
+from experiments.testbed.kept import written
 from experiments.testbed.layout import PLACES, PORTS, state_folder
 from experiments.testbed.plan import plan
 
@@ -124,23 +125,26 @@ def _reverter(folder: Path) -> Spec:
 
 
 def write_files() -> None:
-    """Write what the containers mount. The reverter's keys are written with the clusters."""
+    """Write what the containers mount; the reverter's keys are written with the clusters. Raises TestbedError."""
     folder = _folder()
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "Corefile").write_text(rendering.dns_file(), encoding="utf-8")
-    (folder / "alertmanager.yml").write_text(rendering.alertmanager_file(), encoding="utf-8")
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "Corefile").write_text(rendering.dns_file(), encoding="utf-8")
+        (folder / "alertmanager.yml").write_text(rendering.alertmanager_file(), encoding="utf-8")
 
 
 def write_keys() -> None:
-    """Write the regions' kubeconfigs as they are used from inside the Docker network."""
+    """Write the regions' kubeconfigs as they are used from inside the Docker network. Raises TestbedError."""
     folder = _folder() / "keys"
-    folder.mkdir(parents=True, exist_ok=True)
-    folder.chmod(0o700)
+    with written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        folder.chmod(0o700)
     for place in PLACES.values():
         keys = run("kind", "get", "kubeconfig", "--internal", "--name", place.cluster).stdout
         path = folder / place.kubeconfig.name
-        path.touch(0o600)
-        path.write_text(keys, encoding="utf-8")
+        with written(path):
+            path.touch(0o600)
+            path.write_text(keys, encoding="utf-8")
 
 
 def start() -> None:

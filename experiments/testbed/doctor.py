@@ -1,5 +1,8 @@
 """What this machine lacks for a game day, and how to get it."""
 
+import math
+import os
+import re
 import shutil
 import socket
 from collections.abc import Iterator
@@ -15,12 +18,19 @@ from scenarios.errors import Problem
 MEMORY_GB = 4.0  # the testbed itself takes less; a run, its probers and its load stand beside it
 CPUS = 2
 DISK_GB = 12.0
+STATE_MB = 50.0
 
 _INSTALL = {
-    "docker": "Install Docker: https://docs.docker.com/engine/install/",
-    "kind": "Install kind: https://kind.sigs.k8s.io/docs/user/quick-start/#installation",
-    "kubectl": "Install kubectl: https://kubernetes.io/docs/tasks/tools/",
+    "docker": "Linux: https://docs.docker.com/engine/install/. macOS, Windows: https://docs.docker.com/desktop/.",
+    "kind": "macOS: `brew install kind`. Else one file: https://kind.sigs.k8s.io/docs/user/quick-start/#installation.",
 }
+_KUBECTL = "Only for looking yourself, and the runbook's commands: https://kubernetes.io/docs/tasks/tools/."
+_NEWEST_ENOUGH = {
+    "docker": ((20, 10), ("docker", "info", "-f", "{{.ServerVersion}}")),
+    "kind": ((0, 23), ("kind", "version", "-q")),  # its Kubernetes is 1.30 or newer: pods may sleep before they end
+}
+_NOT_RUNNING = "Start it: `sudo systemctl start docker`, or open Docker Desktop. `docker info` says more."
+_NOT_ALLOWED = "`sudo usermod -aG docker $USER`, then log in again."
 
 
 @dataclass(frozen=True)
@@ -51,8 +61,8 @@ def require() -> None:
 
 
 def require_programs() -> None:
-    """Raise TestbedError unless docker, kind and kubectl are there and Docker runs."""
-    _refuse(_programs())
+    """Raise TestbedError unless docker and kind are there and Docker runs."""
+    _refuse(finding for finding in _programs() if finding.needed)
 
 
 def _refuse(findings: Iterator[Finding]) -> None:
@@ -61,11 +71,16 @@ def _refuse(findings: Iterator[Finding]) -> None:
 
 
 def _examine() -> Iterator[Finding]:
+    """All of it; what cannot be asked because a program is missing is looked up without it, or left out."""
     programs = list(_programs())
     yield from programs
-    if all(finding.ok for finding in programs):
-        yield from _machine()
-        yield from _ports()
+    good = {finding.subject for finding in programs if finding.ok}
+    docker = "docker running" in good
+    yield from (_version(name) for name in _NEWEST_ENOUGH if name in good and (docker or name != "docker"))
+    there = clusters.existing() if docker and "kind" in good else set()
+    yield from _machine(docker=docker, there=bool(there & {place.cluster for place in PLACES.values()}))
+    yield from _ports(there, docker=docker)
+    if docker:
         yield from _images()
 
 
@@ -73,44 +88,72 @@ def _programs() -> Iterator[Finding]:
     for name, remedy in _INSTALL.items():
         path = shutil.which(name)
         yield Finding(name, path is not None, path or "no such program", "it on the PATH", remedy)
+    path = shutil.which("kubectl")
+    yield Finding("kubectl", path is not None, path or "no such program", "it on the PATH", _KUBECTL, needed=False)
     if shutil.which("docker"):
         answer = _asked("docker", "info", "-f", "{{.ServerVersion}}")
-        found = answer.stdout.strip() if answer.ok else (answer.stderr.strip() or "no answer")[-200:]
-        remedy = "Start Docker (`systemctl start docker`, or Docker Desktop), and join the group docker."
+        found = "yes" if answer.ok else (answer.stderr.strip() or "no answer")[-200:]
+        remedy = _NOT_ALLOWED if "permission denied" in found else _NOT_RUNNING
         yield Finding("docker running", answer.ok, found, "an answer of its server", remedy)
 
 
-def _machine() -> Iterator[Finding]:
-    cpus, memory_bytes, root = (
-        _asked("docker", "info", "-f", "{{.NCPU}}\t{{.MemTotal}}\t{{.DockerRootDir}}").stdout.strip().split("\t")
-    )
-    yield Finding("CPU", int(cpus) >= CPUS, f"{cpus} cores", f"{CPUS} or more", "Give Docker's machine more cores.")
-    memory_gb = _available_gb(int(memory_bytes) / 1e9)
-    there = bool(clusters.existing() & {place.cluster for place in PLACES.values()})
-    yield Finding(
-        "memory",
-        there or memory_gb >= MEMORY_GB,
-        f"{memory_gb:.1f} GB available",
-        f"{MEMORY_GB:g} GB",
-        "Close what takes memory, or give Docker's machine more.",
-    )
-    if Path(root).exists():  # else it is inside Docker's own machine
+def _version(name: str) -> Finding:
+    """Whether a program is new enough."""
+    least, command = _NEWEST_ENOUGH[name]
+    said = _asked(*command).stdout.strip()
+    found = tuple(int(part) for part in re.findall(r"\d+", said)[:2])
+    expected = f"{'.'.join(map(str, least))} or newer"
+    return Finding(f"{name} version", found >= least, said or "no answer", expected, f"Install a newer {name}.")
+
+
+def _machine(*, docker: bool, there: bool) -> Iterator[Finding]:
+    """Cores, memory, disk: Docker's, where it answers, else those of this machine. `there`: the testbed has its own."""
+    cpus, total_gb, root = os.cpu_count() or 1, math.inf, ""
+    if docker:
+        told = _asked("docker", "info", "-f", "{{.NCPU}}\t{{.MemTotal}}\t{{.DockerRootDir}}").stdout.strip().split("\t")
+        cpus, total_gb, root = int(told[0]), int(told[1]) / 1e9, told[2]
+    more = "Docker Desktop: Settings, Resources."
+    yield Finding("CPU", cpus >= CPUS, f"{cpus} cores", f"{CPUS} or more", f"Give Docker's machine more cores. {more}")
+    memory_gb = min(total_gb, _available_gb())
+    if memory_gb < math.inf:
+        yield Finding(
+            "memory",
+            there or memory_gb >= MEMORY_GB,
+            f"{memory_gb:.1f} GB available",
+            f"{MEMORY_GB:g} GB",
+            f"Close what takes memory, or give Docker's machine more. {more}",
+        )
+    if root and Path(root).exists():  # else it is inside Docker's own machine
         free_gb = shutil.disk_usage(root).free / 1e9
         remedy = "Free some, for instance with `docker system prune`."
-        yield Finding("disk", there or free_gb >= DISK_GB, f"{free_gb:.0f} GB free", f"{DISK_GB:g} GB", remedy)
+        yield Finding(
+            "disk of Docker", there or free_gb >= DISK_GB, f"{free_gb:.0f} GB free", f"{DISK_GB:g} GB", remedy
+        )
+    yield _state_folder()
 
 
-def _available_gb(total_gb: float) -> float:
-    """Memory that can be had now; of Docker's own machine only the whole is known."""
+def _state_folder() -> Finding:
+    """Whether there is room for what the testbed keeps of itself."""
+    folder = layout.state_folder()
+    above = next(path for path in (folder, *folder.parents) if path.exists())
+    free_mb = shutil.disk_usage(above).free / 1e6
+    good = above.is_dir() and os.access(above, os.W_OK) and free_mb >= STATE_MB
+    found = f"{free_mb:.0f} MB free" if above.is_dir() and os.access(above, os.W_OK) else f"{above} is not writable"
+    remedy = "Free some space, or name another folder in GAMEDAY_STATE."
+    return Finding(f"disk of {folder}", good, found, f"{STATE_MB:g} MB that you may write to", remedy)
+
+
+def _available_gb() -> float:
+    """Memory that can be had now on this machine; infinite where that is not known."""
     try:
         lines = Path("/proc/meminfo").read_text(encoding="ascii").splitlines()
     except OSError:
-        return total_gb
+        return math.inf
     return next(int(line.split()[1]) for line in lines if line.startswith("MemAvailable")) * 1024 / 1e9
 
 
-def _ports() -> Iterator[Finding]:
-    there = clusters.existing()
+def _ports(there: set[str], *, docker: bool) -> Iterator[Finding]:
+    """Ports of what is not there yet."""
     for place in PLACES.values():
         if place.cluster not in there:
             yield _free(place.region, place.address, list(PORTS.values()))
@@ -122,7 +165,7 @@ def _ports() -> Iterator[Finding]:
         layout.ALERTMANAGER: layout.ALERTMANAGER_PORT,
     }
     for name, port in published.items():
-        if not attempt("docker", "inspect", "--type", "container", name).ok:
+        if not (docker and attempt("docker", "inspect", "--type", "container", name).ok):
             yield _free(name, layout.HOST, [port])
 
 

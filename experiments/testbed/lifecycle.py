@@ -29,10 +29,12 @@ def up(progress: Progress) -> Status:
     """
     progress(0.0, "looking at this machine")
     doctor.require()
+    progress(0.02, "images")
+    images.pull()  # before anything is made: it needs the internet, and may fail
     containers.write_files()
     with ThreadPoolExecutor(3) as pool:
-        progress(0.03, "images and clusters")
-        built = pool.submit(_images)
+        progress(0.05, "our image and the clusters")
+        built = pool.submit(images.build)
         made = [pool.submit(clusters.make, place) for place in PLACES.values()]
         digest = built.result()
         for each in made:
@@ -99,10 +101,10 @@ def down(progress: Progress) -> None:
         TestbedError: Docker or kind is missing, or a cluster of its name is somebody else's.
     """
     doctor.require_programs()
+    remembered = state.read()
     progress(0.0, "containers")
     containers.remove()
     there = clusters.existing()
-    remembered = state.read()
     for number, place in enumerate(PLACES.values()):
         progress(0.2 + 0.4 * number, place.cluster)
         if place.cluster in there:
@@ -114,21 +116,16 @@ def down(progress: Progress) -> None:
     progress(1.0, "gone")
 
 
-def _images() -> str:
-    images.pull()
-    return images.build()
-
-
 def _apply(image_digest: str) -> None:
     """Apply all manifests of both regions."""
     remembered = state.read()
     known = {"seed": str(remembered.seed), "restarted": str(remembered.restarted), "image_digest": image_digest}
 
     def one(place: Place) -> None:
-        applying.check_namespaces(place)
         applying.apply(place, list(rendering.manifests(place, **known)))
 
     with ThreadPoolExecutor(len(PLACES)) as pool:
+        list(pool.map(applying.check_namespaces, PLACES.values()))  # of both, before anything is changed in either
         list(pool.map(one, PLACES.values()))
 
 
@@ -163,11 +160,11 @@ def _broken(found: Status) -> bool:
 
 
 def _require_made() -> None:
-    there = clusters.existing()
+    there, begun = clusters.existing(), state.read().making
     for place in PLACES.values():
-        if place.cluster not in there:
-            problem = Problem("testbed", f"no cluster {place.cluster}", "it made", "Run `gameday testbed up`.")
-            raise TestbedError(problem)
+        if place.cluster not in there or place.cluster in begun:
+            found = f"cluster {place.cluster} half made" if place.cluster in there else f"no cluster {place.cluster}"
+            raise TestbedError(Problem("testbed", found, "it made", "Run `gameday testbed up`."))
 
 
 def _answers_as_ours(place: Place) -> bool:

@@ -9,8 +9,9 @@ from urllib.request import Request, urlopen
 import psycopg
 
 from experiments.testbed import layout
+from experiments.testbed.connecting import connect
 from experiments.testbed.errors import TestbedError
-from experiments.testbed.layout import PORTS, Place
+from experiments.testbed.layout import Place
 from experiments.testbed.plan import plan
 from scenarios.errors import Problem
 
@@ -61,14 +62,7 @@ def bring_home(home: str) -> None:
 def has_tables(home: Place) -> bool:
     """Whether the primary has its tables: one that was dropped comes back only with a database that is made anew."""
     try:
-        with psycopg.connect(
-            host=home.address,
-            port=PORTS["database"],
-            user="operator",
-            password="operator",
-            dbname="grandmodel",
-            connect_timeout=_PATIENCE_S,
-        ) as connection:
+        with connect(home, "operator", within_s=_PATIENCE_S, statement_s=_START_S) as connection:
             row = connection.execute("SELECT to_regclass('orders') IS NOT NULL").fetchone()
     except psycopg.Error:
         return False
@@ -78,14 +72,7 @@ def has_tables(home: Place) -> bool:
 def empty_data(home: Place) -> None:
     """Empty the tables of the primary. Raises TestbedError when it cannot be reached."""
     try:
-        with psycopg.connect(
-            host=home.address,
-            port=PORTS["database"],
-            user="operator",
-            password="operator",
-            dbname="grandmodel",
-            connect_timeout=_PATIENCE_S,
-        ) as connection:
+        with connect(home, "operator", within_s=_PATIENCE_S, statement_s=_START_S) as connection:
             connection.execute("SELECT gameday_empty()")
     except psycopg.Error as error:
         problem = Problem(f"database of {home.region}", str(error)[:300], "its tables empty", "Try `reset` again.")

@@ -1,13 +1,15 @@
 """What the testbed remembers of itself between commands: `testbed.json` in the state folder."""
 
 import json
-import os
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
 from typing import Any
 
+from experiments.testbed.errors import TestbedError
+from experiments.testbed.kept import write_json
 from experiments.testbed.layout import state_folder
+from scenarios.errors import Problem
 
 _LOCK = Lock()  # both regions are made at once
 
@@ -44,28 +46,29 @@ def path() -> Path:
 
 
 def read() -> State:
-    """Return what is remembered; the beginning when there is no file."""
+    """Return what is remembered; the beginning when there is no file.
+
+    Raises:
+        TestbedError: the file is damaged, or another version of gameday has written it.
+    """
     try:
         document: dict[str, Any] = json.loads(path().read_text(encoding="utf-8"))
+        document["making"] = frozenset(document["making"])
+        document["identities"] = {region: Identity(**values) for region, values in document["identities"].items()}
+        return State(**document)
     except FileNotFoundError:
         return State()
-    document["making"] = frozenset(document["making"])
-    document["identities"] = {region: Identity(**values) for region, values in document["identities"].items()}
-    return State(**document)
+    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
+        found, expected = f"{type(error).__name__}: {error}"[:200], "what `gameday testbed up` remembered"
+        remedy = "Remove the file, then `gameday testbed up`: it knows its clusters by a mark in them."
+        raise TestbedError(Problem(str(path()), found, expected, remedy)) from error
 
 
 def change(**changes: Any) -> State:
-    """Remember something else; the file is replaced at once or not at all."""
+    """Remember something else; the file is replaced at once or not at all. Raises TestbedError."""
     with _LOCK:
         changed = replace(read(), **changes)
-        document = asdict(changed) | {"making": sorted(changed.making)}
-        path().parent.mkdir(parents=True, exist_ok=True)
-        new = path().with_suffix(".new")
-        with new.open("w", encoding="utf-8") as file:
-            json.dump(document, file, indent=2)
-            file.flush()
-            os.fsync(file.fileno())
-        new.replace(path())
+        write_json(path(), asdict(changed) | {"making": sorted(changed.making)})
         return changed
 
 

@@ -13,14 +13,14 @@ import dns.message
 import dns.query
 import psycopg
 from kubernetes.client import AppsV1Api, CoreV1Api, V1Node
-from kubernetes.client.exceptions import ApiException
-from urllib3.exceptions import HTTPError
 
-from experiments.platforms.kube import TIMEOUT_S, NoClusterError, client_of
+from experiments.platforms.kube import TIMEOUT_S, KubernetesError, NoClusterError, asking, client_of
 from experiments.platforms.shell import attempt
-from experiments.testbed import clusters, layout
-from experiments.testbed.layout import PLACES, PORTS, Place
+from experiments.testbed import clusters, layout, state
+from experiments.testbed.connecting import connect
+from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
+from scenarios.errors import Problem
 
 _PATIENCE_S = 2
 _STATS = 3  # looks at Docker's statistics, each over about two seconds
@@ -55,6 +55,7 @@ class Region:
     workloads: dict[str, Workload]
     database: Database | None
     prometheus: bool
+    refused: str = ""  # why its API server tells us nothing; empty: it answers, and it is the one that was made
 
 
 @dataclass(frozen=True)
@@ -108,15 +109,7 @@ def look(*, measure: bool = False) -> Status:
 def database(place: Place) -> Database | None:
     """Ask the database of a region; nothing when it does not answer."""
     try:
-        with psycopg.connect(
-            host=place.address,
-            port=PORTS["database"],
-            user="prober",
-            password="prober",
-            dbname="grandmodel",
-            connect_timeout=_PATIENCE_S,
-            options=f"-c statement_timeout={_PATIENCE_S * 1000}",
-        ) as connection:
+        with connect(place, "prober", within_s=_PATIENCE_S, statement_s=_PATIENCE_S) as connection:
             row = connection.execute(
                 "SELECT in_recovery, timeline, position, replayed_at_us, streaming_standbys FROM gameday_state()"
             ).fetchone()
@@ -137,15 +130,20 @@ def name_leads_to() -> str | None:
 
 
 def _region(place: Place) -> Region:
-    nodes = clusters.node_states([place])
-    workloads, ready = _workloads(place)
+    nodes, refused, ready = clusters.node_states([place]), "", 0
+    workloads: dict[str, Workload] = {}
+    try:
+        workloads, ready = _workloads(place)
+        _insist_on_ours(place)
+    except (KubernetesError, NoClusterError) as error:
+        refused = error.problems[0].found
     prometheus = _answers(f"{place.url('prometheus')}/-/ready")
-    return Region(nodes, ready, workloads, database(place), prometheus)
+    return Region(nodes, ready, workloads, database(place), prometheus, refused)
 
 
 def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
-    """Pods by workload, and how many nodes are ready; nothing when the API does not answer."""
-    try:
+    """Pods by workload, and how many nodes are ready. Raises KubernetesError, NoClusterError."""
+    with asking(place, "its workloads"):
         client = client_of(place)
         nodes = CoreV1Api(client).list_node(_request_timeout=TIMEOUT_S).items
         apps = AppsV1Api(client)
@@ -157,9 +155,16 @@ def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
                 *apps.list_namespaced_stateful_set(namespace, _request_timeout=TIMEOUT_S).items,
             )
         ]
-    except (ApiException, HTTPError, OSError, NoClusterError):
-        return {}, 0
     return {item.metadata.name: _workload(item) for item in items}, sum(map(_is_ready, nodes))
+
+
+def _insist_on_ours(place: Place) -> None:
+    """Raise KubernetesError when another cluster answers than the one that was remembered."""
+    known = state.read().identities.get(place.region)
+    found = clusters.identity(place)
+    if known is not None and found != known:
+        words = f"another cluster (kube-system {found.uid}, not {known.uid})"
+        raise KubernetesError(Problem(place.cluster, words, "the one that was made", "Run `gameday testbed up`."))
 
 
 def _is_ready(node: V1Node) -> bool:
@@ -251,6 +256,17 @@ def _lacks(
 
 def _region_lacks(place: Place, region: Region) -> Iterator[str]:
     yield from (f"node {node} is {condition}" for node, condition in region.nodes.items() if condition != "running")
+    if region.refused:
+        yield f"{place.region}: its API: {region.refused}"
+    if region.workloads or not region.refused:
+        yield from _pods_lack(place, region)
+    yield from _database_lacks(place, region.database)
+    if not region.prometheus:
+        yield f"{place.region}: Prometheus is not ready"
+
+
+def _pods_lack(place: Place, region: Region) -> Iterator[str]:
+    """What nodes and pods keep it from being whole."""
     if region.nodes_ready != len(place.nodes):
         yield f"{place.region}: {region.nodes_ready} of {len(place.nodes)} nodes ready"
     wanted = {**plan().replicas(place), "redis": 1, "copies": 1, "postgres": 1, "prometheus": 1}
@@ -263,9 +279,6 @@ def _region_lacks(place: Place, region: Region) -> Iterator[str]:
         elif (workload.wanted, workload.ready, workload.settled) != (replicas, replicas, True):
             changing = "" if workload.settled else ", still changing"
             yield f"{place.region}: {name} has {workload.ready} of {replicas} pods ready{changing}"
-    yield from _database_lacks(place, region.database)
-    if not region.prometheus:
-        yield f"{place.region}: Prometheus is not ready"
 
 
 def _database_lacks(place: Place, found: Database | None) -> Iterator[str]:

@@ -10,9 +10,10 @@ EXAMPLE = "Example: `gameday doctor`"
 
 
 def doctor(as_json: AsJson = False) -> int:
-    """Look for what a game day needs: Docker, kind, kubectl, memory, cores, disk, ports, images; say how to get it.
+    """Say what this machine lacks for a game day, and how to get it: programs, cores, memory, disk, ports, images.
 
-    Exit code 1 when something is missing without which no testbed can be made.
+    Exit code 1 when something is missing without which no testbed can be made; what is marked `later` is not needed
+    for that.
     """
     from experiments.testbed.doctor import examine
 
@@ -29,7 +30,7 @@ def doctor(as_json: AsJson = False) -> int:
         )
     lacking = [finding for finding in findings if not finding.ok]
     for finding in lacking:
-        say(f"{finding.subject}: {finding.remedy}")
+        say(f"{finding.subject}: expected {finding.expected}. {finding.remedy}")
     blocked = any(finding.needed for finding in lacking)
     then("gameday doctor" if blocked else "gameday testbed up")
     return ExitCode.MISSED if blocked else ExitCode.MET

@@ -65,6 +65,7 @@ def run(
         _plan_on_eks(resolved, as_json=as_json)
     from gameday.game_day import at_risk, play_on_kind
 
+    _refuse_second()
     played = play_on_kind(
         resolved,
         settings().runs_folder,
@@ -85,6 +86,15 @@ def run(
         say(f"stopped: {played.stopped}")
     left = ExitCode.LEFT_BEHIND if played.left_behind else ExitCode.MET
     return worst([code, left, ExitCode.ABORTED if played.stopped else ExitCode.MET])
+
+
+def _refuse_second() -> None:
+    """Refuse while another game day is on: to it the testbed is broken, and must not be mended. Raises LockedError."""
+    from experiments.safety.lock import HostLock, this_process
+
+    lock = HostLock()
+    lock.take(this_process("run"))
+    lock.give_back()
 
 
 def _plan_on_eks(resolved: "Resolved", *, as_json: bool) -> NoReturn:

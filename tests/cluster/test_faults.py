@@ -1,6 +1,10 @@
-"""Each fault on the real testbed: it is seen to land, it is lifted, it is seen to be gone."""
+"""Each fault on the real testbed: it is seen to land, it is lifted, it is seen to be gone.
 
-from collections.abc import Iterator
+Some of them: `pytest tests/cluster/test_faults.py -k "node or pod-kill"`. The end prints how long each took.
+"""
+
+import time
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
@@ -61,15 +65,34 @@ def test_every_kind_is_tried() -> None:
     assert {kind for kind, _ in TRIED} == known - NEVER_LIFTED - {"none"}
 
 
-@pytest.mark.parametrize(("kind", "arguments"), TRIED, ids=lambda v: v if isinstance(v, str) else str(v.get("by", "")))
-def test_it_lands_and_goes(kind: str, arguments: dict[str, Any]) -> None:
+def _name(value: object) -> str:
+    return value if isinstance(value, str) else "" if not isinstance(value, dict) else str(value.get("by", ""))
+
+
+def _everything_answers() -> bool:
+    """Whether nothing is left of the fault before."""
+    try:
+        return cluster.all_answer(EAST["region"]) and cluster.all_settled(WEST["region"])
+    except base.UNREACHABLE:
+        return False
+
+
+@pytest.mark.parametrize(("kind", "arguments"), TRIED, ids=_name)
+def test_it_lands_and_goes(
+    kind: str, arguments: dict[str, Any], record_property: Callable[[str, object], None]
+) -> None:
     name, module = f"{kind}:0", base.module_of(kind)
-    assert moments.poll(lambda: cluster.all_answer("us-east-1"), GOES_WITHIN_S, every_s=1.0)
+    assert moments.poll(_everything_answers, GOES_WITHIN_S, every_s=1.0), "the fault before is still there"
+    begun_s = time.monotonic()
     try:
         module.inject(name, **arguments)
-        assert moments.poll(lambda: module.landed(name), LANDS_WITHIN_S)
+        assert moments.poll(lambda: module.landed(name), LANDS_WITHIN_S), "it was not seen to land"
+        landed_s = time.monotonic()
     finally:
         if FAULTS[kind].lifted:
             module.lift(name)
-    assert moments.poll(lambda: module.gone(name), GOES_WITHIN_S)
+    assert moments.poll(lambda: module.gone(name), GOES_WITHIN_S), "it was not seen to go"
+    gone_s = time.monotonic()
     base.forget(name)
+    words = f"{kind} {_name(arguments)}"
+    record_property("summary", f"{words:<28} lands {landed_s - begun_s:5.1f} s   goes {gone_s - landed_s:5.1f} s")
