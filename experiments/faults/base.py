@@ -96,8 +96,8 @@ def kept(fault: str) -> Plan | None:
 def all_kept() -> list[tuple[str, Plan]]:
     """Faults with the plans that are kept, in the order in which they were kept."""
     files = sorted(_folder().glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
-    documents = [json.loads(file.read_text(encoding="utf-8")) for file in files]
-    return [(document["fault"], plan_from_json(document)) for document in documents]
+    plans = [plan_from_json(json.loads(file.read_text(encoding="utf-8"))) for file in files]
+    return [(":".join(file.stem.rsplit("-", 1)), plan) for file, plan in zip(files, plans, strict=True)]
 
 
 def forget(fault: str) -> None:

@@ -220,7 +220,7 @@ def begin(environment: Any, **_: Any) -> None:
         clock, lasts_s = Clock(Origin(document["origin_ns"], document["origin_epoch_us"])), None
         wire = Sender(os.dup(1))
         os.dup2(2, 1)  # what Locust prints is no message
-        go_first(at_once=False)  # Locust is too busy to go before everything else
+        go_first(at_once=True)  # as the sender does
     Trader.connection_timeout = Trader.network_timeout = document["timeout_us"] / 1e6
     environment.load = load = Load(document, clock, wire, lasts_s)
     if chosen.recorded:

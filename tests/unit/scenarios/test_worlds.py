@@ -64,7 +64,7 @@ def test_wrong_words_are_refused(fault: str, options: str, place: str, tmp_path:
 
 @pytest.mark.parametrize("world", ["kind", "eks"])
 def test_users_who_wait_for_answers_have_a_steady_pace(world: str, tmp_path: Path) -> None:
-    path = scenario(tmp_path, "pod-kill", f"{{twin: {{}}, {world}: {{users: 20}}}}")
+    path = scenario(tmp_path, "crash-loop", f"{{twin: {{}}, {world}: {{users: 20}}}}")
     assert getattr(load(path).scenario.worlds, world).users == 20
     Path(path).write_text(Path(path).read_text().replace("profile: steady", "profile: opening-burst"))
     with pytest.raises(InvalidFileError) as caught:
@@ -77,7 +77,7 @@ def test_users_who_wait_for_answers_have_a_steady_pace(world: str, tmp_path: Pat
 def test_a_scenario_without_users_does_not_speak_of_them(tmp_path: Path) -> None:
     """Its digest stays what it was before there were any, so that records of it stay comparable."""
     without, with_users = (
-        load(scenario(tmp_path, "pod-kill", f"{{kind: {{{text}}}}}")).document()["scenario"]["worlds"]["kind"]
+        load(scenario(tmp_path, "crash-loop", f"{{kind: {{{text}}}}}")).document()["scenario"]["worlds"]["kind"]
         for text in ("", "users: 20")
     )
     assert "users" not in without
