@@ -106,7 +106,8 @@ class JournalFile:
 
     def keep(self, journal: Mapping[str, Any]) -> None:
         """Write it; what is half written is never seen."""
-        text = json.dumps(self.redactor.value(json.loads(json.dumps(journal, default=str))), indent=2)
+        known = {key: value for key, value in journal.items() if key not in ("node", "platform")}  # of this machine
+        text = json.dumps(self.redactor.value(json.loads(json.dumps(known, default=str))), indent=2)
         new = self._path.with_name(self._path.name + ".new")
         new.write_text(text + "\n", encoding="utf-8")
         new.replace(self._path)
@@ -165,25 +166,34 @@ def play(settings: Mapping[str, Any], ending: Ending, journal: JournalFile) -> i
 
 
 def lift_everything(experiment: Mapping[str, Any]) -> list[str]:
-    """Lift what the rollbacks have not lifted; return what is left, in words."""
-    left = []
-    for activity in experiment["rollbacks"]:
-        arguments = activity["provider"]["arguments"]
-        if "kind" not in arguments:
-            continue
-        fault, kind = arguments["fault"], arguments["kind"]
+    """Lift what the rollbacks have not lifted, then see that it is gone; return what is left, in words."""
+    arguments = [activity["provider"]["arguments"] for activity in experiment["rollbacks"]]
+    faults = [(found["fault"], found["kind"]) for found in arguments if "kind" in found]
+    left: list[str] = []
+    lifted = [(fault, kind) for fault, kind in faults if _lifts(fault, left)]
+    for fault, kind in lifted:
         try:
-            base.lift(fault, "clean-up")
-        except GamedayError as error:
-            left.append(str(error))
+            gone = until_gone(fault, kind, GOES_WITHIN_S)
+        except (GamedayError, OSError) as error:
+            left.append(f"{fault} was lifted, and looking whether it is gone failed: {error}")
             continue
-        if not until_gone(fault, kind, GOES_WITHIN_S):
+        if not gone:
             left.append(f"{fault} was lifted and is not seen to be gone")
     try:
         preparation.put_back()
-    except GamedayError as error:
+    except (GamedayError, OSError) as error:
         left.append(str(error))
     return left
+
+
+def _lifts(fault: str, left: list[str]) -> bool:
+    """Whether a fault could be lifted; else it is left, in words."""
+    try:
+        base.lift(fault, "clean-up")
+    except (GamedayError, OSError) as error:
+        left.append(str(error))
+        return False
+    return True
 
 
 def main(arms: Callable[[str], base.Safety] = Arms) -> int:

@@ -5,6 +5,7 @@ something that is already as it should be, it changes nothing and succeeds. What
 says why; nothing is raised, so that the lifts after it are still tried.
 """
 
+import http.client
 import json
 import time
 import urllib.error
@@ -184,7 +185,7 @@ def call_url(url: str, method: str, body: Any, *, timeout_s: float) -> tuple[int
     except urllib.error.HTTPError as error:
         with error:
             return error.code, error.read().decode(errors="replace")[:300]
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         return 0, str(error)
 
 

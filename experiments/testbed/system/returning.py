@@ -25,10 +25,18 @@ def writer(outside_url: str, *, timeout_s: float = LEASE_TIMEOUT_S) -> str | Non
     """Region that the writer's lease is granted to now; nothing when nobody holds it or the witness is silent."""
     for _ in range(ASKED):
         status, text = call_url(f"{outside_url}/lease", "GET", None, timeout_s=timeout_s)
-        if status == 200:
-            lease = json.loads(text)
+        if status == 200 and (lease := _parsed(text)) is not None:
             return None if lease.get("fenced") else lease.get("region")
     return None
+
+
+def _parsed(text: str) -> dict[str, Any] | None:
+    """Return an answer as an object; a garbled one is none."""
+    try:
+        found = json.loads(text)
+    except ValueError:
+        return None
+    return found if isinstance(found, dict) else None
 
 
 def carry_out(

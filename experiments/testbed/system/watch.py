@@ -17,6 +17,7 @@ SILENT_S = 20.0  # without a heartbeat: it lifts
 TICK_S = 1.0
 OWN_PAUSE_S = 5.0  # no tick for this long: it was paused itself, and a heartbeat may have been missed
 GRACE_S = 5.0  # after a pause of its own, the runner has this long to be heard
+STALLED_S = 60.0  # no tick for this long (a tick that lifts takes a while): it cannot be trusted with a fault
 RETRY_S = 5.0  # between attempts at what could not be lifted
 CONTAINERS = "gameday-"  # how the names of containers begin that it may touch
 
@@ -100,9 +101,11 @@ class Watch:
         return cut
 
     def heard(self, run: str) -> Plan:
-        """Take a heartbeat. Raises RefusedError when the plan is another run's."""
+        """Take a heartbeat. Raises RefusedError when the plan is another run's, or when nobody would see a silence."""
         if run != self._plan.run:
             raise RefusedError(f"the plan is of run {self._plan.run or '(none)'}")
+        if self._now_s() - self._ticked_s > STALLED_S:
+            raise RefusedError(f"the watch has not looked for {self._now_s() - self._ticked_s:.0f} s")
         self._heard_s = self._now_s()
         return self._plan
 
@@ -177,6 +180,6 @@ class Watch:
         while True:
             try:
                 self.tick()
-            except OSError:  # a full disk must not end the watch
+            except Exception:  # nothing may end the watch: a fault would stay for ever
                 _log.exception("the watch goes on")
             time.sleep(TICK_S)

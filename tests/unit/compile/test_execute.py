@@ -117,6 +117,7 @@ def test_its_journal_holds_what_happened_and_no_secret(tmp_path: Path) -> None:
     assert journal["status"] == "completed"
     assert [run["status"] for run in journal["run"] + journal["rollbacks"]] == ["succeeded"] * 5
     assert "a-very-secret-word" not in text
+    assert not {"node", "platform"} & set(journal), "of this machine"
 
 
 @pytest.mark.proves("An executor that is told to end lifts every fault, whatever is under way")

@@ -1,5 +1,9 @@
 """When the reverter lifts, what it refuses, and how an old primary returns."""
 
+import contextlib
+import http.client
+import socket
+import threading
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -7,8 +11,8 @@ from typing import Any
 import pytest
 
 from experiments.testbed.system.plan import PlanError, Store
-from experiments.testbed.system.returning import carry_out
-from experiments.testbed.system.watch import GRACE_S, RETRY_S, SILENT_S, RefusedError, Watch
+from experiments.testbed.system.returning import carry_out, writer
+from experiments.testbed.system.watch import GRACE_S, RETRY_S, SILENT_S, STALLED_S, RefusedError, Watch
 from tests.unit.safety.doubles import Clock, Lifting, Witness
 
 
@@ -236,3 +240,46 @@ def test_dropped_plans_are_forgotten(watch: Watch) -> None:
         watch.drop(7)
     assert watch.drop(1).lifts == ()
     assert replace(watch.plan, stored_us=0).run == ""
+
+
+@pytest.mark.parametrize("answer", [b"HTTP/1.1 2", b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\n{{{{{", b""])
+def test_a_garbled_witness_is_a_silent_one(answer: bytes) -> None:
+    """An answer that makes no sense must not end the watch."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        thread = threading.Thread(target=garble, args=(server, answer), daemon=True)
+        thread.start()
+        assert writer(f"http://127.0.0.1:{server.getsockname()[1]}", timeout_s=2) is None
+        thread.join(10)
+
+
+def garble(server: socket.socket, answer: bytes) -> None:
+    server.settimeout(1)
+    with contextlib.suppress(TimeoutError):
+        while True:
+            connection, _ = server.accept()
+            with connection:
+                connection.recv(4096)
+                connection.sendall(answer)
+
+
+@pytest.mark.proves("a reverter whose watch has stalled refuses heartbeats, so that its runner stops")
+def test_a_watch_that_does_not_look_refuses_heartbeats(watch: Watch, clock: Clock) -> None:
+    watch.put(plan(1, A))
+    clock.s += STALLED_S + 1
+    with pytest.raises(RefusedError, match="has not looked"):
+        watch.heard("one")
+    watch.tick()
+    watch.heard("one")
+
+
+def test_nothing_ends_the_watch(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each tick fails in its own way; the last one ends the test's thread, as nothing in the product does."""
+    failures = iter([http.client.BadStatusLine("x"), KeyError("x"), OSError("full"), SystemExit()])
+
+    def tick() -> None:
+        raise next(failures)
+
+    monkeypatch.setattr(watch, "tick", tick)
+    monkeypatch.setattr("experiments.testbed.system.watch.TICK_S", 0)
+    with pytest.raises(SystemExit):
+        watch.run()
