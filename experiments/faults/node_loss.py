@@ -3,6 +3,9 @@
 from typing import Any
 
 from experiments.faults import base, containers, nodes, verbs
+from experiments.faults.nodes import gone, landed
+
+__all__ = ["gone", "inject", "landed", "lift", "plan"]
 
 
 def plan(region: str, service: str) -> base.Plan:
@@ -13,16 +16,6 @@ def plan(region: str, service: str) -> base.Plan:
 def inject(fault: str, region: str, service: str) -> dict[str, Any]:
     """Kill the node's container."""
     return base.inject(fault, plan(region, service), lambda planned: containers.docker("kill", planned.facts["id"]))
-
-
-def landed(fault: str) -> bool:
-    """Whether the node does not work, and no pod of the service on it answers."""
-    return base.look(fault, nodes.is_out, without=False)
-
-
-def gone(fault: str) -> bool:
-    """Whether the node works, and everything in the region answers."""
-    return base.look(fault, nodes.is_back, without=True)
 
 
 def lift(fault: str, by: str = "clean-up") -> str:

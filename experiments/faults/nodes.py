@@ -19,25 +19,25 @@ def plan(kind: str, region: str, service: str, hit: str, lift: Callable[[str], L
     return base.Plan(kind, tuple(facts["targets"]), radius, (lift(facts["node"]),), facts)
 
 
-def is_out(planned: base.Plan) -> bool:
+def landed(fault: str) -> bool:
     """Whether the node does not work, and no pod of the service on it answers."""
-    facts = planned.facts
-    return not containers.inspect(facts["node"]).works and not any(
-        cluster.pod_answers(facts["region"], name) for name in facts["asked"]
-    )
+
+    def see(planned: base.Plan) -> bool:
+        facts = planned.facts
+        return not containers.inspect(facts["node"]).works and not any(
+            cluster.pod_answers(facts["region"], name) for name in facts["asked"]
+        )
+
+    return base.look(fault, see, without=False)
 
 
-def is_back(planned: base.Plan) -> bool:
-    """Whether the node works, and everything in the region answers; or it goes on, fenced, as `is_replaced` says."""
-    node = containers.inspect(planned.facts["node"])
-    if node.running and not node.paused and not node.works and is_replaced(planned):
-        return True
-    return node.works and cluster.all_answer(planned.facts["region"])
+def gone(fault: str) -> bool:
+    """Whether the node works, and everything in the region answers."""
 
+    def see(planned: base.Plan) -> bool:
+        return containers.inspect(planned.facts["node"]).works and cluster.all_answer(planned.facts["region"])
 
-def is_replaced(planned: base.Plan) -> bool:
-    """Whether the fault's region wrote before it, and another has taken its place: it is out until the failback."""
-    return bool(planned.facts.get("wrote")) and writer(OUTSIDE_URL) != planned.facts["region"]
+    return base.look(fault, see, without=True)
 
 
 def node_of(region: str, service: str) -> str:

@@ -80,7 +80,8 @@ def _client(path: Path, context: str, written_ns: int) -> ApiClient:
     try:
         load_kube_config(str(path), context=context, client_configuration=configuration, persist_config=False)
     except UNUSABLE as error:
-        found, remedy = f"{type(error).__name__}: {error}"[:300], "`gameday testbed up` writes it anew."
+        found = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+        remedy = "`gameday testbed up` writes it anew."
         raise NoClusterError(Problem(str(path), found, f"a kubeconfig with the context {context}", remedy)) from error
     configuration.retries = False
     return ApiClient(configuration)

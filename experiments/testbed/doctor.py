@@ -137,10 +137,11 @@ def _state_folder() -> Finding:
     folder = layout.state_folder()
     above = next(path for path in (folder, *folder.parents) if path.exists())
     free_mb = shutil.disk_usage(above).free / 1e6
-    good = above.is_dir() and os.access(above, os.W_OK) and free_mb >= STATE_MB
-    found = f"{free_mb:.0f} MB free" if above.is_dir() and os.access(above, os.W_OK) else f"{above} is not writable"
-    remedy = "Free some space, or name another folder in GAMEDAY_STATE."
-    return Finding(f"disk of {folder}", good, found, f"{STATE_MB:g} MB that you may write to", remedy)
+    writable = above.is_dir() and os.access(above, os.W_OK)
+    good = writable and free_mb >= STATE_MB
+    found = f"{free_mb:.0f} MB free" if writable else f"{above} is not writable"
+    expected = f"{STATE_MB:g} MB in {folder}"
+    return Finding("disk of our state", good, found, expected, "Free some space, or name another in GAMEDAY_STATE.")
 
 
 def _available_gb() -> float:
@@ -172,14 +173,17 @@ def _ports(there: set[str], *, docker: bool) -> Iterator[Finding]:
 def _free(subject: str, address: str, ports: list[int]) -> Finding:
     """Whether ports of an address can be had; names those that cannot, and the container that has them."""
     taken = [port for port in ports if not _can_listen(address, port)]
-    expected = f"{address} ports {', '.join(map(str, ports))} free"
+    expected = f"{address} port{'s' if len(ports) > 1 else ''} {', '.join(map(str, ports))} free"
     if not taken:
         return Finding(f"ports of {subject}", True, "free", expected, "")
-    holders = [f"{address}:{port} is taken by {_holder(port)}" for port in taken]
-    remedy = "Stop what listens there (`ss -ltnp` names it)."
     if not _can_listen(address, 0):
-        holders, remedy = [f"{address} is no address of this machine"], f"macOS: `sudo ifconfig lo0 alias {address}`."
-    return Finding(f"ports of {subject}", False, "; ".join(holders), expected, remedy)
+        found, remedy = f"{address} is no address of this machine", f"macOS: `sudo ifconfig lo0 alias {address}`."
+        return Finding(f"ports of {subject}", False, found, expected, remedy)
+    by_holder: dict[str, list[str]] = {}
+    for port in taken:
+        by_holder.setdefault(_holder(port), []).append(str(port))
+    found = "; ".join(f"{address}: {', '.join(held)} taken by {holder}" for holder, held in by_holder.items())
+    return Finding(f"ports of {subject}", False, found, expected, "Stop what listens there (`ss -ltnp` names it).")
 
 
 def _can_listen(address: str, port: int) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 EXAMPLE = "Example: `gameday testbed up`, then `gameday run region-loss-automatic --world kind --yes`"
 HELP = """A small real trading system in two kind clusters, for game days on one machine.
 
-It needs docker, kind, kubectl, two cores and 4 GB; `gameday doctor` looks. Nothing but its own clusters, containers
+It needs docker, kind, two cores and 4 GB; `gameday doctor` looks. Nothing but its own clusters, containers
 and state folder is touched: not your kubeconfig, not your current context.
 """
 

@@ -183,7 +183,7 @@ def test_port_taken(machine: Machine, refused: Refused, monkeypatch: pytest.Monk
         found = refused("testbed", "up")
     assert f"ports of {WEST.region}" not in found
     by = f"container {holder}" if holder else "a program of this machine"
-    assert f"{EAST.address}:{port} is taken by {by}" in found[f"ports of {EAST.region}"]
+    assert f"{EAST.address}: {port} taken by {by}" in found[f"ports of {EAST.region}"]
     assert set(machine.called()) == {"version", "get"}
 
 
@@ -323,4 +323,4 @@ def test_a_full_disk_is_seen_before_anything_is_made(
 ) -> None:
     machine.whole()
     monkeypatch.setattr(doctor, "STATE_MB", 1e12)
-    assert "MB free" in refused("testbed", "up")[f"disk of {layout.state_folder()}"]
+    assert "MB free" in refused("testbed", "up")["disk of our state"]
