@@ -36,7 +36,7 @@ class Rules:
 
     def back_off_s(self, retry: int, draws: random.Random) -> float:
         """Seconds to wait before the retry of this number (from 1), with full jitter."""
-        return draws.random() * self.back_off_us * 2 ** (retry - 1) / 1e6
+        return draws.random() * self.back_off_us * 2.0 ** (retry - 1) / 1e6
 
 
 @dataclass(frozen=True, slots=True)
