@@ -32,12 +32,20 @@ def landed(fault: str) -> bool:
 
 
 def gone(fault: str) -> bool:
-    """Whether the node works, and everything in the region answers."""
+    """Whether the node works, and everything in the region answers; or it goes on, fenced, as `is_replaced` says."""
 
     def see(planned: base.Plan) -> bool:
-        return containers.inspect(planned.facts["node"]).works and cluster.all_answer(planned.facts["region"])
+        node = containers.inspect(planned.facts["node"])
+        if node.running and not node.paused and not node.works and is_replaced(planned):
+            return True
+        return node.works and cluster.all_answer(planned.facts["region"])
 
     return base.look(fault, see, without=True)
+
+
+def is_replaced(planned: base.Plan) -> bool:
+    """Whether the fault's region wrote before it, and another has taken its place: it is out until the failback."""
+    return bool(planned.facts.get("wrote")) and writer(OUTSIDE_URL) != planned.facts["region"]
 
 
 def node_of(region: str, service: str) -> str:
