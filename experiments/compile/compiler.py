@@ -10,6 +10,8 @@ from typing import Any
 from experiments.compile.activities import action, probe
 from experiments.compile.people import respond
 from experiments.operate import verbs, watching
+from experiments.platforms.platform import platform
+from experiments.platforms.site import site
 from scenarios.errors import Problem, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.model.faults import FAULTS
@@ -81,12 +83,12 @@ def _name(number: int, entry: Entry) -> str:
 
 
 def _timeline_problems(resolved: Resolved) -> list[Problem]:
-    problems = []
+    problems, can = [], platform().can_break()
     for number, entry in enumerate(resolved.scenario.timeline):
         where = f"{resolved.scenario.scenario}: timeline.{number}"
-        if entry.fault is not None and "kind" not in FAULTS[entry.fault].worlds:
-            can = ", ".join(name for name, kind in FAULTS.items() if "kind" in kind.worlds)
-            problems.append(Problem(f"{where}.fault", entry.fault, f"a fault for a cluster: {can}", "Simulate it."))
+        if entry.fault not in (None, "none", *can):
+            expected = f"a fault for a cluster of {site().world}: {', '.join(can)}"
+            problems.append(Problem(f"{where}.fault", str(entry.fault), expected, "Simulate it."))
     return problems
 
 
@@ -128,14 +130,15 @@ def _steady_state(resolved: Resolved) -> dict[str, Any]:
 def _method(resolved: Resolved) -> Iterator[Activity]:
     topology, workload = resolved.topology, resolved.scenario.workload
     yield action("the experiment starts", "experiments.operate.moments", "start")
-    yield action(
-        "the testbed is as the scenario wants it",
-        "experiments.operate.preparation",
-        "prepare",
-        region=topology.database.home,
-        plan={name: service.replicas for name, service in topology.services.items()},
-        automation=_automation(resolved),
-    )
+    if platform().PREPARES:
+        yield action(
+            "the testbed is as the scenario wants it",
+            "experiments.operate.preparation",
+            "prepare",
+            region=topology.database.home,
+            plan={name: service.replicas for name, service in topology.services.items()},
+            automation=_automation(resolved),
+        )
     people = _answering(resolved)
     yield from _timeline(resolved, beside=bool(people))
     if people:
@@ -241,7 +244,8 @@ def _rollbacks(resolved: Resolved) -> Iterator[Activity]:
     for name, kind, _ in reversed([fault for fault in faults(resolved) if FAULTS[fault[1]].lifted]):
         yield action(f"lift {name}", _module(kind), "lift", fault=name, by="clean-up")
         yield probe(f"{name} is gone", _WATCHING, "until_gone", fault=name, kind=kind)
-    yield action("the testbed as it was", "experiments.operate.preparation", "put_back")
+    if platform().PREPARES:
+        yield action("the testbed as it was", "experiments.operate.preparation", "put_back")
 
 
 def _module(kind: str) -> str:

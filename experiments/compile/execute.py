@@ -2,10 +2,10 @@
 
     python -m experiments.compile.execute
 
-Its settings are one line of JSON on stdin: `experiment`, `journal` (a path), `run`, `origin_ns`, `operator`. More lines
-may follow: `{"fact": [kind, subject]}` is what the observers saw, `{"answer": true}` what a person said. When stdin
-ends, the run is over: it lifts and ends. Facts and questions go up stdout (`experiments.observe.wire`; a question is
-`{"ask": {...}}`).
+Its settings are one line of JSON on stdin: `experiment`, `journal` (a path), `run`, `origin_ns`, `operator`, `site`
+(where it plays; nothing: on the testbed). More lines may follow: `{"fact": [kind, subject]}` is what the observers saw,
+`{"answer": true}` what a person said. When stdin ends, the run is over: it lifts and ends. Facts and questions go up
+stdout (`experiments.observe.wire`; a question is `{"ask": {...}}`).
 
 Whatever chaoslib does, every fault is lifted: a probe that raises skips its rollbacks, a signal in the wrong moment
 too. So they are looked at again at the end, from the plans on disk.
@@ -33,9 +33,9 @@ from experiments.observe.wire import Sender
 from experiments.operate import preparation, steps
 from experiments.operate.moments import moments
 from experiments.operate.watching import until_gone
+from experiments.platforms.site import enter, site
 from experiments.safety.guard import Arms
 from experiments.safety.secrets import Redactor, of_this_process
-from experiments.testbed.layout import PLACES
 from scenarios.errors import GamedayError
 
 PLAYED, FAILED, INTERRUPTED, LEFT_BEHIND = 0, 3, 4, 5
@@ -202,6 +202,7 @@ def main(arms: Callable[[str], base.Safety] = Arms) -> int:
     `arms` makes, of the run's name, what stores each lift outside the blast radius.
     """
     settings = json.loads(sys.stdin.readline())
+    enter(settings.get("site"))
     wire = os.dup(1)
     os.dup2(2, 1)  # what others print is no message
     logging.getLogger("chaostoolkit").setLevel(logging.CRITICAL)
@@ -220,7 +221,7 @@ def main(arms: Callable[[str], base.Safety] = Arms) -> int:
     report.listen(fact)
     base.protect(arms(settings["run"]))
     steps.ask_with(person.ask if settings["operator"] == "live" else None)
-    redactor = of_this_process(place.kubeconfig for place in PLACES.values())
+    redactor = of_this_process(place.kubeconfig for place in site().places.values())
     signal.signal(signal.SIGTERM, ending.take_signal)
     threading.Thread(target=listen, args=(ending, person), daemon=True, name="parent").start()
     try:

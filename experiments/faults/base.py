@@ -16,8 +16,8 @@ from urllib3.exceptions import HTTPError
 from experiments.faults import report
 from experiments.faults.verbs import Lift, from_json
 from experiments.operate.moments import moments
+from experiments.platforms.site import site
 from experiments.safety.lifting import Result, perform
-from experiments.testbed import layout
 from experiments.testbed.kept import write_json
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
@@ -73,7 +73,7 @@ def planned(kind: str, arguments: Mapping[str, Any]) -> Plan:
 
 
 def _folder() -> Path:
-    return layout.state_folder() / "faults"
+    return site().state / "faults"
 
 
 def _file(fault: str) -> Path:

@@ -11,7 +11,8 @@ from urllib3.exceptions import HTTPError
 from experiments.faults.base import nothing
 from experiments.faults.verbs import PATCH_TYPES
 from experiments.platforms.kube import TIMEOUT_S, client_of
-from experiments.testbed.layout import MONITORING_NAMESPACE, NAMESPACE, PLACES
+from experiments.platforms.site import site
+from experiments.testbed.layout import MONITORING_NAMESPACE, NAMESPACE
 from scenarios.errors import GamedayError, Problem
 
 Object = dict[str, Any]
@@ -39,7 +40,7 @@ def call(
     timeout_s: tuple[float, float] = TIMEOUT_S,
 ) -> Any:
     """Call the API server of a region. Raises KubernetesError for a refusal, OSError or HTTPError for silence."""
-    client = client_of(PLACES[region])
+    client = client_of(site().places[region])
     headers = {"Accept": "application/json", "Content-Type": kind}
     request = client.param_serialize(
         method, path + (f"?{query}" if query else ""), header_params=headers, body=body, auth_settings=["BearerToken"]

@@ -9,7 +9,8 @@ from typing import Any
 
 from experiments.faults.base import nothing
 from experiments.platforms import shell
-from experiments.testbed.layout import NETWORK, PLACES
+from experiments.platforms.site import site
+from experiments.testbed.layout import NETWORK
 
 ANSWERS_WITHIN_S = 1.0
 DOCKER_S = 20.0
@@ -76,7 +77,7 @@ def request(method: str, url: str, body: Any = None, *, timeout_s: float = ANSWE
 def answers(region: str, service: str, path: str = "/probe") -> bool:
     """Whether a service of a region gives the right answer at the region's own address."""
     try:
-        return request("GET", PLACES[region].url(service) + path)[0] == 200
+        return request("GET", site().url(region, service) + path)[0] == 200
     except OSError:
         return False
 

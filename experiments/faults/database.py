@@ -8,8 +8,8 @@ import psycopg
 
 from experiments.faults import cluster, inside
 from experiments.faults.base import nothing
+from experiments.platforms.site import site
 from experiments.testbed import connecting
-from experiments.testbed.layout import PLACES
 
 PART = "postgres"
 
@@ -25,7 +25,7 @@ class State:
 
 def connect(region: str, user: str) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect to a region's database at its own address. Raises psycopg.Error when it does not answer."""
-    return connecting.connect(PLACES[region], user)
+    return connecting.connect_at(site().database(region), user)
 
 
 def state(region: str) -> State | None:

@@ -10,7 +10,7 @@ __all__ = ["gone", "inject", "landed", "lift", "plan"]
 
 def plan(region: str, service: str) -> base.Plan:
     """Plan for the node of the service's first ready pod."""
-    return nodes.plan("node-pause", region, service, "hangs", verbs.unpause)
+    return nodes.plan("node-pause", region, service, "hangs", lambda facts: verbs.unpause(facts["node"]))
 
 
 def inject(fault: str, region: str, service: str) -> dict[str, Any]:

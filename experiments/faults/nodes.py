@@ -1,22 +1,29 @@
 """The node that a fault of a service hits, and what else runs there."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from experiments.faults import base, cluster, containers
+from experiments.faults import base, cluster
+from experiments.faults.machines import machines
 from experiments.faults.verbs import Lift
-from experiments.safety.lifting import OUTSIDE_URL
+from experiments.platforms.platform import platform
 from experiments.testbed.layout import PLACES
-from experiments.testbed.system.returning import writer
 
 _HOLDS_DATA = "gameday/holds-data"
 
+Facts = Mapping[str, Any]
 
-def plan(kind: str, region: str, service: str, hit: str, lift: Callable[[str], Lift]) -> base.Plan:
+
+def machine(facts: Facts) -> tuple[str, str, str]:
+    """Region, node and identity of the machine that a plan hits."""
+    return facts["region"], facts["node"], facts["id"]
+
+
+def plan(kind: str, region: str, service: str, hit: str, lift: Callable[[Facts], Lift]) -> base.Plan:
     """Plan for the node of the service's first ready pod. `hit`: what it does then, in words. Raises as `node_of`."""
     facts = facts_of(region, service)
     radius = f"the node {facts['node']} in {region} {hit}, with what runs on it: {words(facts)}."
-    return base.Plan(kind, tuple(facts["targets"]), radius, (lift(facts["node"]),), facts)
+    return base.Plan(kind, tuple(facts["targets"]), radius, (lift(facts),), facts)
 
 
 def landed(fault: str) -> bool:
@@ -24,7 +31,7 @@ def landed(fault: str) -> bool:
 
     def see(planned: base.Plan) -> bool:
         facts = planned.facts
-        return not containers.inspect(facts["node"]).works and not any(
+        return not machines().runs(*machine(facts)) and not any(
             cluster.pod_answers(facts["region"], name) for name in facts["asked"]
         )
 
@@ -32,20 +39,23 @@ def landed(fault: str) -> bool:
 
 
 def gone(fault: str) -> bool:
-    """Whether the node works, and everything in the region answers; or it goes on, fenced, as `is_replaced` says."""
+    """Whether the node works, or another in its stead, and everything in the region answers.
+
+    One that goes on cut from its network is gone too when its region was replaced: it is out until the failback.
+    """
 
     def see(planned: base.Plan) -> bool:
-        node = containers.inspect(planned.facts["node"])
-        if node.running and not node.paused and not node.works and is_replaced(planned):
+        here, its = machines(), machine(planned.facts)
+        if here.is_fenced(*its) and is_replaced(planned):
             return True
-        return node.works and cluster.all_answer(planned.facts["region"])
+        return (here.runs(*its) or here.has_successor(*its)) and cluster.all_answer(planned.facts["region"])
 
     return base.look(fault, see, without=True)
 
 
 def is_replaced(planned: base.Plan) -> bool:
     """Whether the fault's region wrote before it, and another has taken its place: it is out until the failback."""
-    return bool(planned.facts.get("wrote")) and writer(OUTSIDE_URL) != planned.facts["region"]
+    return bool(planned.facts.get("wrote")) and platform().writer() != planned.facts["region"]
 
 
 def node_of(region: str, service: str) -> str:
@@ -79,9 +89,9 @@ def facts_of(region: str, service: str) -> dict[str, Any]:
     own = {cluster.name_of(pod) for pod in cluster.pods(region, service)}
     return {
         "region": region,
-        "wrote": writer(OUTSIDE_URL) == region,
+        "wrote": platform().writer() == region,
         "node": node,
-        "id": containers.working(node).id,
+        "id": machines().working(region, node),
         "pods": names,
         "asked": [name for name in names if name in own],
         "targets": [node, *_subjects(region, pods)],

@@ -6,7 +6,8 @@ from chaosk8s.pod.actions import terminate_pods
 
 from experiments.faults import base, cluster
 from experiments.platforms.chaos_kubernetes import secrets_for
-from experiments.testbed.layout import NAMESPACE, PLACES
+from experiments.platforms.site import site
+from experiments.testbed.layout import NAMESPACE
 
 
 def plan(region: str, service: str, count: int = 1) -> base.Plan:
@@ -26,7 +27,7 @@ def inject(fault: str, region: str, service: str, count: int = 1) -> dict[str, A
 def _act(planned: base.Plan) -> None:
     region, service = planned.facts["region"], planned.facts["service"]
     there = {cluster.uid_of(pod) for pod in cluster.pods(region, service)}
-    with secrets_for(PLACES[region]) as secrets:
+    with secrets_for(site().places[region]) as secrets:
         for pod in planned.facts["pods"]:
             if pod["uid"] in there:
                 terminate_pods(name_pattern=f"^{pod['name']}$", grace_period=0, ns=NAMESPACE, secrets=secrets)

@@ -10,10 +10,12 @@ from typing import Any, Literal, get_args
 
 from scenarios.errors import Problem, UsageError
 
-Verb = Literal["docker-unpause", "docker-start", "docker-connect", "docker-exec", "kube-patch", "kube-delete", "http"]
+Verb = Literal[
+    "docker-unpause", "docker-start", "docker-connect", "docker-exec", "kube-patch", "kube-delete", "http", "aws"
+]
 VERBS: tuple[str, ...] = get_args(Verb)
 
-# What each verb needs in `arguments`. The target is a container, a region (kube-*), or a URL (http).
+# What each verb needs in `arguments`. The target is a container, a region (kube-*, aws), or a URL (http).
 #   docker-unpause  container   {}
 #   docker-start    container   {}
 #   docker-connect  container   network, ip      the address that it had before
@@ -21,6 +23,7 @@ VERBS: tuple[str, ...] = get_args(Verb)
 #   kube-patch      region      path, patch, type    path of the object on the API server; type: merge, strategic, json
 #   kube-delete     region      path             404 is fine: it is gone
 #   http            URL         method, body     JSON body; any 2xx is fine
+#   aws             region      verb, options    a verb of experiments/platforms/eks on the region's target
 NEEDED: dict[str, tuple[str, ...]] = {
     "docker-unpause": (),
     "docker-start": (),
@@ -29,6 +32,7 @@ NEEDED: dict[str, tuple[str, ...]] = {
     "kube-patch": ("path", "patch", "type"),
     "kube-delete": ("path",),
     "http": ("method", "body"),
+    "aws": ("verb", "options"),
 }
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
@@ -108,3 +112,8 @@ def delete(region: str, path: str) -> Lift:
 def http(url: str, method: Literal["PUT", "POST", "DELETE"], body: Any = None) -> Lift:
     """Call a control interface of the testbed."""
     return Lift("http", url, {"method": method, "body": body})
+
+
+def aws(region: str, verb: str, options: Mapping[str, Any]) -> Lift:
+    """Do a verb of EKS on a region's target."""
+    return Lift("aws", region, {"verb": verb, "options": dict(options)})

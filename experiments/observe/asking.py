@@ -70,9 +70,9 @@ class Asker:
     async def database(self, address: str, key: int, timeout_us: int) -> Answer:
         """Write a row and read it back, over a new connection to the database."""
         sent_us = self._clock.epoch_us(self._clock.now_us())
-        port, timeout_s = self._where.ports["database"], timeout_us / 1e6
-        status, row = await self._databases.run(probe_database(address, port, key, sent_us, timeout_s))
-        region = self._where.region(address)
+        region, timeout_s = self._where.region(address), timeout_us / 1e6
+        host, port = (address, self._where.ports["database"]) if region is None else self._where.database(region)
+        status, row = await self._databases.run(probe_database(host, port, key, sent_us, timeout_s))
         if row is None:
             return Answer(status, region, region if status == "5xx" else None)
         return Answer(
@@ -82,6 +82,7 @@ class Asker:
 
     async def page(self, key: int, timeout_us: int) -> Answer:
         """Have a test page sent, and wait until it has arrived."""
+        assert self._where.outside is not None, "a page receiver"
         host, port = self._where.outside
         body = json.dumps({"key": key}).encode()
         after = self._newest_page  # it comes after all that have come

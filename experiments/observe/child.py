@@ -16,6 +16,7 @@ from typing import Any
 
 from experiments.observe.clock import Clock, Origin
 from experiments.observe.wire import Sender
+from experiments.platforms.site import enter
 from scenarios.errors import Problem, UsageError
 
 PRIORITY = -10
@@ -34,6 +35,7 @@ def main(works: Mapping[str, str], first: Collection[str] = ()) -> int:
     except UsageError as error:
         sys.stderr.write(f"{error}\n")
         return 2
+    enter(document.get("site"))
     go_first(at_once=document["role"] in first)
     clock = Clock(Origin(document["origin_ns"], document["origin_epoch_us"]))
     wire = Sender(os.dup(sys.stdout.fileno()))

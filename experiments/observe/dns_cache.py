@@ -5,14 +5,14 @@ next one who needs the name asks again.
 """
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import dns.asyncquery
 import dns.exception
 import dns.message
 import dns.rdatatype
 
-QUESTION_TIMEOUT_S = 1.0
+from experiments.platforms.naming import QUESTION_TIMEOUT_S, chosen
 
 
 class DnsCache:
@@ -30,12 +30,14 @@ class DnsCache:
         *,
         phase: float = 1.0,
         forever: bool = False,
+        edges: Collection[str] = (),
     ) -> None:
         self._server = server
         self._name = name
         self._now_us = now_us
         self._share = phase
         self._forever = forever
+        self._edges = edges
         self._address: str | None = None
         self._until_us = 0
         self._asking: asyncio.Task[str | None] | None = None
@@ -53,7 +55,7 @@ class DnsCache:
     async def _ask(self) -> str | None:
         self._address = None
         self.asked += 1
-        answer = await ask(self._server, self._name)
+        answer = await ask(self._server, self._name, self._edges)
         if answer is None:
             return None
         address, ttl_s = answer
@@ -64,15 +66,12 @@ class DnsCache:
         return address
 
 
-async def ask(server: tuple[str, int], name: str) -> tuple[str, int] | None:
-    """Address and TTL in seconds that a name server answers with; None when it does not, or has none."""
+async def ask(server: tuple[str, int], name: str, edges: Collection[str] = ()) -> tuple[str, int] | None:
+    """Address (or edge, when the answer names it as an alias) and TTL in seconds; None when there is no answer."""
     host, port = server
     question = dns.message.make_query(name, dns.rdatatype.A)
     try:
         answer = await dns.asyncquery.udp(question, host, timeout=QUESTION_TIMEOUT_S, port=port)
     except (dns.exception.DNSException, OSError):
         return None
-    for found in answer.answer:
-        if found.rdtype == dns.rdatatype.A and len(found):
-            return found[0].to_text(), int(found.ttl)
-    return None
+    return chosen(answer.answer, edges)

@@ -111,7 +111,7 @@ def _cache(probe: Probe, where: Where, clock: Clock, phase: float) -> DnsCache |
     """A cache of the client's own; a direct probe needs none, nor does a page."""
     if probe.route == "direct" or probe.service == "page":
         return None
-    return DnsCache(where.dns, where.name, clock.now_us, phase=phase, forever=probe.route == "stale")
+    return DnsCache(where.dns, where.name, clock.now_us, phase=phase, forever=probe.route == "stale", edges=where.edges)
 
 
 async def _probe(

@@ -95,8 +95,7 @@ def survivor(found: Sequence[Timeline], promoted: Sequence[str]) -> str | None:
 class _Reading:
     def __init__(self, where: Where, clock: Clock, recorder: Recorder, question: Question) -> None:
         self._where, self._clock, self._recorder, self._question = where, clock, recorder, question
-        port = where.ports["database"]
-        self._sessions = {r: Session(a, port, ANSWER_S) for r, a in where.places.items()}
+        self._sessions = {r: Session(*where.database(r), ANSWER_S) for r in where.places}
 
     async def run(self) -> ReadBack:
         regions = list(self._sessions)

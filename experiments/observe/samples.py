@@ -34,8 +34,7 @@ class Samples:
         self._home, self._classes = document["home"], tuple(document["copies"])
         self._clock, self._wire = clock, wire
         self._databases, self._clusters, self._reachable = databases, clusters, reachable
-        port = self._where.ports["database"]
-        self._sessions = {r: Session(a, port, ASK_S) for r, a in self._where.places.items()}
+        self._sessions = {r: Session(*self._where.database(r), ASK_S) for r in self._where.places}
         self._replicated_to = int(document["first_key"]) - 1  # all orders up to this key are on the standby
         self._source_lost = False  # the source of the copies fell silent, and may be no longer the one that counts
 

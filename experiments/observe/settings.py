@@ -1,15 +1,15 @@
-"""Settings of the measuring processes: JSON documents that the parent makes from a scenario and the testbed's layout.
+"""Settings of the measuring processes: JSON documents that the parent makes from a scenario and from where it works.
 
 A document holds addresses and ports as they are, so that a process needs to know nothing else, and a test can have it
 ask a server of its own.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.observe.clock import Clock, Origin
-from experiments.testbed import layout
+from experiments.platforms.site import Address, site
 from scenarios.files.resolved import Resolved
 from scenarios.model.topology import Database, Service
 
@@ -27,15 +27,29 @@ class Where:
 
     places: Mapping[str, str]  # region: address of its edge
     ports: Mapping[str, int]
-    dns: tuple[str, int]
+    databases: Mapping[str, Address]  # region: where its database is, when it is not behind the edge
+    dns: Address
     name: str  # that users go to
-    outside: tuple[str, int]
+    outside: Address | None  # the page receiver
 
     @staticmethod
     def of(document: Mapping[str, Any]) -> "Where":
         """Read it back from a process's settings."""
-        (dns, dns_port), (outside, outside_port) = document["dns"], document["outside"]
-        return Where(document["places"], document["ports"], (dns, dns_port), document["name"], (outside, outside_port))
+        dns, outside = _address(document["dns"]), document["outside"]
+        databases = {region: _address(found) for region, found in document.get("databases", {}).items()}
+        return Where(
+            document["places"], document["ports"], databases, dns, document["name"],
+            None if outside is None else _address(outside),
+        )  # fmt: skip
+
+    def database(self, region: str) -> Address:
+        """Where a region's database is asked."""
+        return self.databases.get(region) or (self.places[region], self.ports["database"])
+
+    @property
+    def edges(self) -> Collection[str]:
+        """Addresses, or names, of the regions' edges."""
+        return self.places.values()
 
     def region(self, address: str | None) -> str | None:
         """Region at an address; None: none of ours."""
@@ -43,14 +57,22 @@ class Where:
 
 
 def where() -> dict[str, Any]:
-    """The testbed's addresses as a document."""
+    """Where this process works, as a document."""
+    here = site()
     return {
-        "places": {region: place.address for region, place in layout.PLACES.items()},
-        "ports": dict(layout.PORTS),
-        "dns": [layout.HOST, layout.DNS_PORT],
-        "name": layout.TRADE_NAME,
-        "outside": [layout.HOST, layout.OUTSIDE_PORT],
+        "places": {region: place.address for region, place in here.places.items()},
+        "ports": dict(here.ports),
+        "databases": dict(here.databases),
+        "dns": here.dns,
+        "name": here.name,
+        "outside": here.outside,
+        "site": here.to_json(),
     }
+
+
+def _address(found: Any) -> Address:
+    host, port = found
+    return str(host), int(port)
 
 
 def _begin(role: str, origin: Origin) -> dict[str, Any]:
@@ -69,10 +91,11 @@ def probers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
     users.append(
         {"client": "user", "route": "dns", "service": "order", "spacing_us": order_us, "timeout_us": ORDER_TIMEOUT_US}
     )
-    users.append(
-        {"client": "pager", "route": "dns", "service": "page", "spacing_us": PAGE_SPACING_US,
-         "timeout_us": PAGE_TIMEOUT_US}
-    )  # fmt: skip
+    if site().outside is not None:
+        users.append(
+            {"client": "pager", "route": "dns", "service": "page", "spacing_us": PAGE_SPACING_US,
+             "timeout_us": PAGE_TIMEOUT_US}
+        )  # fmt: skip
     side = []
     for service, part in parts.items():
         slower = (DATABASE_SIDE_ROUTES if service == "database" else SIDE_ROUTES) * part.probe.spacing_us

@@ -22,7 +22,7 @@ from experiments.observe.kube_watch import RESOURCES, Event, Watch, trading_of
 from experiments.observe.samples import Samples
 from experiments.observe.settings import Where
 from experiments.observe.wire import Sender
-from experiments.testbed import layout
+from experiments.platforms.site import site
 
 LOOK_S = 0.25
 SLOW_LOOK_S = 0.5
@@ -71,7 +71,7 @@ class Watching:
         self._since_us, self._entry = int(document["since_epoch_us"]), str(document["entry"])
         regions = tuple(self._where.places)
         self._databases = DatabaseFacts(document["home"], regions)
-        self._sessions = {r: Session(a, self._where.ports["database"], ANSWER_S) for r, a in self._where.places.items()}
+        self._sessions = {r: Session(*self._where.database(r), ANSWER_S) for r in regions}
         self._clusters = {r: ClusterFacts(r, document["services"]) for r in regions}
         self._reachable = dict.fromkeys(regions, False)  # whether it is known how many pods are ready
         self._listed: dict[str, set[str]] = {r: set() for r in regions}
@@ -82,7 +82,7 @@ class Watching:
         self._fencing: dict[str, int] = {}  # region: when its last lease ends, by the wall clock
         self._trading: dict[str, bool | None] = dict.fromkeys(regions)
         self._samples = Samples(document, clock, wire, self._databases, self._clusters, self._reachable)
-        places = [p for r, p in layout.PLACES.items() if r in regions]
+        places = [p for r, p in site().places.items() if r in regions]
         self._watches = [
             Watch(p, resource, partial(self._from_thread, p.region)) for p in places for resource in RESOURCES
         ]
@@ -104,7 +104,8 @@ class Watching:
         fast: list[Job] = [partial(self._look_at_database, r) for r in self._where.places]
         slow: list[Job] = [partial(self._look_at_alerts, r) for r in self._alerts]
         calm: list[Job] = [partial(self._look_at_trading, r) for r in self._where.places]
-        slow += [self._look_at_pages, self._look_at_reports, self._look_at_lease]
+        if self._where.outside is not None:
+            slow += [self._look_at_pages, self._look_at_reports, self._look_at_lease]
         jobs = [(LOOK_S, job) for job in (*fast, self._look_at_name)] + [(SLOW_LOOK_S, job) for job in slow]
         return jobs + [(SECOND_S, job) for job in (*calm, *self._samples.jobs())]
 
@@ -121,7 +122,7 @@ class Watching:
         self._tell(self._databases.seen(region, state, self._epoch_us()))
 
     async def _look_at_name(self) -> None:
-        answer = await ask_name(self._where.dns, self._where.name)
+        answer = await ask_name(self._where.dns, self._where.name, self._where.edges)
         region = self._where.region(answer[0]) if answer else None
         if region is not None and region != self._name_leads_to:
             self._name_leads_to = region
@@ -160,6 +161,7 @@ class Watching:
                 self._tell([fact])
 
     async def _outside(self, path: str) -> Any:
+        assert self._where.outside is not None, "a page receiver"
         response = await get(*self._where.outside, path, ANSWER_S)
         return response.json() if response.code == 200 else None
 
@@ -203,7 +205,7 @@ class Watching:
             return
         pods = cluster.pods(self._entry)
         if known is not None:
-            place = layout.PLACES[region]
+            place = site().places[region]
             read = await asyncio.gather(*(asyncio.to_thread(trading_of, place, pod) for pod in pods))
             if not pods or any(r != said for r in read):
                 return

@@ -7,14 +7,15 @@ from typing import Any
 
 from experiments.faults import base, containers, database, report
 from experiments.operate.moments import moments
-from experiments.testbed import layout
+from experiments.platforms.kind import OUTSIDE_URL as OUTSIDE
+from experiments.platforms.platform import platform
+from experiments.platforms.site import site
 from scenarios.errors import Problem, UsageError
 from scenarios.model.faults import FAULTS
 
 LANDS_WITHIN_S = 60.0
 GOES_WITHIN_S = 240.0
 STEADY_WITHIN_S = 10.0
-OUTSIDE = f"http://{layout.HOST}:{layout.OUTSIDE_PORT}"
 _TEST_PAGE = "TestPage"
 
 
@@ -55,12 +56,8 @@ def lift_at(fault: str, kind: str, at_s: float) -> bool:
 
 
 def home() -> str:
-    """Region that the name leads to, by the name server's zone; empty when it cannot be known."""
-    try:
-        status, found = containers.request("GET", f"{OUTSIDE}/dns")
-    except OSError:
-        return ""
-    return str(found.get("region", "")) if status == 200 and isinstance(found, dict) else ""
+    """Region that the name leads to; empty when it cannot be known."""
+    return platform().leads_to()
 
 
 def is_good(service: str, within_s: float = STEADY_WITHIN_S) -> bool:
@@ -71,7 +68,7 @@ def is_good(service: str, within_s: float = STEADY_WITHIN_S) -> bool:
 def serves(service: str) -> bool:
     """Whether a service gives a right answer now, where the name leads to."""
     region = home()
-    if region not in layout.PLACES:
+    if region not in site().places:
         return False
     return database.writes(region) if service == "database" else containers.answers(region, service)
 
@@ -116,8 +113,10 @@ def until_page(within_s: float) -> bool:
 
 def _pages() -> list[dict[str, Any]]:
     """Pages that arrived since the experiment's start."""
+    if not site().outside_url:
+        return []
     try:
-        status, found = containers.request("GET", f"{OUTSIDE}/pages?after=0")
+        status, found = containers.request("GET", f"{site().outside_url}/pages?after=0")
     except OSError:
         return []
     if status != 200 or not isinstance(found, list):
@@ -171,7 +170,7 @@ _WAYS: dict[str, Any] = {
     "page_received": _paged,
     "alert_firing": _paged,  # a page is an alert that fires, a while later; nothing else of it is seen from outside
     "dns_switched": lambda region: home() == region if region else False,
-    "promoted": lambda region: database.writes(region) if region in layout.PLACES else False,
+    "promoted": lambda region: database.writes(region) if region in site().places else False,
     **{
         kind: _told(kind)
         for kind in (

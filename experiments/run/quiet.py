@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from http.client import HTTPException
 from urllib.request import urlopen
 
-from experiments.testbed.layout import PLACES
+from experiments.platforms.site import site
 
 QUIET_WITHIN_S = 420.0  # rates look five minutes back
 LOOK_S = 5.0
@@ -34,9 +34,9 @@ def wait(told: Callable[[float, str], None], within_s: float = QUIET_WITHIN_S) -
 def alerts() -> Iterator[str]:
     """Alerts that are pending or firing now, each once; a Prometheus that does not answer has none."""
     found: dict[str, None] = {}
-    for place in PLACES.values():
+    for region in site().places:
         try:
-            with urlopen(f"{place.url('prometheus')}/api/v1/alerts", timeout=ANSWER_S) as answer:
+            with urlopen(f"{site().url(region, 'prometheus')}/api/v1/alerts", timeout=ANSWER_S) as answer:
                 active = json.load(answer)["data"]["alerts"]
         except (OSError, HTTPException, ValueError, KeyError):
             continue

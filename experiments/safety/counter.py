@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from experiments.platforms.site import site
 from experiments.testbed import layout
 from experiments.testbed.system.apiserver import ApiServer, ApiServerError, ApiServers
 
@@ -24,7 +25,7 @@ class Counters:
     def count(self, run: str, fault: str) -> dict[str, int]:
         """Add one in each target that answers; return the counts. A target that is lost keeps its count."""
         servers, counts = ApiServers(self.kubeconfigs), {}
-        for region in layout.PLACES:
+        for region in site().places:
             with contextlib.suppress(ApiServerError):
                 counts[region] = self._add(servers.of(region), run, fault)
         return counts

@@ -8,18 +8,19 @@ heartbeats stop, and the reverter lifts by itself.
 import contextlib
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Self
 
 from experiments.faults.verbs import Lift, from_json
+from experiments.platforms.platform import platform
+from experiments.platforms.site import site
 from experiments.safety.counter import Counters
 from experiments.safety.journal import Held, Journal
-from experiments.safety.lifting import OUTSIDE_URL, Result, perform
+from experiments.safety.lifting import Result, perform
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed import layout
-from experiments.testbed.system.returning import writer
 from scenarios.errors import AbortedError, LeftBehindError, Problem, UsageError
 
 HEARTBEAT_S = 2.0
@@ -131,7 +132,7 @@ class Guard:
             found = ", ".join(f"{held.fault} of run {held.run}" for held in left)
             raise UsageError(Problem("faults of an earlier run", found, "none", "Run `gameday undo`."))
         home = self._home()
-        document = {**_place(home), "run": run, "lifts": []}
+        document = {**platform().fencing(home), "run": run, "lifts": []}
         try:
             held = self.arms.reverter.plan()
             self.arms.reverter.put({**document, "generation": held["generation"] + 1})
@@ -164,11 +165,12 @@ class Guard:
             return  # it holds nothing of this run; after 20 s of silence it takes another's plan
 
     def _home(self) -> str:
-        home = writer(OUTSIDE_URL)
-        if home in layout.PLACES:
+        here = platform()
+        home = here.writer()
+        if home in site().places:
             return str(home)
-        found, expected = f"{home or 'nobody'}", "a region that holds the writer's lease"
-        raise UsageError(Problem(layout.OUTSIDE, found, expected, "Run `gameday undo`, or `gameday testbed reset`."))
+        found, expected = f"{home or 'nobody'}", "a region whose database may write"
+        raise UsageError(Problem("the writer", found, expected, here.REMEDY))
 
     def _beat(self) -> None:
         while not self._over.wait(HEARTBEAT_S):
@@ -194,8 +196,3 @@ def settle(reverter: Reverter, journal: Journal) -> None:
 def left_behind(result: Result) -> Problem:
     """What could not be lifted, as a person reads it."""
     return Problem(f"{result.verb} {result.target}", result.detail, "the fault lifted", "Run `gameday undo`.")
-
-
-def _place(home: str) -> Mapping[str, Any]:
-    nodes = {region: list(place.nodes) for region, place in layout.PLACES.items()}
-    return {"home": home, "nodes": nodes, "network": layout.NETWORK}

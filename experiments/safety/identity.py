@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.platforms.kube import UNUSABLE
-from experiments.testbed import layout, state
+from experiments.platforms.site import site
+from experiments.testbed import state
 from experiments.testbed.kept import written
 from experiments.testbed.system.apiserver import ApiServer, ApiServerError
 from scenarios.errors import Problem, UsageError
@@ -71,7 +72,7 @@ def copied(folder: Path, expected: Mapping[str, state.Identity] | None = None) -
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
     problems = []
-    for region, place in layout.PLACES.items():
+    for region, place in site().places.items():
         copy = folder / f"kubeconfig-{region}.yaml"
         try:
             shutil.copyfile(place.kubeconfig, copy)
@@ -93,7 +94,7 @@ def used(expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]
     Raises:
         WrongTargetError, TestbedError: as `copied`.
     """
-    folder = layout.state_folder() / "targets"
+    folder = site().state / "targets"
     before = os.environ.get(VARIABLE)
     try:
         copied(folder, expected)

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from experiments.faults.verbs import Lift, from_json
-from experiments.testbed.layout import state_folder
+from experiments.platforms.site import site
 from experiments.testbed.system.lifting import Result
 from scenarios.errors import GamedayError, Problem
 
@@ -37,10 +37,10 @@ class Held:
 
 
 class Journal:
-    """The ledger of this machine; several processes may append to it at once."""
+    """The ledger of this machine for its site; several processes may append to it at once."""
 
     def __init__(self, path: Path | None = None) -> None:
-        self.path = path or state_folder() / "faults.jsonl"
+        self.path = path or site().state / "faults.jsonl"
 
     def append(self, kind: Kind, run: str, fault: str = "", lifts: Sequence[Lift] = (), **detail: Any) -> None:
         """Append an entry; it is on the disk when this returns. Raises JournalError."""

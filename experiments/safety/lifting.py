@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from experiments.faults.verbs import Lift
+from experiments.platforms.kind import OUTSIDE_URL
+from experiments.platforms.platform import platform
 from experiments.safety.journal import Journal
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed import layout
@@ -12,9 +14,7 @@ from experiments.testbed.system.lifting import TIMEOUT_S, Lifter, Result
 from experiments.testbed.system.plan import Plan
 from experiments.testbed.system.returning import carry_out
 
-__all__ = ["Result", "perform"]
-
-OUTSIDE_URL = f"http://{layout.HOST}:{layout.OUTSIDE_PORT}"
+__all__ = ["OUTSIDE_URL", "Result", "perform"]
 
 
 def perform(
@@ -34,9 +34,9 @@ def perform(
     Args:
         lifts: what to do; doing it twice does no harm.
         by: procedure, clean-up or self; for the record.
-        reverter: nothing: the testbed's.
+        reverter: nothing: the site's.
         journal: nothing: this machine's.
-        kubeconfigs: folder with `kubeconfig-REGION.yaml` of each region; nothing: the testbed's.
+        kubeconfigs: folder with `kubeconfig-REGION.yaml` of each region; nothing: the site's.
         timeout_s: of each lift, in seconds.
     """
     reverter, journal = reverter or Reverter(), journal or Journal()
@@ -46,21 +46,22 @@ def perform(
         if documents and all(document in plan["lifts"] for document in documents):
             results = [Result(**result) for result in reverter.lift(plan["generation"], by, lifts)["results"]]
         else:
-            results = _here(
-                documents, plan, journal, Lifter(kubeconfigs or layout.kubeconfig_folder(), timeout_s=timeout_s)
-            )
+            results = _here(documents, plan, journal, _lifter(kubeconfigs, timeout_s))
     except ReverterError:
-        results = _here(documents, {}, journal, Lifter(kubeconfigs or layout.kubeconfig_folder(), timeout_s=timeout_s))
+        results = _here(documents, {}, journal, _lifter(kubeconfigs, timeout_s))
     journal.strike(lifts, results, by)
     return results
+
+
+def _lifter(kubeconfigs: Path | None, timeout_s: float) -> Lifter:
+    return platform().lifter(kubeconfigs or layout.kubeconfig_folder(), timeout_s)
 
 
 def _here(
     lifts: Sequence[Mapping[str, Any]], held: Mapping[str, Any], journal: Journal, lifter: Lifter
 ) -> list[Result]:
     """Lift from this process: of the reverter's plan, or of the ledger, only the home region counts."""
-    home = str(held.get("home") or journal.home())
-    nodes = {region: place.nodes for region, place in layout.PLACES.items()}
-    plan = Plan(0, "", home=home, nodes=nodes, network=layout.NETWORK, cut=held.get("cut") or journal.cut())
+    fencing = platform().fencing(str(held.get("home") or journal.home()))
+    plan = Plan(0, "", **fencing, cut=held.get("cut") or journal.cut())
     results = carry_out(lifts, plan, lifter, outside_url=OUTSIDE_URL, keep=journal.keep_cut)
     return [Result(**result) for result in results]

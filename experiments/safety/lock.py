@@ -18,6 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from experiments.platforms.site import site
 from experiments.testbed import layout
 from experiments.testbed.system.apiserver import ApiServer, ApiServerError, ApiServers
 from scenarios.errors import GamedayError, Problem, UsageError
@@ -264,6 +265,6 @@ class GameDayLock:
 
 def _servers(folder: Path) -> Iterator[tuple[str, ApiServer]]:
     servers = ApiServers(folder)
-    for region in layout.PLACES:
+    for region in site().places:
         with contextlib.suppress(ApiServerError):
             yield region, servers.of(region)

@@ -8,8 +8,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from experiments.platforms.site import site
 from experiments.testbed.kept import write_json
-from experiments.testbed.layout import state_folder
 from scenarios.errors import Problem, UsageError
 
 
@@ -32,7 +32,7 @@ class Pending:
 
 
 def _file() -> Path:
-    return state_folder() / "pending.json"
+    return site().state / "pending.json"
 
 
 def keep(old: str, new: str, run: str, record: Path | None, *, demoted: bool = False) -> Pending:

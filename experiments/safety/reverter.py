@@ -2,10 +2,11 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from experiments.faults.verbs import Lift
+from experiments.platforms.site import site
 from experiments.testbed import layout
 from experiments.testbed.system.lifting import call_url
 from scenarios.errors import GamedayError, Problem
@@ -22,7 +23,7 @@ class ReverterError(GamedayError, RuntimeError):
 class Reverter:
     """gameday-reverter as seen from here. Every call raises ReverterError when it is silent or says no."""
 
-    url: str = f"http://{layout.HOST}:{layout.REVERTER_PORT}"
+    url: str = field(default_factory=lambda: site().reverter)
 
     def plan(self) -> dict[str, Any]:
         """Return what it would lift now, and what became of what it lifted."""

@@ -87,7 +87,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         journal = Journal()
         done.run = journal.last_run()
         record = _record(done.run, runs)
-        _lift(done, journal)
+        lift_left(done, journal)
         old, new = _settled(progress, journal)
         if new is not old:
             with _said_as_left(new):
@@ -116,7 +116,7 @@ def _record(run: str, runs: Path) -> Path | None:
 # --- faults
 
 
-def _lift(done: Undone, journal: Journal) -> None:
+def lift_left(done: Undone, journal: Journal) -> None:
     """Lift what the reverter holds, then what the ledger holds; what fails is tried again for a minute."""
     reverter = Reverter()
     tried: dict[str, Result] = {}

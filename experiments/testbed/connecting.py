@@ -10,10 +10,17 @@ from experiments.testbed.layout import PORTS, Place
 def connect(
     place: Place, user: str, *, within_s: int = 2, statement_s: int = 10
 ) -> psycopg.Connection[tuple[Any, ...]]:
+    """Connect to the database behind a region's edge. As `connect_at`."""
+    return connect_at((place.address, PORTS["database"]), user, within_s=within_s, statement_s=statement_s)
+
+
+def connect_at(
+    address: tuple[str, int], user: str, *, within_s: int = 2, statement_s: int = 10
+) -> psycopg.Connection[tuple[Any, ...]]:
     """Connect as one of its roles (`app`, `prober`, `operator`; password = name); each statement is its own commit.
 
     Args:
-        place: the region.
+        address: host and port.
         user: the role.
         within_s: how long connecting may take, in seconds; 2 or more.
         statement_s: how long a statement may take, in seconds.
@@ -22,8 +29,8 @@ def connect(
         psycopg.Error: it does not answer, or refuses.
     """
     return psycopg.connect(
-        host=place.address,
-        port=PORTS["database"],
+        host=address[0],
+        port=address[1],
         user=user,
         password=user,
         dbname="grandmodel",

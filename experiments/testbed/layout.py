@@ -59,16 +59,17 @@ class Place:
     region: str
     address: str
     workers: int
+    named: str = ""  # what it is called where kind has not made it
 
     @property
     def cluster(self) -> str:
-        """Name that kind knows it by."""
-        return f"gameday-{self.region}"
+        """Name that kind knows it by, or that it has elsewhere."""
+        return self.named or f"gameday-{self.region}"
 
     @property
     def context(self) -> str:
         """Name of its kubectl context."""
-        return f"kind-{self.cluster}"
+        return self.named or f"kind-{self.cluster}"
 
     @property
     def control_plane(self) -> str:

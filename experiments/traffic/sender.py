@@ -54,7 +54,14 @@ class _Load:
     def _client(self, document: Mapping[str, Any], i: int, draws: random.Random) -> Client:
         count = document["clients"]
         forever = i < round(document["ignore_ttl"] * count)
-        cache = DnsCache(self._where.dns, self._where.name, self._clock.now_us, phase=(i + 1) / count, forever=forever)
+        cache = DnsCache(
+            self._where.dns,
+            self._where.name,
+            self._clock.now_us,
+            phase=(i + 1) / count,
+            forever=forever,
+            edges=self._where.edges,
+        )
         return Client(self._where, self._rules, cache, self._clock.now_us, random.Random(draws.random()))
 
     async def send(self, stop: asyncio.Event) -> None:

@@ -100,11 +100,12 @@ def test_the_order_is_kept_and_one_failure_stops_nothing(container: Container) -
 RUNNER = """
 import subprocess, sys, time
 from experiments.faults import verbs
+from experiments.platforms import kind
 from experiments.safety import guard, lifting
 from experiments.safety.reverter import Reverter
 url, witness, *nodes = sys.argv[1:]
-guard.OUTSIDE_URL = lifting.OUTSIDE_URL = witness
-guard._place = lambda home: {"home": home, "nodes": {"us-east-1": nodes[:1]}, "network": "gameday-try"}
+kind.OUTSIDE_URL = lifting.OUTSIDE_URL = witness
+kind.fencing = lambda home: {"home": home, "nodes": {"us-east-1": nodes[:1]}, "network": "gameday-try"}
 with guard.Guard("killed", reverter=Reverter(url)) as held:
     held.arm("node-pause:0", [verbs.unpause(node) for node in nodes])
     subprocess.run(["docker", "pause", *nodes], check=True, stdout=subprocess.DEVNULL)

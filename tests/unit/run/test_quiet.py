@@ -2,10 +2,12 @@
 
 import json
 import threading
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from experiments.platforms.site import TESTBED
 from experiments.run import quiet
 from experiments.testbed.layout import Place
 
@@ -39,8 +41,8 @@ def prometheus(monkeypatch):
         found = Prometheus(*answers, **more)
         started.append(found)
         port = found.server.server_address[1]
-        monkeypatch.setattr(Place, "url", lambda _self, _service: f"http://127.0.0.1:{port}")
-        monkeypatch.setattr(quiet, "PLACES", {"here": Place("here", "127.0.0.1", 1)})
+        here = replace(TESTBED, places={"here": Place("here", "127.0.0.1", 1)}, ports={"prometheus": port})
+        monkeypatch.setattr(quiet, "site", lambda: here)
         monkeypatch.setattr(quiet, "LOOK_S", 0.01)
 
     yield start

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from experiments.faults import verbs
+from experiments.platforms import kind
 from experiments.safety import guard as guarding
 from experiments.safety import lifting as lifting_here
 from experiments.safety.guard import Arms, Guard
@@ -26,7 +27,7 @@ NOWHERE = Reverter("http://127.0.0.1:1")
 
 @pytest.fixture(autouse=True)
 def outside(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (guarding, lifting_here):
+    for module in (kind, lifting_here):
         monkeypatch.setattr(module, "OUTSIDE_URL", witness.url)
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.faults import verbs
+from experiments.platforms import kind
 from experiments.safety import lifting as here
 from experiments.safety.journal import Journal
 from experiments.safety.lifting import perform
@@ -23,7 +24,7 @@ SILENT = Reverter("http://127.0.0.1:1")
 def lifting(witness: Witness, monkeypatch: pytest.MonkeyPatch) -> Lifting:
     lifting = Lifting(NODE)
     monkeypatch.setattr(here, "OUTSIDE_URL", witness.url)
-    monkeypatch.setattr(here, "Lifter", lambda *_, **__: lifting)
+    monkeypatch.setattr(kind, "lifter", lambda *_: lifting)
     Journal().append("opened", "one", home="us-east-1")
     Journal().append("armed", "one", "a", [LIFT])
     return lifting

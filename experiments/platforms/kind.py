@@ -1,0 +1,46 @@
+"""kind: two clusters of containers on this machine, and a witness that knows who may write."""
+
+import json
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+from experiments.testbed import layout
+from experiments.testbed.system import returning
+from experiments.testbed.system.lifting import Lifter, call_url
+from scenarios.model.faults import FAULTS
+
+OUTSIDE_URL = f"http://{layout.HOST}:{layout.OUTSIDE_PORT}"
+PREPARES = True
+REMEDY = "Run `gameday undo`, or `gameday testbed reset`."
+_ANSWERS_WITHIN_S = 1.0
+
+
+def can_break() -> Collection[str]:
+    """Kinds of faults that the testbed has a form of."""
+    return [name for name, kind in FAULTS.items() if "kind" in kind.worlds]
+
+
+def writer() -> str | None:
+    """Region that the witness grants the writer's lease to."""
+    return returning.writer(OUTSIDE_URL)
+
+
+def leads_to() -> str:
+    """Region that the name leads to, by the name server's zone."""
+    status, text = call_url(f"{OUTSIDE_URL}/dns", "GET", None, timeout_s=_ANSWERS_WITHIN_S)
+    try:
+        return str(json.loads(text)["region"]) if status == 200 else ""
+    except (ValueError, KeyError, TypeError):
+        return ""
+
+
+def fencing(home: str) -> Mapping[str, Any]:
+    """Nodes of each region and their network: those of the old primary come back cut from it."""
+    nodes = {region: list(place.nodes) for region, place in layout.PLACES.items()}
+    return {"home": home, "nodes": nodes, "network": layout.NETWORK}
+
+
+def lifter(kubeconfigs: Path, timeout_s: float) -> Lifter:
+    """Lifts on this machine's Docker, on the regions' API servers, and over HTTP."""
+    return Lifter(kubeconfigs, timeout_s=timeout_s)
