@@ -1,8 +1,4 @@
-"""A game day on EKS as far as this version goes: its plan, and every condition that must hold before it is played.
-
-Nothing is changed. What is not built, and without which nothing may be broken on a production target, is said as what
-it is: a condition that does not hold.
-"""
+"""A game day on EKS before it is played: its plan, and every condition that must hold. Nothing is changed here."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -11,12 +7,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from experiments.platforms.eks import identity
+from experiments.platforms.eks import identity, sites
 from experiments.platforms.eks.aws import Aws
 from experiments.platforms.eks.steps import Item, items
-from experiments.platforms.eks.targets import Target, of_regions
+from experiments.platforms.eks.targets import Outside, Target, of_regions
 from experiments.platforms.eks.verbs import do
-from experiments.safety import approval, canary
+from experiments.platforms.site import Site
+from experiments.safety import approval
 from experiments.safety.secrets import of_this_process
 from experiments.safety.window import Window, inside
 from gameday.cli.talk import progress
@@ -25,10 +22,7 @@ from scenarios.errors import GamedayError, Problem, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.model.units import duration
 
-NOT_PLAYED = (
-    "not played on EKS by this version: faults (no reverter runs outside the blast radius), load, probes, a record "
-    "and a verdict (no observers), the lock in each target. Nothing was changed."
-)
+DRY = "a dry run: nothing was changed"
 
 LOOKS = {"database": "describe_database", "health_check": "describe_health_check", "cluster": "list_nodes"}
 
@@ -55,7 +49,7 @@ class AwsDay:
             "now": list(self.now),
             "held": list(self.held),
             "not_held": [problem.__dict__ for problem in self.problems],
-            "not_played": NOT_PLAYED,
+            "dry_run": DRY,
         }
         clean: dict[str, Any] = of_this_process().value(document)
         return clean
@@ -72,7 +66,7 @@ class AwsDay:
             lines += [f"  {item.what}", *(f"    {line}" for line in _lines(item))]
         lines += ["asked for before anything is changed:", *(f"  {line}" for line in self.asked)]
         lines += ["holds now:", *(f"  {line}" for line in self.held or ("nothing",))]
-        return of_this_process().text("\n".join([*lines, NOT_PLAYED]))
+        return of_this_process().text("\n".join([*lines, DRY]))
 
 
 def _lines(item: Item) -> Iterable[str]:
@@ -100,18 +94,20 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
     production = settings.production
     window = _window(resolved, production, now or datetime.now(UTC), held, problems)
     _approval(resolved, production, targets, window, held, problems)
-    names = ", ".join(target.name for target in targets.values())
-    _look(lambda: canary.prove(names, None, _never).sink, held, problems, "canary order")
-    problems.append(
-        Problem(
-            "gameday run --world eks",
-            "no reverter, no observers and no lock on AWS: this version does not have them",
-            "all three, before anything is broken",
-            "Play it with `--world kind`; on AWS this plan is for people to carry out.",
-        )
-    )
+    problems += sites.problems(resolved, targets, settings.outside)
+    _sink(", ".join(target.name for target in targets.values()), settings.outside, held, problems)
     asked = _asked(resolved, production, targets)
     return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(seen), tuple(held), tuple(problems))
+
+
+def declared(settings: Settings) -> tuple[Site, dict[str, Target]]:
+    """The site of all declared targets, and the target of each region. Raises UsageError when there is none."""
+    regions = dict.fromkeys(target.region for target in settings.targets.values())
+    if not regions:
+        remedy = "Declare them: docs/how-to/eks.md."
+        raise UsageError(Problem("gameday.toml", "no targets", "a section [targets.NAME] for each region", remedy))
+    targets = of_regions(settings.targets, tuple(regions))
+    return sites.site_of(targets, settings.outside), targets
 
 
 def _identity(target: Target) -> str:
@@ -207,11 +203,17 @@ def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Tar
         f"window: a declared one that holds {run} for the run and {undo} for the longest undo",
         f"approval: {_signature(resolved, production)}, signed by somebody other than the executor "
         f"(`ssh-keygen -Y sign -n {approval.NAMESPACE} -f KEY {_signature(resolved, production).with_suffix('')}`)",
-        "canary order: one, rejected by the topology's non-market sink",
+        "canary order: one, rejected by the non-market sink of [outside]; orders are sent to nobody else",
+        "lock: a Lease in each cluster, and one on this machine",
+        "reverter: a process on this machine, outside both clusters, that echoes how each fault is lifted",
         f"confirmation: typed at the terminal: {', '.join(target.name for target in targets.values())}",
     )
 
 
-def _never() -> canary.Answer:
-    """No order is sent: no topology names a sink yet."""
-    raise AssertionError("a canary order without a sink")
+def _sink(names: str, outside: Outside, held: list[str], problems: list[Problem]) -> None:
+    """Whether a sink is named; that it rejects is asked when the names were typed, for a proof is good for a minute."""
+    if outside.sink:
+        held.append(f"canary order: the sink {outside.sink} is asked once the names are typed")
+        return
+    expected, remedy = "a non-market sink that rejects our orders", "Name it as `sink` under [outside]."
+    problems.append(Problem(names, "no non-market sink", expected, remedy))

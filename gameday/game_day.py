@@ -1,7 +1,7 @@
 """Play a scenario on a cluster: locked, guarded, recorded, read back, and undone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,6 +11,7 @@ from experiments.observe import settings as observing
 from experiments.observe.clock import Origin
 from experiments.observe.readback import Question, read_back, reconcile
 from experiments.observe.settings import Where
+from experiments.platforms.site import site
 from experiments.run import quiet
 from experiments.run.children import Child
 from experiments.run.play import EXECUTOR, Ended, GameDay
@@ -22,7 +23,6 @@ from experiments.safety.lock import GameDayLock
 from experiments.safety.secrets import of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
-from experiments.testbed.layout import PLACES
 from experiments.traffic import LOCUST
 from gameday.cli.talk import progress, say
 from gameday.play import cluster_head, free_folder
@@ -58,34 +58,58 @@ class _Seen:
             self.promoted.append(mark["detail"]["timeline"])
 
 
+@dataclass(frozen=True)
+class Stage:
+    """A world as a game day needs it.
+
+    `ready` raises when nothing may be broken there now. Within `targets` this process works there, on targets that
+    were found to be the right ones; it yields region: identity, in words. Within `fenced` databases of regions that
+    are cut off can be read.
+    """
+
+    world: str
+    ready: Callable[[], None]
+    targets: Callable[[], AbstractContextManager[dict[str, str]]]
+    fenced: Callable[[], AbstractContextManager[object]]
+
+
 def play_on_kind(
     resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: bool
 ) -> PlayedOnCluster:
-    """Play a scenario on the testbed and keep its record.
+    """Play a scenario on the testbed and keep its record. As `play_on`."""
+    stage = Stage("kind", _insist_on_whole, _targets, to_fenced_databases)
+    return play_on(stage, resolved, runs, confirm=confirm, ask=ask, observe=observe)
+
+
+def play_on(
+    stage: Stage, resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: bool
+) -> PlayedOnCluster:
+    """Play a scenario in a world and keep its record.
 
     Args:
-        resolved: the scenario as kind plays it.
+        stage: the world.
+        resolved: the scenario as this world plays it.
         runs: folder of records.
         confirm: is shown what will break, and raises when nobody agrees; None: agreed already.
         ask: asks the person at the terminal and returns the answer; None: people are scripted.
         observe: break nothing.
 
-    Raises UsageError when the testbed is not whole, another run is under way or a failback is pending: nothing was
+    Raises UsageError when the system is not whole, another run is under way or a failback is pending: nothing was
     broken then.
     """
     pending.refuse()
-    _insist_on_whole()
+    stage.ready()
     if observe:
         resolved = replace(resolved, scenario=resolved.scenario.model_copy(update={"timeline": (), "response": ()}))
-    facts = cluster_head(resolved, "kind", datetime.now(UTC)) | {"observe_only": observe}
+    facts = cluster_head(resolved, stage.world, datetime.now(UTC)) | {"observe_only": observe}
     folder = free_folder(runs, facts["run_id"])
-    with _targets() as targets, GameDayLock(facts["run_id"]) as lock:
+    with stage.targets() as targets, GameDayLock(facts["run_id"]) as lock:
         experiment = None if observe else _experiment(resolved, targets, confirm)
-        clean = of_this_process(place.kubeconfig for place in PLACES.values())
+        clean = of_this_process(place.kubeconfig for place in site().places.values())
         with RunWriter(folder, clean.value(facts)) as writer:
             guard = Guard(facts["run_id"])
             conditions = _conditions(resolved, folder, guard, lock)
-            return _play(resolved, writer, clean.recorder(writer), folder, guard, conditions, experiment, ask)
+            return _play(stage, resolved, writer, clean.recorder(writer), folder, guard, conditions, experiment, ask)
 
 
 def _insist_on_whole() -> None:
@@ -96,6 +120,11 @@ def _insist_on_whole() -> None:
         raise UsageError(
             Problem("testbed", lacks, "a whole one", "Run `gameday testbed up`, or `gameday testbed reset`.")
         )
+    insist_on_quiet()
+
+
+def insist_on_quiet() -> None:
+    """Wait until no alert holds; say which ones stay."""
     with progress(1.0, "waiting until no alert holds") as update:
         for alert in quiet.wait(update):
             say(f"note: {alert} still holds; what it does in this run says little")
@@ -127,6 +156,7 @@ def _conditions(resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLoc
 
 
 def _play(
+    stage: Stage,
     resolved: Resolved,
     writer: RunWriter,
     recorder: Recorder,
@@ -162,7 +192,7 @@ def _play(
         for what in left:
             day.mark("left_behind", what, what=what)
         told(at_most_us, at_most_us, "reading back")
-        with to_fenced_databases():
+        with stage.fenced():
             read = read_back(
                 Where.of(observing.where()), day.clock, recorder,
                 Question.of(observing.watchers(resolved, origin), seen.promoted),
@@ -225,6 +255,7 @@ def _executor(experiment: dict[str, Any], folder: Path, run_id: str, origin: Ori
         "origin_ns": origin.monotonic_ns,
         "origin_epoch_us": origin.epoch_us,
         "operator": operator,
+        "site": site().to_json(),
     }
     return Child(EXECUTOR, ["experiments.compile.execute"], document)
 
@@ -242,4 +273,4 @@ def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
     return told
 
 
-__all__: Sequence[str] = ("PlayedOnCluster", "play_on_kind")
+__all__: Sequence[str] = ("PlayedOnCluster", "Stage", "insist_on_quiet", "play_on", "play_on_kind")

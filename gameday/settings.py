@@ -9,7 +9,7 @@ from typing import Annotated, Any
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 
-from experiments.platforms.eks.targets import Target
+from experiments.platforms.eks.targets import Outside, Target
 from scenarios.errors import InvalidFileError, Problem
 from scenarios.model.base import Duration
 
@@ -40,6 +40,7 @@ class Settings(BaseSettings):
     runs_folder: Path = Path("runs")
     workers: int = Field(0, ge=0, le=10_000)
     targets: dict[str, Target] = Field(default_factory=dict)
+    outside: Outside = Outside()
     production: Production = Production()
 
     @classmethod
@@ -69,6 +70,11 @@ def read(file: Path | None) -> Settings:
         values = _from(file.parent, values, _PATHS)
         if isinstance(values.get("production"), dict):
             values["production"] = _from(file.parent, values["production"], _PRODUCTION_PATHS)
+        if isinstance(values.get("targets"), dict):
+            values["targets"] = {
+                name: _from(file.parent, target, _TARGET_PATHS) if isinstance(target, dict) else target
+                for name, target in values["targets"].items()
+            }
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -77,6 +83,7 @@ def read(file: Path | None) -> Settings:
 
 _PATHS = ("scenario_paths", "runs_folder")
 _PRODUCTION_PATHS = ("approvals", "signers")
+_TARGET_PATHS = ("kubeconfig",)
 
 
 def _from(base: Path, values: dict[str, Any], paths: tuple[str, ...]) -> dict[str, Any]:
@@ -86,12 +93,12 @@ def _from(base: Path, values: dict[str, Any], paths: tuple[str, ...]) -> dict[st
 def _relative(value: Any, base: Path) -> Any:
     if isinstance(value, list):
         return [_relative(item, base) for item in value]
-    return str(base / value) if isinstance(value, str) else value
+    return str(base / Path(value).expanduser()) if isinstance(value, str) and value else value
 
 
 def _known(setting: str, depth: int) -> dict[str, str]:
     """Keys that may stand where one was found, with what each is."""
-    inner: dict[str, type[BaseModel]] = {"targets": Target, "production": Production}
+    inner: dict[str, type[BaseModel]] = {"targets": Target, "outside": Outside, "production": Production}
     model = inner.get(setting, Settings) if depth > 1 else Settings
     return {field.alias or name: field.description or "" for name, field in model.model_fields.items()}
 

@@ -8,6 +8,14 @@ import typer
 from gameday.config import settings
 from scenarios.errors import GamedayError, Problem, UsageError
 
+WORLDS = ("kind", "eks")  # in which a game day is played
+
+
+def one_of(flag: str, found: str, allowed: tuple[str, ...]) -> None:
+    """Refuse a word that is not one of those allowed. Raises UsageError."""
+    if found not in allowed:
+        raise UsageError(Problem(flag, f"`{found}`", f"one of {', '.join(allowed)}", "Choose one."))
+
 
 def complete_scenario(incomplete: str) -> list[tuple[str, str]]:
     """Names of scenarios that begin so, with their titles."""

@@ -1,31 +1,31 @@
 """`gameday run`: break a real cluster, measure it from outside, judge it, undo it."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NoReturn
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gameday.cli.arguments import AsJson, ScenarioName, Sets, overrides
+from gameday.cli.arguments import WORLDS, AsJson, ScenarioName, Sets, one_of, overrides
 from gameday.cli.talk import progress, put, put_json, say, then
 from gameday.config import settings
 from gameday.exit_codes import ExitCode, worst
 from scenarios.errors import AbortedError, Problem, UsageError
 
 if TYPE_CHECKING:
+    from gameday.game_day import PlayedOnCluster
     from scenarios.files.resolved import Resolved
 
 EXAMPLE = "Example: `gameday run region-loss-automatic --world kind --yes`"
-WORLDS = ("kind", "eks")
 OPERATORS = ("scripted", "live")
 
 World = Annotated[
     str,
     typer.Option(
         "--world",
-        help="kind: the testbed on this machine; eks: a dry run, which prints the plan and which conditions hold, and "
-        "changes nothing. On eks nothing is broken, measured or judged yet",
+        help="kind: the testbed on this machine; eks: your clusters on AWS. On eks the plan and the conditions are "
+        "printed, a dry run; it is played when all hold and you type the targets' names, which --yes cannot do",
         autocompletion=lambda: list(WORLDS),
     ),
 ]
@@ -55,33 +55,30 @@ def run(
     What will break is shown before, and asked for unless --yes. Ctrl-C lifts every fault. The record is kept whatever
     happens. A failback that is still to be done is said at the end; `gameday undo` does it.
     """
-    _one_of("--world", world, WORLDS)
-    _one_of("--operator", operator, OPERATORS)
+    one_of("--world", world, WORLDS)
+    one_of("--operator", operator, OPERATORS)
     with progress(1.0, "reading the scenario"):
         from scenarios.files.load import load
 
         resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets), world=world)
-    if world == "eks":
-        _plan_on_eks(resolved, as_json=as_json)
     from gameday.game_day import at_risk, play_on_kind
 
     _refuse_second()
-    played = play_on_kind(
-        resolved,
-        settings().runs_folder,
-        confirm=None if yes else _confirm,
-        ask=_ask if operator == "live" else None,
-        observe=observe,
-    )
+    person = _ask if operator == "live" else None
+    if world == "eks":
+        played = _on_eks(resolved, ask=person, observe=observe, as_json=as_json)
+    else:
+        runs = settings().runs_folder
+        played = play_on_kind(resolved, runs, confirm=None if yes else _confirm, ask=person, observe=observe)
     code = _show(played.folder, as_json=as_json)
     if observe and (words := at_risk(played.folder)):
         say(words)
     if played.left_behind:
         say(f"left behind: {', '.join(played.left_behind)}")
-        then("gameday undo")
+        then("gameday undo" if world == "kind" else f"gameday undo --world {world}")
     elif played.pending:
         say(f"pending: {played.pending}")
-        then("gameday undo --home")
+        then("gameday undo --home" if world == "kind" else f"gameday undo --world {world}")
     if played.stopped:
         say(f"stopped: {played.stopped}")
     left = ExitCode.LEFT_BEHIND if played.left_behind else ExitCode.MET
@@ -97,8 +94,10 @@ def _refuse_second() -> None:
     lock.give_back()
 
 
-def _plan_on_eks(resolved: "Resolved", *, as_json: bool) -> NoReturn:
-    """Print the plan, then refuse with every condition that does not hold. Raises UsageError always."""
+def _on_eks(
+    resolved: "Resolved", *, ask: Callable[[Mapping[str, Any]], bool] | None, observe: bool, as_json: bool
+) -> "PlayedOnCluster":
+    """Print the plan; play it when every condition holds and the targets' names are typed. Raises UsageError."""
     from gameday.aws_day import plan_on_eks
 
     day = plan_on_eks(resolved, settings())
@@ -106,12 +105,20 @@ def _plan_on_eks(resolved: "Resolved", *, as_json: bool) -> NoReturn:
         put_json(day.to_json())
     else:
         put(day.text())
-    raise UsageError(*day.problems)
+    if day.problems:
+        raise UsageError(*day.problems)
+    from gameday.aws_play import play_on_eks
+
+    return play_on_eks(day, resolved, settings(), question=_typed, ask=ask, observe=observe)
 
 
-def _one_of(flag: str, found: str, allowed: tuple[str, ...]) -> None:
-    if found not in allowed:
-        raise UsageError(Problem(flag, f"`{found}`", f"one of {', '.join(allowed)}", "Choose one."))
+def _typed(question: str) -> str:
+    """Have something typed. Raises UsageError when nobody can type."""
+    if not os.isatty(0):
+        found, expected = "no terminal to type on", "the name of each target, typed"
+        remedy = "This was the dry run, and nothing was changed. To play it, run it on a terminal."
+        raise UsageError(Problem("gameday run --world eks", found, expected, remedy))
+    return str(typer.prompt(question, err=True, default="", show_default=False))
 
 
 def _confirm(radius: str) -> None:

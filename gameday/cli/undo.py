@@ -4,23 +4,25 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from gameday.cli.arguments import AsJson
+from gameday.cli.arguments import WORLDS, AsJson, one_of
 from gameday.cli.talk import progress, put, put_json, say, then
 from gameday.config import settings
 from gameday.exit_codes import ExitCode
+from scenarios.errors import Problem, UsageError
 
 if TYPE_CHECKING:
-    from experiments.safety.undo import Undone
+    from experiments.safety.undo import Progress, Undone
 
 EXAMPLE = "Example: `gameday undo`, or `gameday undo --home`"
 
+World = Annotated[str, typer.Option("--world", help="where the game day was played: kind or eks")]
 Home = Annotated[
     bool,
     typer.Option("--home", help="bring the primary home too, with every order; nothing is written for some seconds"),
 ]
 
 
-def undo(home: Home = False, as_json: AsJson = False) -> int:
+def undo(home: Home = False, world: World = "kind", as_json: AsJson = False) -> int:
     """Lift what a game day left, and make the system whole: one primary, a standby that streams, DNS leading to it.
 
     After a promotion the failover is finished, both timelines are read into the record while the old primary is still
@@ -28,10 +30,9 @@ def undo(home: Home = False, as_json: AsJson = False) -> int:
     was written elsewhere. It takes up to ten minutes, and may be called again. The exit code is 5 when something is
     still there.
     """
+    one_of("--world", world, WORLDS)
     with progress(1.0, "looking") as update:
-        from experiments.safety.undo import undo as undo_all
-
-        done = undo_all(update, home=home, runs=settings().runs_folder)
+        done = _on_eks(update, home=home) if world == "eks" else _on_kind(update, home=home)
     if as_json:
         put_json(done.to_json())
     else:
@@ -40,8 +41,26 @@ def undo(home: Home = False, as_json: AsJson = False) -> int:
         say(f"left behind: {what}")
     if done.pending:
         say(f"pending: {done.pending}")
-    then(_next(done))
+    then(_next(done) if world == "kind" else "gameday run SCENARIO --world eks")
     return ExitCode.LEFT_BEHIND if done.left else ExitCode.MET
+
+
+def _on_kind(update: "Progress", *, home: bool) -> "Undone":
+    from experiments.safety.undo import undo as undo_all
+
+    return undo_all(update, home=home, runs=settings().runs_folder)
+
+
+def _on_eks(update: "Progress", *, home: bool) -> "Undone":
+    """Lift on the declared targets. Raises UsageError for --home: a promoted database is failed back by people."""
+    from experiments.platforms.eks.undoing import undo as undo_all
+    from gameday.aws_day import declared
+
+    if home:
+        remedy = "`gameday undo --world eks` lifts every fault and says where the primary is."
+        raise UsageError(Problem("gameday undo", "--home on eks", "a failback by people", remedy))
+    there, targets = declared(settings())
+    return undo_all(update, there, targets)
 
 
 def _show(done: "Undone") -> None:

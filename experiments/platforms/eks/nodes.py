@@ -24,11 +24,13 @@ _INSTANCES = look("ec2", "DescribeInstances")
 
 def _which(options: Options) -> str:
     """The node in words. Raises UsageError when nothing says which."""
-    if options.get("node"):
-        return str(options["node"])
+    if options.get("node") or options.get("instance"):
+        return str(options.get("node") or options["instance"])
     if options.get("service"):
         return f"the node that runs the first pod of {options['service']}"
-    problem = Problem("verbs of nodes", "neither `node` nor `service`", "one of them", "Say which node is meant.")
+    problem = Problem(
+        "verbs of nodes", "neither `node`, `instance` nor `service`", "one of them", "Say which node is meant."
+    )
     raise UsageError(problem)
 
 
@@ -60,27 +62,36 @@ def listed(aws: Aws, options: Options) -> str:
     """Nodes with their group, whether they are ready, and the state of their instance, one a line."""
     query = {"labelSelector": f"{GROUP}={options['group']}"} if options.get("group") else {}
     found = aws.kube.get("/api/v1/nodes", **query)["items"]
-    states = _states(aws, [_instance_of(aws, node) for node in found]) if found else {}
-    return "\n".join(_line(aws, node, states) for node in found) or "no node"
+    instances = [instance for instance in map(_instance_behind, found) if instance]
+    states = states_of(aws, instances) if instances else {}
+    return "\n".join(_line(node, states) for node in found) or "no node"
 
 
-def _line(aws: Aws, node: Any, states: dict[str, str]) -> str:
+def _line(node: Any, states: dict[str, str]) -> str:
     ready = any(c["type"] == "Ready" and c["status"] == "True" for c in node["status"].get("conditions", []))
     group = node["metadata"].get("labels", {}).get(GROUP, "no group")
     words = ["ready" if ready else "not ready", *(["cordoned"] if node["spec"].get("unschedulable") else [])]
-    instance = _instance_of(aws, node)
-    return f"{node['metadata']['name']} {group} {', '.join(words)}, {instance} {states.get(instance, 'unknown')}"
+    instance = _instance_behind(node)
+    behind = f"{instance} {states.get(instance, 'unknown')}" if instance else "no EC2 instance"
+    return f"{node['metadata']['name']} {group} {', '.join(words)}, {behind}"
 
 
-def _instance_of(aws: Aws, node: Any) -> str:
+def _instance_behind(node: Any) -> str:
+    """Instance of a node; empty for one of Fargate, or of no cloud."""
     provider, _, instance = str(node["spec"].get("providerID", "")).rpartition("/")
-    if not provider.startswith("aws://") or not instance.startswith("i-"):
+    return instance if provider.startswith("aws://") and instance.startswith("i-") else ""
+
+
+def instance_of(node: Any) -> str:
+    """Instance of a node. Raises AwsError when there is none behind it."""
+    instance = _instance_behind(node)
+    if not instance:
         where, found = f"node {node['metadata']['name']}", node["spec"].get("providerID", "no instance")
         raise AwsError(Problem(where, str(found), "an EC2 instance", "Choose a node of a node group of EC2."))
     return instance
 
 
-def _states(aws: Aws, instances: list[str]) -> dict[str, str]:
+def states_of(aws: Aws, instances: list[str]) -> dict[str, str]:
     """State of each instance. Raises AwsError for one that is not this cluster's: it must not be touched."""
     pages = aws.ec2.get_paginator("describe_instances").paginate(InstanceIds=instances)
     found = [each for page in pages for group in page["Reservations"] for each in group["Instances"]]
@@ -121,9 +132,12 @@ def plan_terminate(target: Target, options: Options) -> Plan:
 
 def _instance(aws: Aws, options: Options) -> tuple[str, str]:
     """A node's name and its instance, of which it is sure that it is this cluster's."""
-    name = _node(aws, options)
-    instance = _instance_of(aws, aws.kube.get(f"/api/v1/nodes/{name}"))
-    _states(aws, [instance])
+    if options.get("instance"):
+        name = instance = str(options["instance"])
+    else:
+        name = _node(aws, options)
+        instance = instance_of(aws.kube.get(f"/api/v1/nodes/{name}"))
+    states_of(aws, [instance])
     return name, instance
 
 
@@ -135,8 +149,13 @@ def stop(aws: Aws, options: Options) -> str:
 
 
 def start(aws: Aws, options: Options) -> str:
-    """Start it again."""
+    """Start it again; one that runs is left alone, one that has ended is its node group's to replace."""
     name, instance = _instance(aws, options)
+    state = states_of(aws, [instance])[instance]
+    if state in ("running", "pending"):
+        return f"{name}: {instance} was running"
+    if state in ("shutting-down", "terminated"):
+        return f"{name}: {instance} has ended: its node group starts another"
     aws.ec2.start_instances(InstanceIds=[instance])
     return f"{name}: {instance} starts"
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from experiments.platforms.eks.plans import Options, Plan
+from experiments.platforms.eks.plans import Options, Plan, change, look
 from experiments.platforms.eks.targets import Target
 from experiments.platforms.eks.verbs import plan
 from scenarios.errors import Problem, UsageError
@@ -14,6 +14,13 @@ from scenarios.model.scenario import Entry
 from scenarios.model.units import duration
 
 FAULTS = {"node-loss": "stop_node", "cordon-drain": "drain_node"}  # those that hit the node of a service
+BY_THE_CLUSTER = {  # those that need nothing but its API: what they change, in words and as calls
+    "pod-kill": ("ends pods of {service} without warning; Kubernetes replaces them", "DELETE pods"),
+    "crash-loop": ("replaces pods of {service} by ones that crash", "PATCH deployments"),
+    "bad-rollout": ("rolls out a release of {service} that crashes", "PATCH deployments"),
+    "redis-loss": ("takes the cache away", "PATCH deployments"),
+    "prometheus-down": ("takes Prometheus away", "PATCH deployments"),
+}
 BY_HAND = frozenset({"notify", "wait"})
 BY_THE_AUTOMATION = "the automation does it; gameday calls nothing"
 VERBS = {
@@ -72,10 +79,17 @@ def items(resolved: Resolved, targets: Mapping[str, Target]) -> Iterator[Item]:
 def _fault(where: str, entry: Entry, targets: Mapping[str, Target]) -> Item:
     when = f"at {duration(entry.at_us or 0)}" if entry.when is None else f"when {entry.when.mark.replace('_', ' ')}"
     what, verb = f"{when}: {entry.fault}", FAULTS.get(str(entry.fault))
+    if entry.fault in BY_THE_CLUSTER:
+        words, operation = BY_THE_CLUSTER[entry.fault]
+        target = targets[entry.target["region"]]
+        of = entry.target.get("service", entry.fault)
+        calls = (look("kubernetes", "GET pods"), change("kubernetes", operation, of=of))
+        return Item("faults", what, Plan(entry.fault, target.name, words.format(**entry.target), calls))
     if verb is None:
-        found, expected = f"fault {entry.fault}", f"one that EKS has a verb for: {', '.join(FAULTS)}"
+        known = ", ".join((*FAULTS, *BY_THE_CLUSTER))
+        found, expected = f"fault {entry.fault}", f"one that has a form on EKS: {known}"
         problem = Problem(where, found, expected, "Play it with `--world kind`.")
-        return Item("faults", what, instead="no verb of EKS breaks this", problems=(problem,))
+        return Item("faults", what, instead="nothing on EKS breaks this", problems=(problem,))
     return _planned("faults", what, verb, targets[entry.target["region"]], {"service": entry.target["service"]})
 
 

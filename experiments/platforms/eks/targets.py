@@ -28,6 +28,10 @@ class Target(BaseModel):
     endpoint: str = Field("", description="what the name leads to in this region: a load balancer's DNS name")
     endpoint_zone: str = Field("", description="hosted zone of the load balancer: the record is an alias then")
     health_check: str = Field("", description="id of the Route 53 health check of this region")
+    kubeconfig: str = Field("", description="file that holds the context; else KUBECONFIG, else ~/.kube/config")
+    context: str = Field("", description="kubectl context that reaches the cluster; its identity is what counts")
+    edge: str = Field("", description="host at which the region's services are asked")
+    database_at: str = Field("", description="HOST:PORT of the region's database; empty: behind the edge")
     function: str = Field("", description="name of the Lambda function that fails over to this region")
     buckets: dict[str, str] = Field(default_factory=dict, description="class: bucket/prefix that this region uses")
     backups: dict[str, str] = Field(default_factory=dict, description="class: bucket/prefix that it is copied from")
@@ -59,6 +63,18 @@ class Target(BaseModel):
     def _missing(self, key: str, what: str) -> UsageError:
         remedy = f"Add `{key}` to the section under [targets] whose region is {self.region}."
         return UsageError(Problem(f"gameday.toml, target {self.name}", f"no `{key}`", what, remedy))
+
+
+class Outside(BaseModel):
+    """What is asked from outside while a game day is on: names, services, pages; and where orders may go."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    dns: str = Field("", description="HOST:PORT of the name server that is asked for the record, as users ask it")
+    ports: dict[str, int] = Field(default_factory=dict, description="service: port of each region's edge")
+    pages: str = Field("", description="HOST:PORT of a page receiver that lists what came; empty: there is none")
+    sink: str = Field("", description="name of the non-market sink that rejects our orders")
+    canary: str = Field("", description="URL that orders are sent to; empty: /orders of the home region's edge")
 
 
 def of_regions(targets: dict[str, Target], regions: tuple[str, ...]) -> dict[str, Target]:

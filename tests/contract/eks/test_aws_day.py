@@ -1,4 +1,4 @@
-"""`gameday run --world eks`: the plan, what holds, what does not, and never a change."""
+"""`gameday run --world eks`: the plan, what holds, what does not; without a typed name never a change."""
 
 import json
 import subprocess
@@ -51,7 +51,7 @@ def place(account: Account, target: Target, tmp_path: Path, monkeypatch: pytest.
     return tmp_path
 
 
-@pytest.mark.proves("gameday run --world eks changes nothing, and ends with exit code 2")
+@pytest.mark.proves("gameday run --world eks changes nothing while a condition does not hold: exit code 2")
 @pytest.mark.usefixtures("place")
 def test_plan(account: Account, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
     account.rds.create_db_instance(
@@ -66,14 +66,17 @@ def test_plan(account: Account, api: Api, capsys: pytest.CaptureFixture[str]) ->
     assert "calls rds RestoreDBInstanceFromDBSnapshot(DBInstanceIdentifier=grandmodel-production-restored" in out
     assert f"{REGION}: arn:aws:eks:us-east-1:123456789012:cluster/grandmodel-production, kube-system" in out
     assert "window: 2000-01-01" in out
-    assert "Nothing was changed" in out
+    assert "a dry run: nothing was changed" in out
     for found in (
         "fault drop-table",
         "An error occurred (NoSuchHealthCheck)",
         "account 123456789012",
         "no such file",
         "no non-market sink",
-        "no reverter",
+        "no `context`",
+        "no `edge`",
+        "`dns` (none)",
+        "no port of strategic, tactical, risk, copies, prometheus",
     ):
         assert f"found     {found}" in err
     assert "Traceback" not in err

@@ -89,7 +89,7 @@ def test_drain_that_a_budget_forbids(aws: Aws, api: Api, instance: str, confirme
 
 
 def test_no_node(aws: Aws, confirmed: Confirmation) -> None:
-    with pytest.raises(UsageError, match="neither `node` nor `service`"):
+    with pytest.raises(UsageError, match="neither `node`, `instance` nor `service`"):
         do("stop_node", aws, {}, confirmed)
     with pytest.raises(AwsError, match="no pod on any node"):
         do("stop_node", aws, {"service": "risk"}, confirmed)

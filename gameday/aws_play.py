@@ -1,0 +1,89 @@
+"""Play on EKS what was planned, once a person has typed the names of its targets."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
+
+from experiments.faults.containers import request
+from experiments.observe.names import PROBE_KEYS
+from experiments.platforms.eks import contexts, reverter
+from experiments.platforms.eks.plans import typed
+from experiments.platforms.eks.sites import site_of
+from experiments.platforms.site import at, site
+from experiments.safety import canary, identity
+from experiments.testbed.state import Identity
+from gameday.aws_day import AwsDay
+from gameday.cli.talk import progress, say
+from gameday.game_day import Ask, PlayedOnCluster, Stage, insist_on_quiet, play_on
+from gameday.settings import Settings
+from scenarios.errors import UsageError
+from scenarios.files.resolved import Resolved
+
+CANARY_S = 10.0
+
+Question = Callable[[str], str]
+
+
+def play_on_eks(
+    day: AwsDay, resolved: Resolved, settings: Settings, *, question: Question, ask: Ask | None, observe: bool
+) -> PlayedOnCluster:
+    """Play a scenario on EKS and keep its record.
+
+    Args:
+        day: what was planned; every condition must hold.
+        resolved: the scenario as EKS plays it.
+        settings: with the targets.
+        question: puts a question to the person at the terminal and returns what is typed.
+        ask: asks for a step of a procedure; None: people are scripted.
+        observe: break nothing.
+
+    Raises:
+        UsageError: a condition does not hold: nothing was touched.
+        AbortedError: something else was typed than the targets' names: nothing was broken.
+    """
+    if day.problems:
+        raise UsageError(*day.problems)
+    there = site_of(day.targets, settings.outside)
+    names = [target.name for target in day.targets.values()]
+
+    def confirm(radius: str) -> None:
+        say(radius)
+        typed(names, question)
+        proof = canary.prove(", ".join(names), settings.outside.sink, lambda: _canary_order(settings, resolved))
+        canary.insist(proof, ", ".join(names))
+
+    def ready() -> None:
+        if observe:  # nothing is broken, and orders are sent all the same
+            confirm("nothing breaks: it is only observed")
+        insist_on_quiet()
+
+    with at(there), contexts.given(day.targets, there.state / "contexts") as expected:
+        stage = Stage("eks", ready, lambda: _targets(expected), nullcontext)
+        return play_on(stage, resolved, settings.runs_folder, confirm=confirm, ask=ask, observe=observe)
+
+
+@contextmanager
+def _targets(expected: Mapping[str, Identity]) -> Iterator[dict[str, str]]:
+    """Within it the targets are those that were declared, and a reverter outside both is there."""
+    with identity.used(expected) as folder:
+        with progress(1.0, "starting the reverter"):
+            url = reverter.started(site(), folder)
+        with at(replace(site(), reverter=url)):
+            try:
+                yield {region: f"{found.cluster}, kube-system {found.uid}" for region, found in expected.items()}
+            finally:
+                reverter.end(url)  # one that still holds a fault stays
+
+
+def _canary_order(settings: Settings, resolved: Resolved) -> canary.Answer:
+    """Send one order down the path that orders take, marked as a canary; nothing answers: status 0."""
+    entry = next(call.callee for call in resolved.topology.calls if call.caller == "client")
+    url = settings.outside.canary or f"{site().url(resolved.topology.database.home, entry)}/orders"
+    now_us = time.time_ns() // 1_000
+    order = {"key": PROBE_KEYS + now_us, "seq": -1, "sent_us": now_us, "canary": True}
+    try:
+        status, body = request("POST", url, order, timeout_s=CANARY_S)
+    except OSError:
+        return canary.Answer(0, {})
+    return canary.Answer(status, body if isinstance(body, dict) else {})
