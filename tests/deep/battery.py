@@ -49,6 +49,10 @@ def made_cases() -> Iterator[tuple[str, Case]]:
     yield "many jobs", _many_jobs()
     yield "a long queue", _long_queue()
     yield "drawn patience", _drawn_patience()
+    yield "equal back-offs", _equal_backoffs()
+    yield "a chain under commands", _chain_under_commands()
+    yield "a watched chain", _watched_chain()
+    yield "a chain with a short queue", _chain_with_a_short_queue()
     for number, pair in enumerate(PAIRS):
         arrivals = arrivals_of(600, number)
         on = frozenset(pair)
@@ -206,6 +210,53 @@ def _drawn_patience() -> Case:
     return Case(
         builder.build(), [Timed(60 * MS, Command.SLOTS, entry, 40)], poisson_arrivals(60_000, 7_000), 1 * S, Feeding()
     )
+
+
+def _equal_backoffs() -> Case:
+    """Attempts that end at one instant are made again at one instant: the first in the queue is served first."""
+    builder = SystemBuilder(clients=3)
+    builder.station("entry", replicas=2, slots=1, work_scale=0.4 * MS, work_sigma=0.0)
+    builder.client_edge(edge_balancer=Balancer.LEAST_CONNECTIONS, edge_timeout=1 * MS, max_retries=2, backoff_base=0)
+    return Case(builder.build(), [], bursty_arrivals(6_000, 500), 1 * S, Feeding())
+
+
+def _chain(queue_capacity: int) -> tuple[SystemBuilder, int]:
+    """A chain that feeds forward, nearly at its limit, with a database; its builder and the last edge."""
+    builder = SystemBuilder(clients=3, databases=1)
+    station: dict[str, Any] = {"slots": 5, "work_scale": 1.0 * MS, "queue_capacity": queue_capacity}
+    entry = builder.station("entry", **station)
+    inner = builder.station("inner", **station)
+    store = builder.station("store", database_of=0, **station)
+    builder.edge(entry, inner, edge_sync=False)
+    edge = builder.edge(inner, store, edge_sync=False)
+    builder.probe(spacing=2 * MS, timeout=100 * MS, end=300 * MS, writes=True)
+    return builder, edge
+
+
+def _chain_under_commands() -> Case:
+    """What makes a chain no longer feed forward: a closed gate, shared cores, a partition (its calls hang for ever)."""
+    builder, edge = _chain(100_000)
+    script = [
+        Timed(30 * MS, Command.GATE, 0, 0),
+        Timed(45 * MS, Command.GATE, 0, 1),
+        Timed(80 * MS, Command.CPU, 1, 2_000),
+        Timed(120 * MS, Command.CPU, 1, 0),
+        Timed(180 * MS, Command.CUT, edge, 1),
+        Timed(190 * MS, Command.CUT, edge, 0),
+    ]
+    return Case(builder.build(), script, poisson_arrivals(4_000, 1_000), 1 * S, Feeding())
+
+
+def _watched_chain() -> Case:
+    """A chain whose probes fail while somebody watches them, who is told at once."""
+    builder, _ = _chain(100_000)
+    script = [Timed(60 * MS, Command.WRITABLE, 0, 0), Timed(90 * MS, Command.WRITABLE, 0, 1)]
+    return Case(builder.build(), script, poisson_arrivals(4_000, 600), 1 * S, Feeding(watches=((1, 2, 2),)))
+
+
+def _chain_with_a_short_queue() -> Case:
+    builder, _ = _chain(5)
+    return Case(builder.build(), [], poisson_arrivals(4_000, 600), 1 * S, Feeding())
 
 
 def positions(plane: DataPlane, system: System, facts: Facts) -> list[list[int]]:

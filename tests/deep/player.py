@@ -25,7 +25,7 @@ from tests.deep.battery import Played, all_played, first_difference
 from tests.deep.weaving import CHOOSER
 
 WORKERS = 2
-PLAY_CPU_S = 30  # the battery needs a few seconds; what is far from its end then will not end
+PLAY_CPU_S = 20  # the battery needs a few seconds; what is far from its end then will not end
 MEMORY_BYTES = 6 << 30
 FAILED = 1
 
