@@ -59,11 +59,12 @@ def _of_ensemble(ensemble: EnsembleRecord) -> Report:
     met_in = float(ensemble.head.get("met_in", DEFAULT_MET_IN))
     trials = _without_gaps(ensemble.trials) if ensemble.interrupted else ensemble.trials
     alone = full.judgement if full else None
-    judged = judge_ensemble(trials, met_in, full=alone, peeking=ensemble.interrupted)
+    asked_for = ensemble.head.get("objectives", ())
+    judged = judge_ensemble(trials, met_in, full=alone, peeking=ensemble.interrupted, objectives=asked_for)
     if ensemble.interrupted:
         judged = _cut_short(judged, len(trials), ensemble.head.get("trials_asked"))
     many = Ensemble(trials, judged, met_in, _kept(ensemble, full))
-    own = {"ensemble": _told(ensemble)}
+    own = {"ensemble": _told(ensemble), "command": ensemble.head.get("command")}
     if full is None:
         return Report({**ensemble.head, **own}, judged, NoRecord(), many)
     head = {**full.head, **own, "run_id": ensemble.head.get("run_id", full.head.get("run_id"))}

@@ -12,6 +12,7 @@ from typing import Any
 import pandas as pd
 
 from reports.model import Report, phases
+from reports.words import duration
 from scenarios.errors import Problem, UsageError
 from validators.model import Verdict
 
@@ -94,11 +95,12 @@ def _row(
 
 
 def _values(predicted: Report, verdict: Verdict) -> "pd.Series[float]":
-    """Values of the trials; one that never happened is infinite."""
+    """Values of the trials that exercised it; one that never happened is infinite."""
+    name = verdict.objective
     if predicted.ensemble is None:
-        found = [verdict.value]
+        found = [verdict.value] if verdict.result is not None else []
     else:
-        found = [t.values.get(verdict.objective) for t in predicted.ensemble.trials if verdict.objective in t.results]
+        found = [t.values.get(name) for t in predicted.ensemble.trials if t.results.get(name) is not None]
     return pd.Series([math.inf if value is None else value for value in found], dtype=float)
 
 
@@ -111,6 +113,30 @@ def _phase(predicted: Report, verdict: Verdict, phase: str) -> list[float | None
 def _quantile(values: "pd.Series[float]", q: float) -> float:
     """A value that was seen; interpolating would make NaN between two that never happened."""
     return float(values.quantile(q, interpolation="nearest")) if len(values) else math.nan
+
+
+def cause(comparison: Comparison) -> str:
+    """Return how far the recovery that ended last was from its prediction, and which phase makes up most of that.
+
+    "" when no recovery was both predicted and measured.
+    """
+    rows = comparison.rows.set_index("objective")
+    apart = rows["predicted_median"] - rows["measured"]
+    whole = [n for n in apart.index if n.startswith("rto.") and ": " not in n and math.isfinite(apart[n])]
+    if not whole:
+        never = [n for n in apart.index if n.startswith("rto.") and math.isinf(rows["predicted_median"][n])]
+        return f"{', '.join(never)}: predicted not to recover within the run, and it did." if never else ""
+    last = max(whole, key=lambda n: float(rows["measured"][n]))
+    phases_ = [n for n in apart.index if n.startswith(f"{last}: ") and math.isfinite(apart[n])]
+    words = f"{last} was predicted {_apart(float(apart[last]))} than measured"
+    if not phases_:
+        return words + "."
+    most = max(phases_, key=lambda n: abs(float(apart[n])))
+    return f"{words}; the largest part of that is “{most.partition(': ')[2]}”, {_apart(float(apart[most]))}."
+
+
+def _apart(seconds: float) -> str:
+    return f"{duration(abs(seconds))} {'longer' if seconds >= 0 else 'shorter'}"
 
 
 def document(comparison: Comparison) -> Mapping[str, Any]:

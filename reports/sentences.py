@@ -1,7 +1,8 @@
 """Sentences and lists that several formats share: what was missed, what is known, what can be trusted."""
 
+from reports.environment import checked, compared
 from reports.model import PHASE_WORDS, Report, phases
-from reports.view import Row, View, checked, compared, measured_text
+from reports.view import Row, View, measured_text
 from reports.words import count, duration, quantity, share
 
 _CLOCKS = {
@@ -106,7 +107,8 @@ def levels(seen: View) -> list[str]:
     level = str((report.head.get("ensemble") or {}).get("fidelity") or fidelity)
     trials = count(len(report.ensemble.trials), "trial")
     words = f" ({_LEVELS[level]})" if level in _LEVELS else ""
-    sentences = [f"{trials} at fidelity “{level}”{words} decide; the trial shown was played at {full}."]
+    shown = f"; the trial shown was played at {full}" if report.record.marks else ", and none of them is shown"
+    sentences = [f"{trials} at fidelity “{level}”{words} decide{shown}."]
     sentences += kept(report)
     if alone := [r.name for r in seen.judged if not r.trials]:
         sentences.append(f"Judged on the trial shown only, not over all trials: {', '.join(alone)}.")

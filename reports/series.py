@@ -10,8 +10,11 @@ from numpy.typing import NDArray
 from reports.model import Report
 from reports.words import round_step
 from scenarios.record import histogram
+from validators import integrity
 from validators.columns import histograms, names, real, whole
 from validators.ledger import done, found
+from validators.measures import copies
+from validators.model import Observations
 from validators.observe import observe
 from validators.packed import isin
 
@@ -166,6 +169,23 @@ def lags(report: Report) -> dict[str, list[Line]]:
     return result
 
 
+def recovery_points(report: Report) -> list[Line]:
+    """Return how old what would be recovered was: of transactions what only the primary had, of copies their age."""
+    seen = _observed(report)
+    t_us, at_risk_s = integrity.sample(seen, "at_risk_s")
+    found = [("transactions", t_us, at_risk_s)]
+    for name in seen.topology.get("database", {}).get("copies", {}):
+        _, t_us, age_us = copies.ages(seen, name)
+        found.append((name, t_us, age_us / 1e6))
+    lines = [_greatest(name, t_us / 1e6, np.maximum(value, 0.0), report.duration_s) for name, t_us, value in found]
+    return [line for line in lines if len(line.t_s)]
+
+
+def _observed(report: Report) -> Observations:
+    """What the judge sees of the record."""
+    return observe(report.head, report.record.marks, report.record.table, report.record.parts)
+
+
 def sender_lag_us(report: Report) -> tuple[float, float] | None:
     """Return how late orders were sent, as the p99 of each second in microseconds: its median and its greatest."""
     table = report.record.table("samples")
@@ -201,7 +221,7 @@ def lost_writes(report: Report, bins: int = 48) -> Writes | None:
     judged = [v.detail.get("lost") for v in report.judgement.verdicts if v.objective == "rpo.transactions"]
     if judged == [0]:  # the judge has read the ledger already: it is the largest part of a record
         return None
-    seen = observe(report.head, report.record.marks, report.record.table, report.record.parts)
+    seen = _observed(report)
     acked, read = done(seen, "transactions"), found(seen, "transactions", report.head.get("surviving_timeline")).keys
     if not len(read) or not len(acked.acked_keys):
         return None

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 from scenarios.record.ensemble import Trial
+from validators.judge import asked
 from validators.merge import judgement
 from validators.model import Judgement, Result, Verdict
 from validators.statistics import binomial, sequence
@@ -72,7 +73,12 @@ def least_trials(met_in: float, *, peeking: bool = False) -> int:
 
 
 def judge_ensemble(
-    trials: Sequence[Judged], met_in: float, full: Judgement | None = None, *, peeking: bool = False
+    trials: Sequence[Judged],
+    met_in: float,
+    full: Judgement | None = None,
+    *,
+    peeking: bool = False,
+    objectives: Iterable[Mapping[str, Any]] = (),
 ) -> Judgement:
     """Judge many trials of one scenario.
 
@@ -81,19 +87,22 @@ def judge_ensemble(
         met_in: Share of the trials that must meet each objective.
         full: Judgement of the trial that was played in full. It gives limits and units, and judges what no trial could.
         peeking: Whether the number of trials depended on what they showed.
+        objectives: The documents of the objectives, which give limits and units where no trial was played in full.
 
     Returns:
         A verdict for each objective: its value is the quantile of the measured values at `met_in`, its interval that
         quantile's, and `detail` holds met, trials, share, low and high of the share, p50, p90 and p95.
     """
     single = {v.objective: v for v in full.verdicts if v.merged} if full is not None else {}
+    declared = {v.objective: v for v in map(asked, objectives)}
     names = list(dict.fromkeys([*single, *(name for trial in trials for name in trial.results)]))
     verdicts = []
     for name in names:
         judged = [t for t in trials if t.results.get(name) is not None]
         known = single.get(name)
         if judged:
-            verdicts.append(_verdict(name, judged, len(trials), met_in, known, peeking=peeking))
+            what = known if known is not None else declared.get(name)
+            verdicts.append(_verdict(name, judged, len(trials), met_in, what, peeking=peeking))
         else:
             verdicts.append(known if known is not None else _never(name, len(trials)))
     return judgement(verdicts, len(trials))

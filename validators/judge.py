@@ -77,9 +77,18 @@ def _source(objective: Objective) -> str:
     return str(objective.get("runbook") or objective.get("rationale") or "")
 
 
-def _without(objective: Objective, state: str, why: str) -> Verdict:
-    """A line for an objective without a verdict."""
+def asked(objective: Objective) -> Verdict:
+    """Return what an objective asks for, before anything is measured: its limit and unit, and where it is written."""
     limit, unit = _limit(objective)
+    if objective["kind"] == "detection":  # its limit is the monitoring's, and comes with the measurement
+        limit, unit = None, "s"
+    return _without(objective, "not_exercised", "", limit, unit)
+
+
+def _without(objective: Objective, state: str, why: str, limit: float | None = None, unit: str = "") -> Verdict:
+    """A line for an objective without a verdict."""
+    if not unit:
+        limit, unit = _limit(objective)
     name, source = str(objective["objective"]), _source(objective)
     return Verdict(name, None, None, limit, unit, None, None, 0, "", why, source=source, state=state)
 

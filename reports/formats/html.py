@@ -8,10 +8,12 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from reports import story
+from reports.environment import command
 from reports.model import Report
 from reports.plots.figures import figures
+from reports.reconciliation import SHOWN, reconciliation
 from reports.sentences import details, missed_lines, trust
-from reports.view import Row, command, headline, view
+from reports.view import Row, headline, view
 from reports.words import SYMBOLS, clock, plain
 
 TEMPLATES = Path(__file__).parent.parent / "templates"
@@ -27,6 +29,7 @@ def render(report: Report) -> str:
     seen = view(report)
     told = story.tell(report)
     plots = figures(report, seen, told)
+    orders = reconciliation(report)
     template = _environment().get_template("report.html.j2")
     page = template.render(
         report=report,
@@ -42,12 +45,15 @@ def render(report: Report) -> str:
         version=f" {version}" if (version := (report.head.get("versions") or {}).get("grandmodel-gameday")) else "",
         scope=headline(report).partition(", ")[2],
         meaning=_MEANING.get(report.evidence_class, ""),
-        contents=_contents(bool(plots), bool(told)),
+        contents=_contents(bool(plots), bool(told), orders is not None),
+        orders=orders,
+        most_orders=SHOWN,
         trust=trust(seen),
         command=command(report),
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),
         lines=missed_lines,
         details=details,
+        measured=_measured(report),
         fraction=_fraction,
         clock=clock,
     )
@@ -87,11 +93,19 @@ def anchor(name: str) -> str:
     return "objective-" + re.sub(r"[^A-Za-z0-9_-]", "-", name)
 
 
-def _contents(plots: bool, told: bool) -> list[tuple[str, str]]:
+def _measured(report: Report) -> str:
+    """Return what the column of values holds."""
+    if report.ensemble is None:
+        return "Measured"
+    return "Measured in the full trial" if report.record.marks else f"{report.ensemble.met_in:.0%} of trials kept to"
+
+
+def _contents(plots: bool, told: bool, orders: bool) -> list[tuple[str, str]]:
     entries = [
         ("targets", "Promised and measured", True),
         ("plots", "Pictures", plots),
         ("story", "Moment by moment", told),
+        ("orders", "Orders to reconcile", orders),
         ("objectives", "Each objective", True),
         ("unjudged", "Not judged", True),
         ("integrity", "Trust", True),

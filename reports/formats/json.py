@@ -6,9 +6,10 @@ from dataclasses import asdict
 from typing import Any
 
 from reports import story
+from reports.environment import command
 from reports.formats import document
 from reports.model import Report, phases
-from reports.view import Row, command, spread, trial_bounds, view
+from reports.view import Row, spread, trial_bounds, view
 from reports.words import plain
 
 

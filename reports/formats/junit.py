@@ -9,9 +9,10 @@ from io import BytesIO
 from junitparser import Error, Failure, Skipped
 from junitparser.xunit2 import JUnitXml, TestCase, TestSuite
 
+from reports.environment import command
 from reports.model import Report
 from reports.sentences import missed_lines
-from reports.view import Row, command, view
+from reports.view import Row, view
 from reports.words import plain
 
 

@@ -2,9 +2,10 @@
 
 import re
 
+from reports.environment import command
 from reports.model import Report
 from reports.sentences import missed_lines, trust
-from reports.view import Row, View, command, view
+from reports.view import Row, View, view
 from reports.words import SYMBOLS, plain
 
 MOST_BYTES = 1_000_000

@@ -9,9 +9,11 @@ from typing import Literal, TextIO
 from rich.console import Console
 from rich.text import Text
 
+from reports.environment import checked
 from reports.model import PHASES, Report, phases
+from reports.reconciliation import reconciliation
 from reports.sentences import kept, levels
-from reports.view import Row, View, checked, view
+from reports.view import Row, View, view
 from reports.words import ASCII_SYMBOLS, SYMBOLS, ascii_only, clock, count, duration, plain
 
 _STYLES = {"PASS": "green", "FAIL": "bold red", "INCONCLUSIVE": "bold yellow"}
@@ -172,11 +174,20 @@ def _unjudged(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
     return [*lines, Text("")] if lines else []
 
 
+def _full(report: Report) -> str:
+    """What there is beside the verdicts: the facts of the run, or of the trial that was kept with all of them."""
+    if not report.record.marks:
+        return "No trial was kept in full."
+    drawn = [f"{name} {report.head[name]}" for name in ("seed", "trial") if report.head.get(name) is not None]
+    facts = f"{count(len(report.record.marks), 'fact')} over {duration(report.duration_s)}"
+    return ", ".join([f"Full record: {facts}", *drawn])
+
+
 def _trust(seen: View, width: int) -> list[Text]:
     report = seen.report
-    record = f"{count(len(report.record.marks), 'fact')} over {duration(report.duration_s)}"
-    lines = [checked(report), *levels(seen)[:1], *kept(report)]
-    lines.append(f"Full record: {record}, seed {report.head.get('seed', '–')}, trial {report.head.get('trial', '–')}")
+    orders = reconciliation(report)
+    lines = [orders.words if orders else "", checked(report), *levels(seen)[:1], *kept(report)]
+    lines.append(_full(report))
     if report.interrupted:
         lines.append(f"The run did not come to its own end ({report.head.get('termination', 'interrupted')}).")
     return [text for line in lines for text in _wrap(line, width, style="dim")] + [Text("")]

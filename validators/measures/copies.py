@@ -24,13 +24,11 @@ METHOD = "greatest age of the copy's recovery point, from samples"
 def measure(observations: Observations, objective: Mapping[str, Any]) -> Measurement:
     """Greatest age of a copy in seconds."""
     name, data_class, limit = str(objective["objective"]), str(objective["subject"]), int(objective["limit_us"])
-    region = _region(observations, data_class)
-    point_t, point_us = integrity.sample(observations, "recovery_point_us", f"{region}/{data_class}")
+    region, point_t, age_us = ages(observations, data_class)
     write_t, write_us = integrity.sample(observations, "last_write_us", f"source/{data_class}")
     if len(point_t) == 0:
         words = f"the recovery point of {data_class} was not sampled in any region but its own"
         return Measurement(name, None, None, None, "s", 0, METHOD, doubts=(words,), says=words)
-    age_us = np.minimum(point_t, _known_at(point_t, write_t, write_us)) - point_us
     worst = int(np.argmax(age_us))
     spacing = float(np.median(np.diff(point_t))) if len(point_t) > 1 else float(observations.duration_us)
     low = max(0.0, float(age_us[worst])) / 1e6
@@ -58,6 +56,14 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> Measure
         {"region": region, "worst_at_us": at_worst, "sample_spacing_seconds": spacing / 1e6},
         tuple(problems), tuple(doubts), says=f"the copy of {data_class} in {region} was up to {seconds(low)} old",
     )  # fmt: skip
+
+
+def ages(observations: Observations, data_class: str) -> tuple[str, I64, F64]:
+    """Region whose copy counts, and the age of its recovery point in microseconds at each sample of it."""
+    region = _region(observations, data_class)
+    point_t, point_us = integrity.sample(observations, "recovery_point_us", f"{region}/{data_class}")
+    write_t, write_us = integrity.sample(observations, "last_write_us", f"source/{data_class}")
+    return region, point_t, np.minimum(point_t, _known_at(point_t, write_t, write_us)) - point_us
 
 
 def _alive_until_us(observations: Observations, data_class: str) -> int:

@@ -7,7 +7,7 @@ only what was before the run can explain is not exercised. The rules as written 
 Source: DESIGN, What is measured, exactly (detection).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from validators import integrity
@@ -137,7 +137,7 @@ def _doubts(subject: str, found: Alert) -> tuple[str, ...]:
 
 def _faults(observations: Observations, found: Alert) -> tuple[str, ...]:
     """Stretches in which the samples, load or facts behind an alert were not observed, and jumps of the clock."""
-    gaps = [*blind(observations, "samples", "load", "marks", "alerts"), *found.unseen]
+    gaps = _joined([*blind(observations, "samples", "load", "marks", "alerts"), *found.unseen])
     back = found.timing.due_us + VISIBLE_US
     end = observations.duration_us
     windows = [(s.from_us, s.to_us) for s in found.stories]
@@ -149,6 +149,17 @@ def _faults(observations: Observations, found: Alert) -> tuple[str, ...]:
         )
         words += [*shown, *integrity.clock_steps(observations, from_us, to_us)]
     return tuple(dict.fromkeys(words))
+
+
+def _joined(gaps: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+    """Gaps that overlap as one."""
+    joined: list[tuple[int, int]] = []
+    for from_us, to_us in sorted(gaps):
+        if joined and from_us <= joined[-1][1]:
+            joined[-1] = joined[-1][0], max(joined[-1][1], to_us)
+        else:
+            joined.append((from_us, to_us))
+    return joined
 
 
 def _rows(observations: Observations, name: str, subject: str, found: Alert) -> list[Measurement]:

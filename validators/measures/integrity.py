@@ -239,6 +239,8 @@ def fault_gone(observations: Observations, name: str) -> Measurement:
     begun = {f.name for f in faults(observations)}
     doubts += [f"{n} was planned and never injected" for n, e in entries.items() if e.get("until") and n not in begun]
     sound = f"{listed(lifted)} is gone" if lifted else "no fault has to be lifted"
+    if doubts and not lifted:
+        sound = doubts[0]
     looked_at = len(lifted) + len(wrong) + len(doubts)
     evidence = tuple(Evidence("marks", f"injection_begun of {f.name}", f.begun_us) for f in faults(observations))
     method = "a gone-probe for each fault"

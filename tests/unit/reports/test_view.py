@@ -1,12 +1,10 @@
 import dataclasses
 import math
 
+from reports.environment import checked, command, facts
 from reports.model import Report
 from reports.view import (
     bounds_text,
-    checked,
-    command,
-    facts,
     gap_text,
     headline,
     limit_text,
