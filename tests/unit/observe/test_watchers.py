@@ -172,8 +172,8 @@ def test_trading_is_disabled_once_every_pod_of_the_entry_has_read_it(monkeypatch
             found.wire.now()
             seen.append(len(told))
 
-        told = found.recorder.marks
-        monkeypatch.setattr(found.wire, "mark", lambda t, kind, subject, **_: told.append((kind, subject)))  # type: ignore[arg-type]
+        told: list[Any] = found.recorder.marks
+        monkeypatch.setattr(found.wire, "mark", lambda t, kind, subject, **_: told.append((kind, subject)))
         watching._cluster_event(REGION, "pods", ("listed", pods()))
         watching._cluster_event(REGION, "deployments", ("listed", []))
         watching._cluster_event(REGION, "configuration", ("listed", [configuration("true")]))

@@ -94,8 +94,9 @@ def test_columns_that_are_left_out_are_null_and_unknown_ones_are_our_bug() -> No
 def test_times_are_whole_microseconds() -> None:
     with pytest.raises(pa.ArrowInvalid, match="truncated"):
         batch("probes", {"intended_us": [1.5]})
+    half: Any = 1.5
     with pytest.raises(AssertionError, match="no whole microsecond"):
-        Mark(1.5, 0, "load_started", "client")  # type: ignore[arg-type]
+        Mark(half, 0, "load_started", "client")
     for table in TABLES.values():
         assert all(c.type == pa.int64() for c in table if c.name.endswith("_us"))
 

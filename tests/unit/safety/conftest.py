@@ -1,5 +1,6 @@
 """A state folder of its own for each test, and a reverter that runs in this process."""
 
+import socket
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +13,18 @@ from experiments.testbed.system.plan import Store
 from experiments.testbed.system.reverter import application
 from experiments.testbed.system.watch import Watch
 from tests.unit.safety.doubles import Clock, Lifting, Witness
+
+
+class Server(uvicorn.Server):
+    """It says when it listens."""
+
+    def __init__(self, config: uvicorn.Config) -> None:
+        super().__init__(config)
+        self.is_up = threading.Event()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self.is_up.set()
 
 
 @pytest.fixture(autouse=True)
@@ -45,18 +58,10 @@ def watch(tmp_path: Path, lifting: Lifting, witness: Witness, clock: Clock) -> W
 @pytest.fixture
 def reverter(watch: Watch) -> Iterator[Reverter]:
     """The real HTTP around the watch, on a port of its own."""
-    server = uvicorn.Server(uvicorn.Config(application(watch), port=0, log_level="warning"))
-    started = threading.Event()
-    begin = server.startup
-
-    async def startup(*arguments: object, **more: object) -> None:
-        await begin(*arguments, **more)
-        started.set()
-
-    server.startup = startup  # type: ignore[method-assign]
+    server = Server(uvicorn.Config(application(watch), port=0, log_level="warning"))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    assert started.wait(10)
+    assert server.is_up.wait(10)
     port = server.servers[0].sockets[0].getsockname()[1]
     yield Reverter(f"http://127.0.0.1:{port}")
     server.should_exit = True

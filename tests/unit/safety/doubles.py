@@ -59,7 +59,8 @@ class Lifting(Lifter):
 
     def __init__(self, *names: str) -> None:
         self.docker = Docker(*(names or ("gameday-a", "gameday-b")))
-        super().__init__(Path("nowhere"), engine=self.docker)  # type: ignore[arg-type]
+        engine: Any = self.docker
+        super().__init__(Path("nowhere"), engine=engine)
 
 
 class Witness:

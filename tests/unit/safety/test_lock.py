@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -97,13 +98,14 @@ OTHER = replace(ME, machine="elsewhere", run="second", since="2026-01-02T03:04:0
 
 
 @pytest.fixture
-def target() -> TargetLease:
-    return TargetLease("us-east-1", Objects())  # type: ignore[arg-type]
+def objects() -> Objects:
+    return Objects()
 
 
-def renewed(target: TargetLease, at: str) -> None:
-    objects: Objects = target.server  # type: ignore[assignment]
-    next(iter(objects.kept.values()))["spec"]["renewTime"] = at
+@pytest.fixture
+def target(objects: Objects) -> TargetLease:
+    server: Any = objects
+    return TargetLease("us-east-1", server)
 
 
 def test_a_lease_of_another_machine_is_respected(target: TargetLease) -> None:
@@ -117,9 +119,9 @@ def test_a_lease_of_another_machine_is_respected(target: TargetLease) -> None:
     assert target._read() is not None
 
 
-def test_a_lease_that_was_not_renewed_is_taken_over(target: TargetLease) -> None:
+def test_a_lease_that_was_not_renewed_is_taken_over(target: TargetLease, objects: Objects) -> None:
     target.take(OTHER)
-    renewed(target, "2026-01-02T03:04:05.000000Z")
+    next(iter(objects.kept.values()))["spec"]["renewTime"] = "2026-01-02T03:04:05.000000Z"
     target.take(ME)
     with pytest.raises(LockedError, match="run first"):
         target.renew(OTHER)
@@ -134,26 +136,25 @@ def test_a_lease_of_a_dead_run_of_this_machine_is_taken_over(target: TargetLease
     assert target._read() is None
 
 
-def test_whoever_loses_the_race_is_refused(target: TargetLease) -> None:
-    target.server.busy = 1  # type: ignore[attr-defined]
+def test_whoever_loses_the_race_is_refused(target: TargetLease, objects: Objects) -> None:
+    objects.busy = 1
     with pytest.raises(LockedError):
         target.take(ME)
 
 
 @pytest.mark.proves("a run stops itself when another one takes its target")
 def test_a_run_whose_target_was_taken_stops(
-    target: TargetLease, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    target: TargetLease, objects: Objects, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(locking, "RENEW_S", 0.01)
     monkeypatch.setattr(locking, "_servers", lambda _: [("us-east-1", target.server)])
     reasons: list[str] = []
     message = {"table": "samples", "columns": {"name": []}}
     with GameDayLock("first") as lock:
-        guard = SimpleNamespace(lost="")
-        conditions = game_day._conditions(load("region-loss-automatic"), tmp_path, guard, lock)  # type: ignore[arg-type]
+        guard: Any = SimpleNamespace(lost="")
+        conditions = game_day._conditions(load("region-loss-automatic"), tmp_path, guard, lock)
         conditions(message, reasons.append)
         assert reasons == []
-        objects: Objects = target.server  # type: ignore[assignment]
         next(iter(objects.kept.values()))["spec"]["holderIdentity"] = "elsewhere/7/second"
         until = time.monotonic() + 20
         while not lock.stolen and time.monotonic() < until:

@@ -169,10 +169,10 @@ def test_without_the_sync_it_is_read_at_once() -> None:
     assert trading(stage) == [(pytest.approx(0, abs=1e-6), 1)]
 
 
-def test_a_connection_string_is_read_when_pods_start_and_not_before() -> None:
+def test_a_connection_string_is_read_when_pods_start_and_not_before(monkeypatch: pytest.MonkeyPatch) -> None:
     stage = Stage(scenario())
     read: list[tuple[str, str]] = []
-    stage.context.database.connect = lambda region, name: read.append((region, name))  # type: ignore[method-assign]
+    monkeypatch.setattr(stage.context.database, "connect", lambda region, name: read.append((region, name)))
     cluster = stage.clusters[HOME]
     cluster.patch_config("database_url", "restored")
     stage.until(10)

@@ -1,10 +1,12 @@
 """Every kind of fault breaks what it says, is seen to land and to go, and leaves nothing behind."""
 
+from typing import Any
+
 import pytest
 
 from scenarios.model.faults import FAULTS
 from sim.data.commands import Command
-from tests.unit.sim.stage import HOME, OTHER, Stage, scenario
+from tests.unit.sim.stage import HOME, OTHER, Stage, StillPlane, scenario
 
 AT = 2.0  # min
 RISK = "{region: us-east-1, service: risk}"
@@ -140,8 +142,8 @@ def test_a_fault_without_effect_is_not_seen(kind: str, monkeypatch: pytest.Monke
     stage = play(kind)
     made = stage.faults._injections.of
 
-    def harmless(entry: object) -> object:
-        injection = made(entry)  # type: ignore[arg-type]
+    def harmless(entry: Any) -> Any:
+        injection = made(entry)
         return type(injection)(injection.target, lambda: None, lambda: None, injection.landed, injection.gone)
 
     monkeypatch.setattr(stage.faults._injections, "of", harmless)
@@ -238,7 +240,8 @@ def test_so_many_pods_are_hit(kind: str, command: Command, value: int) -> None:
     options = "{count: 2, factor: 3}" if kind == "slow-pod" else "{count: 2}"
     stage = Stage(scenario(f"[{{at: 1 min, fault: {kind}, target: {RISK}, with: {options}}}]"))
     stage.until(1.01)
-    hit = [a for _, c, a, b, _ in stage.plane.commands if (c, b) == (command, value)]  # type: ignore[attr-defined]
+    assert isinstance(stage.plane, StillPlane)
+    hit = [a for _, c, a, b, _ in stage.plane.commands if (c, b) == (command, value)]
     assert len(set(hit)) == 2
 
 
@@ -248,7 +251,10 @@ def test_a_partition_stops_orders_and_leaves_the_services_up() -> None:
     chunk = stage.plane.drain()
     names = [c.name for c in stage.context.names.classes]
     late = chunk.probes_intended_ns > 150e9
-    of = lambda name: chunk.probes_status[late & (chunk.probes_class == names.index(name))]  # noqa: E731
+
+    def of(name: str) -> Any:
+        return chunk.probes_status[late & (chunk.probes_class == names.index(name))]
+
     assert (of("order/dns") != 0).all()
     assert (of("tactical/dns") == 0).all()
     assert (of("database/dns") == 0).all()

@@ -77,8 +77,8 @@ def test_a_target_that_vanishes_is_seen_only_by_the_rule_on_what_is_absent() -> 
 
 
 def test_without_stale_markers_a_vanished_target_counts_for_ever() -> None:
-    targets: Targets = lambda minute: running(minute) if minute < 5 else (running(minute)[2],)  # noqa: E731
-    assert not watched(targets, switches__staleness="off").until(30).minutes("alert_pending")
+    stage = watched(lambda m: running(m) if m < 5 else (running(m)[2],), switches__staleness="off")
+    assert not stage.until(30).minutes("alert_pending")
 
 
 def test_a_rule_has_a_clock_for_each_element() -> None:
@@ -122,8 +122,13 @@ def test_without_for_an_alert_fires_as_soon_as_it_is_true() -> None:
 # --- pages
 
 
+def down_within(*spans: tuple[float, float]) -> Targets:
+    """A strategic pod that is down from one minute until before another, each time."""
+    return lambda minute: (pod("strategic", 0, up=not any(since <= minute < until for since, until in spans)),)
+
+
 def down(since: float, until: float = 1e9) -> Targets:
-    return lambda minute: (pod("strategic", 0, up=not since <= minute < until),)
+    return down_within((since, until))
 
 
 def test_two_servers_make_one_page() -> None:
@@ -148,20 +153,20 @@ def test_an_alert_that_is_over_before_the_group_has_waited_is_no_page() -> None:
 
 def test_an_alert_that_comes_again_while_its_group_waits_or_lives_is_one_page() -> None:
     """It fires, ends and fires again before the group has waited; later once more before the group is looked at."""
-    again: Targets = lambda m: (pod("strategic", 0, up=not (5 <= m < 6.5 or 7.5 <= m < 9.5 or 10.5 <= m < 30)),)  # noqa: E731
+    again = down_within((5, 6.5), (7.5, 9.5), (10.5, 30))
     stage = watched(again, monitoring__group_wait="3 min").until(25)
     assert len(stage.minutes("alert_firing", rules="intended", region=HOME)) == 3
     assert len(stage.minutes("page_sent")) == 1
 
 
 def test_an_alert_that_was_over_when_its_group_was_looked_at_pages_again() -> None:
-    twice: Targets = lambda m: (pod("strategic", 0, up=not (5 <= m < 8 or 20 <= m < 30)),)  # noqa: E731
+    twice = down_within((5, 8), (20, 30))
     assert len(watched(twice).until(35).minutes("page_sent")) == 2
 
 
 def test_a_dead_server_s_alert_expires() -> None:
     """It fired in a server that died with it: the next occurrence, seen by the other one, is a page of its own."""
-    twice: Targets = lambda m: (pod("strategic", 0, up=not (5 <= m < 8 or 30 <= m < 40)),)  # noqa: E731
+    twice = down_within((5, 8), (30, 40))
     stage = watched(twice).until(7)
     stage.context.monitoring.lose(HOME)
     stage.until(45)

@@ -75,10 +75,10 @@ def test_without_an_address_there_is_none() -> None:
     assert (row["address"], row["status"], row["right"]) == (None, "no_address", "none")
 
 
-def test_an_answer_from_old_data_is_wrong() -> None:
+def test_an_answer_from_old_data_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
     """Risk may answer from positions that are a minute old, and not from older ones."""
     stage = Stage(scenario())
-    stage.context.database.as_of_us = lambda region, at_us: np.full(len(at_us), 1_000_000)  # type: ignore[method-assign]
+    monkeypatch.setattr(stage.context.database, "as_of_us", lambda region, at_us: np.full(len(at_us), 1_000_000))
     rows = recorded(stage, ("risk/dns", 60.9, 60.99, HOME, 0, Status.OK), ("risk/dns", 61, 61.01, HOME, 0, Status.OK))
     assert [(r["as_of_us"], r["right"]) for r in rows] == [(1_000_000, "yes"), (1_000_000, "no")]
 
