@@ -49,6 +49,7 @@ _WORDS: dict[str, tuple[str, Callable[[Mark], str]]] = {
     "lift_begun": ("system", lambda m: f"{m.detail['fault']} is being lifted"),
     "lifted": ("system", lambda m: f"{m.detail['fault']} is lifted by {m.detail['by']}"),
     "fault_gone": ("system", lambda m: f"{m.detail['fault']} is gone"),
+    "left_to_failback": ("system", lambda m: f"{m.detail['fault']} is left to the failback: {m.detail['what']}"),
     "alert_pending": ("alert", lambda m: f"alert {m.subject} pending in {m.detail['region']}"),
     "alert_firing": ("alert", lambda m: f"alert {m.subject} fires in {m.detail['region']}"),
     "alert_resolved": ("alert", lambda m: f"alert {m.subject} resolved in {m.detail['region']}"),

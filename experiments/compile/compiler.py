@@ -240,9 +240,11 @@ def _in_background(resolved: Resolved, number: int, entry: Entry) -> Activity:
 
 
 def _rollbacks(resolved: Resolved) -> Iterator[Activity]:
-    """Lift every fault that is lifted, the last one first, and see that it is gone."""
-    for name, kind, _ in reversed([fault for fault in faults(resolved) if FAULTS[fault[1]].lifted]):
+    """Lift every fault that is lifted, the last one first, and only then see that each is gone: that may take long."""
+    lifted = [(name, kind) for name, kind, _ in faults(resolved) if FAULTS[kind].lifted][::-1]
+    for name, kind in lifted:
         yield action(f"lift {name}", _module(kind), "lift", fault=name, by="clean-up")
+    for name, kind in lifted:
         yield probe(f"{name} is gone", _WATCHING, "until_gone", fault=name, kind=kind)
     if platform().PREPARES:
         yield action("the testbed as it was", "experiments.operate.preparation", "put_back")

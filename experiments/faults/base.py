@@ -17,7 +17,7 @@ from experiments.faults import report
 from experiments.faults.verbs import Lift, from_json
 from experiments.operate.moments import moments
 from experiments.platforms.site import site
-from experiments.safety.lifting import Result, perform
+from experiments.safety.lifting import Result, perform, stays_out
 from experiments.testbed.kept import write_json
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
@@ -38,6 +38,7 @@ class Plan:
     lifts: tuple[Lift, ...] = ()  # in order; none: it happens at an instant, or mends itself
     facts: Mapping[str, Any] = field(default_factory=dict)
     lifted: bool = False
+    stays: str = ""  # what its lift left as it was on purpose, for the failback; nothing: all was lifted
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -48,6 +49,7 @@ class Plan:
             "lifts": [lift.to_json() for lift in self.lifts],
             "facts": dict(self.facts),
             "lifted": self.lifted,
+            "stays": self.stays,
         }
 
 
@@ -55,7 +57,7 @@ def plan_from_json(document: Mapping[str, Any]) -> Plan:
     """Inverse of Plan.to_json."""
     lifts = tuple(from_json(lift) for lift in document["lifts"])
     kind, targets, radius = document["kind"], tuple(document["targets"]), document["radius"]
-    return Plan(kind, targets, radius, lifts, document["facts"], document["lifted"])
+    return Plan(kind, targets, radius, lifts, document["facts"], document["lifted"], document.get("stays", ""))
 
 
 def module_of(kind: str) -> Any:
@@ -183,7 +185,11 @@ def lift(fault: str, by: str) -> str:
         return "nothing to lift"
     report.fact("lift_begun", fault, fault=plan.kind)
     said = undo(fault, by)
-    report.fact("lifted", fault, fault=plan.kind, by=by)
+    done = kept(fault)
+    if done is not None and done.stays:
+        report.fact("left_to_failback", fault, fault=plan.kind, what=done.stays)
+    else:
+        report.fact("lifted", fault, fault=plan.kind, by=by)
     return said
 
 
@@ -197,7 +203,8 @@ def undo(fault: str, by: str) -> str:
     if failed:
         remedy = "Run `gameday undo`, then `gameday testbed reset`."
         raise LeftBehindError(Problem(fault, "; ".join(failed), "every part of it lifted", remedy))
-    keep(fault, replace(plan, lifted=True))
+    stays = "; ".join(f"{result.target} {result.detail}" for result in results if stays_out(result))
+    keep(fault, replace(plan, lifted=True, stays=stays))
     return "; ".join(f"{result.verb} {result.target}: {result.detail}" for result in results) or "it mends itself"
 
 

@@ -7,6 +7,7 @@ reach it.
 from typing import Any
 
 from experiments.faults import base, cluster, containers, verbs
+from experiments.faults.nodes import is_replaced as replaced
 from experiments.safety.lifting import OUTSIDE_URL
 from experiments.testbed.layout import NETWORK, PLACES
 from experiments.testbed.system.returning import writer
@@ -74,7 +75,7 @@ def _is_gone(planned: base.Plan) -> bool:
     region, nodes = planned.facts["region"], [containers.inspect(node["name"]) for node in planned.facts["nodes"]]
     if any(node.paused for node in nodes):
         return False
-    if planned.facts["wrote"] and not any(node.works for node in nodes) and writer(OUTSIDE_URL) != region:
+    if not any(node.works for node in nodes) and replaced(planned):
         return True
     return all(node.running for node in nodes) and cluster.all_answer(region)
 

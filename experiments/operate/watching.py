@@ -31,9 +31,15 @@ def until_landed(fault: str, kind: str, within_s: float = LANDS_WITHIN_S) -> boo
 
 
 def until_gone(fault: str, kind: str, within_s: float = GOES_WITHIN_S) -> bool:
-    """Wait until a fault is seen to be gone, even when the run was ended: nothing is left behind."""
+    """Wait until a fault is seen to be gone, even when the run was ended: nothing is left behind.
+
+    What its lift left as it was on purpose is not waited for: it is the failback's.
+    """
     plan = base.kept(fault)
     if plan is None:
+        return True
+    if plan.stays:
+        base.forget(fault)
         return True
     if plan.lifts and not plan.lifted:
         within_s = 0.0  # it could not be lifted: it will not go by itself
@@ -109,6 +115,11 @@ def until_over(at_s: float) -> bool:
 def until_page(within_s: float) -> bool:
     """Wait until a page has arrived since the experiment's start; test pages do not count."""
     return moments.poll(lambda: bool(_pages()), within_s, every_s=1.0)
+
+
+def first_page() -> str:
+    """Alert of the first page that has arrived since the experiment's start; empty: none is seen."""
+    return next((str(page["alert"]) for page in _pages()), "")
 
 
 def _pages() -> list[dict[str, Any]]:

@@ -50,7 +50,7 @@ class Settling:
             self._last_action_us = max(self._last_action_us, t_us)
         if kind == "injection_begun":
             self._begun.add(subject)
-        elif kind == "lifted":
+        elif kind in ("lifted", "left_to_failback"):
             self._lifted.add(subject)
         elif kind == "procedure_started":
             self._running[subject] = t_us

@@ -14,7 +14,7 @@ from experiments.testbed.system.lifting import TIMEOUT_S, Lifter, Result
 from experiments.testbed.system.plan import Plan
 from experiments.testbed.system.returning import carry_out
 
-__all__ = ["OUTSIDE_URL", "Result", "perform"]
+__all__ = ["OUTSIDE_URL", "Result", "perform", "stays_out"]
 
 
 def perform(
@@ -51,6 +51,11 @@ def perform(
         results = _here(documents, {}, journal, _lifter(kubeconfigs, timeout_s))
     journal.strike(lifts, results, by)
     return results
+
+
+def stays_out(result: Result) -> bool:
+    """Whether a lift left its target stopped, or cut, on purpose: it was the primary's, and waits for the failback."""
+    return result.ok and result.detail.startswith("stays ")  # as `returning.carry_out` says it
 
 
 def _lifter(kubeconfigs: Path | None, timeout_s: float) -> Lifter:

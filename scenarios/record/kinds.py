@@ -32,6 +32,7 @@ GROUPS: tuple[Group, ...] = (
         Fact("lift_begun", ("fault",), "it begins to be lifted"),
         Fact("lifted", ("fault", "by"), "it is lifted; by: procedure, clean-up or self"),
         Fact("fault_gone", ("fault",), "it is seen to be gone"),
+        Fact("left_to_failback", ("fault", "what"), "it stays, for its region was replaced as the primary's"),
     )),
     Group("Alerting", "the alert", (
         Fact("alert_pending", ("rules", "region"), "the condition holds in this region; rules: intended or written"),

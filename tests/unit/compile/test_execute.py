@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from experiments.compile import execute
 from tests.unit.faults import fake
 
 NAME = "pod-hang:0"
@@ -181,3 +182,20 @@ def test_a_second_signal_does_not_stop_the_lifting(tmp_path: Path) -> None:
     code, _ = player.end()
     assert code == 4
     assert not player.broken
+
+
+@pytest.mark.proves("Every fault is lifted before any is looked at, and a look that fails keeps none from being lifted")
+def test_all_lifts_come_before_all_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    did: list[str] = []
+
+    def look(fault: str, *_: object) -> bool:
+        did.append(f"look {fault}")
+        raise OSError("nobody answers")
+
+    monkeypatch.setattr(execute.base, "lift", lambda fault, _: did.append(f"lift {fault}"))
+    monkeypatch.setattr(execute, "until_gone", look)
+    monkeypatch.setattr(execute.preparation, "put_back", lambda: did.append("put back"))
+    looks = [activity("gone", WATCHING, "until_gone", fault=f"f:{n}", kind="f") for n in (1, 0)]
+    left = execute.lift_everything({"rollbacks": looks})
+    assert did == ["lift f:1", "lift f:0", "look f:1", "look f:0", "put back"]
+    assert ["nobody answers" in words for words in left] == [True, True]

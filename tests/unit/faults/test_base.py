@@ -1,11 +1,14 @@
 """An injection is planned, armed and kept before anything is broken; what was never injected is not lifted."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.faults import base
 from experiments.operate.moments import moments
+from experiments.operate.watching import until_gone
+from experiments.safety.lifting import Result
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError
 from tests.unit.faults import fake
 
@@ -70,6 +73,23 @@ def test_a_lift_that_fails_is_said_and_can_be_tried_again(tmp_path: Path, facts:
     assert fake.gone(NAME)
 
 
+@pytest.mark.proves(
+    "What stays stopped or cut because its region was replaced is said to be the failback's, not lifted"
+)
+def test_what_stays_on_purpose_is_not_called_lifted(
+    tmp_path: Path, facts: list[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arms = fake.Arms(tmp_path)
+    base.protect(arms)
+    fake.inject(NAME, str(tmp_path))
+    stays = Result("docker-start", "a-node", True, "stays stopped: it was the primary's", 0.0)
+    monkeypatch.setattr(arms, "lift", lambda *_: [stays])
+    fake.lift(NAME)
+    assert until_gone(NAME, "pod-hang", 0.0)
+    assert [kind for kind, _ in facts] == ["injection_begun", "lift_begun", "left_to_failback"]
+    assert base.kept(NAME) is None
+
+
 def test_the_same_fault_is_not_injected_twice(tmp_path: Path) -> None:
     base.protect(fake.Arms(tmp_path))
     fake.inject(NAME, str(tmp_path))
@@ -100,7 +120,8 @@ def test_a_look_that_gets_no_answer_is_no(tmp_path: Path, error: Exception) -> N
 
 def test_a_look_is_never_nothing(tmp_path: Path) -> None:
     base.keep(NAME, fake.plan(str(tmp_path)))
-    assert base.look(NAME, lambda _: None, without=True) is False  # type: ignore[arg-type, return-value]
+    nothing: Any = None
+    assert base.look(NAME, lambda _: nothing, without=True) is False
 
 
 def test_errors_say_what_to_do() -> None:
