@@ -106,19 +106,27 @@ def _fence(target: Target, _: Options) -> str:
 
 
 def _promote(target: Target, _: Options) -> str:
-    """Promote a standby, and ask for the lease, which is granted once nobody else holds it."""
+    """Ask for the lease, which is granted once nobody else holds it, and only then promote the standby.
+
+    So a database that is out of recovery and holds the lease is the primary, whenever somebody was stopped half-way.
+    """
     region = target["region"]
-    with database.connect(region, "operator") as connection:
+    with database.connect(region, "operator") as connection:  # before the lease: one that is silent gets none
         row = connection.execute("SELECT pg_is_in_recovery()").fetchone()
+        _grant(region)
         if row is not None and row[0]:
             done = connection.execute("SELECT pg_promote(true, %s)", (PROMOTES_WITHIN_S,)).fetchone()
             if done is None or not done[0]:
                 raise _failed(f"promote {region}", f"no promotion within {PROMOTES_WITHIN_S} s", "a primary")
+    return f"{region} is the primary and may write"
+
+
+def _grant(region: str) -> None:
     deadline = time.monotonic() + LOOKS_FOR_S
     while True:
         status, found = containers.request("POST", f"{OUTSIDE}/lease/grant", {"region": region})
         if status == 200:
-            return f"{region} is the primary and may write"
+            return
         if status != 409 or time.monotonic() > deadline or moments.told.wait(0.5):
             raise _failed(f"lease for {region}", f"{status} {found}", "the lease, which the old primary still holds")
 

@@ -49,12 +49,29 @@ def end(now: Place, home: Place, progress: Progress) -> None:
     perform("deploy", {"region": now.region}, {"plan": light})
 
 
-def is_primary_instead(other: Place, was: Place) -> bool:
-    """Whether `other` is the primary now, not `was`: of two that are out of recovery the later timeline counts.
+def is_primary_instead(other: Place, was: Place, holder: str | None) -> bool:
+    """Whether `other` is the primary now, not `was`: the one out of recovery to which the writer's lease is granted.
 
-    The one before is fenced then, and writes nothing.
+    The lease is granted before a promotion. Where it decides nothing, of two that are out of recovery the later
+    timeline counts: the one before is fenced then, and writes nothing.
+
+    Args:
+        other: the one asked for.
+        was: the one before.
+        holder: region to which the lease is granted; nothing: it is fenced, or the witness is silent.
     """
     there, here = status.database(other), status.database(was)
     if there is None or not there.writable:
         return False
-    return here is None or not here.writable or there.timeline > here.timeline
+    if here is None:  # silent: it is the primary still unless the lease has gone
+        return holder != was.region
+    if not here.writable:
+        return True
+    return holder == other.region if holder in (other.region, was.region) else there.timeline > here.timeline
+
+
+def is_half_way(now: Place, home: Place, holder: str | None) -> bool:
+    """Whether home was promoted again, and the primary elsewhere was not made its standby yet."""
+    there, here = status.database(now), status.database(home)
+    promoted = here is not None and here.writable
+    return promoted and there is not None and there.writable and not is_primary_instead(now, home, holder)

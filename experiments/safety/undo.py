@@ -25,7 +25,7 @@ from experiments.safety import pending
 from experiments.safety.demotion import connect, demote, start_stopped
 from experiments.safety.forgetting import forget
 from experiments.safety.guard import settle
-from experiments.safety.homecoming import come_home, end, is_primary_instead
+from experiments.safety.homecoming import come_home, end, is_half_way, is_primary_instead
 from experiments.safety.journal import Journal
 from experiments.safety.late import Late, read_late
 from experiments.safety.lifting import OUTSIDE_URL, Result, perform
@@ -91,14 +91,15 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         old, new = _settled(progress, journal)
         if new is not old:
             with _said_as_left(new):
-                _after_promotion(done, old, new, record, progress)
+                _after_promotion(done, old, new, record, progress, finishing=not home)
         if new is not plan().home and home:
             with _said_as_left(plan().home):
                 come_home(new, plan().home, lambda share, words: progress(0.5 + 0.35 * share, words))
             old = new = plan().home
             done.pending = ""
-        elif new is plan().home and pending.read() is not None:  # it was on its way home
+        elif new is plan().home and _on_its_way_home(new):
             with _said_as_left(new):
+                done.late = _read_late(record)
                 end(plan().away, new, lambda share, words: progress(0.5 + 0.35 * share, words))
         _wait_until_whole(done, old, new, progress)
     finally:
@@ -157,7 +158,7 @@ def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
     other = next(place for place in PLACES.values() if place is not was)
     progress(0.1, "the failover, if one is under way")
     moments.poll(lambda: not _procedure_runs(), PROCEDURE_ENDS_WITHIN_S, every_s=1.0)
-    if is_primary_instead(other, was):
+    if is_primary_instead(other, was, writer(OUTSIDE_URL)):
         return was, other
     cut = _cut()
     if cut or writer(OUTSIDE_URL) != was.region:  # fenced or cut, and nobody was promoted: it may write again
@@ -165,6 +166,11 @@ def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
         outside.bring_home(was.region)
         _drop_plan()
     return was, was
+
+
+def _on_its_way_home(home: Place) -> bool:
+    """Whether the primary came home by halves: as a failback that was kept, or by one that a run played itself."""
+    return pending.read() is not None or is_half_way(plan().away, home, writer(OUTSIDE_URL))
 
 
 def _procedure_runs() -> bool:
@@ -208,27 +214,40 @@ def _said_as_left(new: Place) -> Iterator[None]:
         raise LeftBehindError(Problem(f"the primary in {new.region}", found, "it whole", remedy)) from error
 
 
-def _after_promotion(done: Undone, old: Place, new: Place, record: Path | None, progress: Progress) -> None:
-    """Finish the failover, read both timelines, and make the old primary a standby."""
+def _after_promotion(
+    done: Undone, old: Place, new: Place, record: Path | None, progress: Progress, *, finishing: bool
+) -> None:
+    """Finish the failover, read both timelines, and make the old primary a standby.
+
+    Without `finishing` only the lease follows: the services and the name go home next, and must not wait for a region
+    whose services do not come up.
+    """
     pending.keep(old.region, new.region, done.run, record)
     progress(0.15, f"the failover to {new.region} is finished")
-    _finish_failover(new)
+    perform_step("promote", {"region": new.region}, {})
+    if finishing:
+        _finish_failover(new)
     progress(0.3, "both timelines are read")
     start_stopped(old)
-    if record is not None:
-        with to_fenced_databases():
-            done.late = read_late(record)
+    done.late = _read_late(record)
     demote(old, new, _cut(), lambda share, words: progress(0.4 + 0.1 * share, words))
     _drop_plan()
     kept = pending.keep(old.region, new.region, done.run, record, demoted=True)
     done.pending = str(kept)
 
 
+def _read_late(record: Path | None) -> Late | None:
+    """Read both timelines into a killed run's record, before one of them is rewound."""
+    if record is None:
+        return None
+    with to_fenced_databases():
+        return read_late(record)
+
+
 def _finish_failover(new: Place) -> None:
-    """Services, lease and name follow the primary: an abort after a promotion finishes the failover."""
+    """Services and name follow the primary: an abort after a promotion finishes the failover."""
     replicas = {name: service.replicas for name, service in plan().topology.services.items()}
     target = {"region": new.region}
-    perform_step("promote", target, {})
     perform_step("deploy", target, {"plan": replicas})
     perform_step("wait_ready", target, {"plan": replicas})
     outside.call("POST", f"{outside.OUTSIDE}/dns/block", {"blocked": False})

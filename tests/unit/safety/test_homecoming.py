@@ -75,18 +75,22 @@ def test_no_order_is_lost_on_the_way_home(regions: Regions) -> None:
 
 
 @pytest.mark.parametrize(
-    ("there", "here", "instead"),
+    ("there", "here", "holder", "instead"),
     [
-        (None, None, False),
-        (Database(False, 2, 1, None, 0), Database(True, 2, 1, None, 1), False),
-        (Database(True, 2, 1, None, 0), None, True),
-        (Database(True, 2, 1, None, 1), Database(False, 2, 1, None, 0), True),
-        (Database(True, 2, 1, None, 0), Database(True, 1, 1, None, 0), True),  # home is back, fenced
-        (Database(True, 2, 1, None, 0), Database(True, 3, 1, None, 0), False),  # home was promoted again
+        (None, None, None, False),
+        (Database(False, 2, 1, None, 0), Database(True, 2, 1, None, 1), None, False),
+        (Database(True, 2, 1, None, 0), None, None, True),
+        (Database(True, 2, 1, None, 0), None, "us-west-2", True),
+        (Database(True, 2, 1, None, 0), None, "us-east-1", False),  # home was promoted again, and is silent
+        (Database(True, 2, 1, None, 1), Database(False, 2, 1, None, 0), "us-east-1", True),  # granted, not promoted
+        (Database(True, 2, 1, None, 0), Database(True, 1, 1, None, 0), None, True),  # home is back, fenced
+        (Database(True, 2, 1, None, 0), Database(True, 3, 1, None, 0), None, False),  # home was promoted again
+        (Database(True, 2, 1, None, 0), Database(True, 2, 1, None, 0), "us-west-2", True),
+        (Database(True, 2, 1, None, 0), Database(True, 2, 1, None, 0), "us-east-1", False),
     ],
 )
-def test_of_two_primaries_the_later_timeline_counts(
-    there: Any, here: Any, instead: bool, monkeypatch: pytest.MonkeyPatch
+def test_of_two_primaries_the_one_with_the_lease_or_the_later_timeline_counts(
+    there: Any, here: Any, holder: str | None, instead: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(homecoming.status, "database", lambda place: there if place is WEST else here)
-    assert homecoming.is_primary_instead(WEST, EAST) is instead
+    assert homecoming.is_primary_instead(WEST, EAST, holder) is instead

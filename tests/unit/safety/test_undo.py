@@ -74,6 +74,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing.outside, "bring_home", world.does("lease home"))
     monkeypatch.setattr(undoing.outside, "call", world.does("call"))
     monkeypatch.setattr(undoing, "come_home", world.comes_home)
+    monkeypatch.setattr(undoing, "perform_step", lambda verb, *_: world.did.append(verb))
     for name in ("connect", "demote", "end", "_finish_failover"):
         monkeypatch.setattr(undoing, name, world.does(name))
     monkeypatch.setattr(undoing, "start_stopped", lambda _: None)
@@ -157,7 +158,7 @@ def test_no_testbed(tmp_path: Path) -> None:
 def test_after_a_promotion(world: World, tmp_path: Path) -> None:
     world.promoted()
     done = undo(quiet, home=False, runs=tmp_path)
-    assert world.did == ["_finish_failover", "demote"]
+    assert world.did == ["promote", "_finish_failover", "demote"]
     assert (done.primary, done.standby, done.left) == ("us-west-2", "us-east-1", [])
     kept = pending.read()
     assert kept is not None
@@ -175,7 +176,7 @@ def test_undo_again_knows_which_was_the_old_one(world: World, tmp_path: Path) ->
 def test_home_comes_after_the_old_primary_follows(world: World, tmp_path: Path) -> None:
     world.promoted()
     done = undo(quiet, home=True, runs=tmp_path)
-    assert world.did == ["_finish_failover", "demote", "come_home"]
+    assert world.did == ["promote", "demote", "come_home"], "it does not depend on finishing the failover"
     assert (done.primary, done.standby, done.pending, done.left) == ("us-east-1", "us-west-2", "", [])
     assert pending.read() is None
 
@@ -193,6 +194,17 @@ def test_one_that_was_stopped_on_the_way_home_goes_on(world: World, tmp_path: Pa
     assert world.did == ["end"]
     assert done.primary == "us-east-1"
     assert pending.read() is None
+
+
+@pytest.mark.proves("undo after a kill between a failback's promotion and its reseeding makes home the only primary")
+@pytest.mark.parametrize("home", [False, True])
+def test_killed_in_a_failback_that_a_run_played_after_its_promotion(world: World, tmp_path: Path, home: bool) -> None:
+    """Home holds the lease again; the database elsewhere is out of recovery still. Nothing was kept as pending."""
+    Journal().append("opened", "one", home="us-east-1")
+    world.databases = {"us-east-1": PRIMARY, "us-west-2": PRIMARY}
+    done = undo(quiet, home=home, runs=tmp_path)
+    assert world.did == ["end"]
+    assert (done.primary, done.pending) == ("us-east-1", "")
 
 
 def test_what_is_refused_on_the_way_home_is_left(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
