@@ -89,12 +89,16 @@ def copied(folder: Path, expected: Mapping[str, state.Identity] | None = None) -
 
 @contextlib.contextmanager
 def used(expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]:
-    """Within it this process, and those that it starts, reach the regions by copies in the state folder.
+    """Within it this process, and those that it starts, reach the regions by copies of their own in the state folder.
+
+    Nothing of them stays behind; copies of processes that were killed are removed.
 
     Raises:
         WrongTargetError, TestbedError: as `copied`.
     """
-    folder = site().state / "targets"
+    folders = site().state / "targets"
+    _remove_dead(folders)
+    folder = folders / str(os.getpid())
     before = os.environ.get(VARIABLE)
     try:
         copied(folder, expected)
@@ -105,6 +109,17 @@ def used(expected: Mapping[str, state.Identity] | None = None) -> Iterator[Path]
         shutil.rmtree(folder, ignore_errors=True)
         if before is not None:
             os.environ[VARIABLE] = before
+
+
+def _remove_dead(folders: Path) -> None:
+    """Remove the copies of processes that are no more."""
+    for folder in folders.glob("*"):
+        try:
+            os.kill(int(folder.name), 0)
+        except (ValueError, ProcessLookupError):
+            shutil.rmtree(folder, ignore_errors=True)
+        except PermissionError:
+            continue  # it lives, as another user's
 
 
 def _different(region: str, kubeconfig: Path, known: Mapping[str, state.Identity]) -> list[Problem]:

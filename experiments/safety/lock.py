@@ -69,6 +69,7 @@ class HostLock:
     """
 
     _here: "HostLock | None" = None  # a process may take its own record lock twice, so this is asked first
+    run = ""  # for which it was taken
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or layout.state_folder() / "lock"
@@ -93,7 +94,12 @@ class HostLock:
                 os.close(self._file)
                 self._file = -1
             raise LockError(problem_of(self.path, error, "a file that can be locked")) from error
-        HostLock._here = self
+        HostLock._here, self.run = self, holder.run
+
+    @classmethod
+    def is_held_for(cls, run: str) -> bool:
+        """Whether this process holds it for a run."""
+        return cls._here is not None and cls._here.run == run
 
     def give_back(self) -> None:
         """Give it back."""
@@ -196,12 +202,30 @@ def _identity(holder: Holder) -> str:
 
 
 def _alive(spec: Mapping[str, Any], holder: Holder) -> bool:
-    """Whether a Lease's holder lives: not when it is of this machine, whose lock we hold, nor when it has expired."""
+    """Whether a Lease's holder lives: not when its process on this machine is gone, nor when it has expired.
+
+    A machine's name alone says nothing: another user's run, whose lock we do not see, has the same.
+    """
     identity = str(spec.get("holderIdentity") or "")
-    if not identity or identity.split("/")[0] == holder.machine:
+    if identity in ("", _identity(holder)):
+        return False
+    machine, _, rest = identity.partition("/")
+    pid = rest.partition("/")[0]
+    if machine == holder.machine and pid.isdecimal() and not _runs(int(pid)):
         return False
     renewed = datetime.fromisoformat(str(spec["renewTime"]))
     return (datetime.now(UTC) - renewed).total_seconds() < float(spec.get("leaseDurationSeconds") or LEASE_S)
+
+
+def _runs(pid: int) -> bool:
+    """Whether a process of this machine runs, whoever's it is."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
 
 
 def _words(spec: Mapping[str, Any]) -> str:
@@ -209,8 +233,21 @@ def _words(spec: Mapping[str, Any]) -> str:
     return f"run {run} (process {pid} on {machine}), since {spec.get('acquireTime')}"
 
 
+@contextlib.contextmanager
+def on_this_machine(run: str) -> Iterator[None]:
+    """Within it this process holds the machine's lock for a run. Raises LockedError, LockError."""
+    lock = HostLock()
+    lock.take(this_process(run))
+    try:
+        yield
+    finally:
+        lock.give_back()
+
+
 class GameDayLock:
     """Both locks: `with GameDayLock(run, regions):`. Raises LockedError, LockError, on entering.
+
+    A process that holds the machine's lock for the run already (`on_this_machine`) takes the targets' only.
 
     A target that does not answer is left out: it cannot be broken either, and the machine's lock is held. `stolen`
     says who has taken a target meanwhile; empty: nobody. A run must stop when somebody has.
@@ -226,7 +263,8 @@ class GameDayLock:
         self.stolen = ""
 
     def __enter__(self) -> Self:
-        self._host.take(self._holder)
+        if not HostLock.is_held_for(self._holder.run):
+            self._host.take(self._holder)
         try:
             for region, server in _servers(self._folder):
                 lease = TargetLease(region, server)

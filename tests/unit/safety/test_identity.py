@@ -5,6 +5,7 @@ import datetime
 import http.server
 import ipaddress
 import json
+import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from experiments.safety import identity
 from experiments.safety.identity import WrongTargetError, copied, fingerprint, reached, used
 from experiments.testbed.layout import EAST, WEST
 from experiments.testbed.state import Identity
@@ -166,3 +168,27 @@ def test_no_testbed(clusters: list[Cluster], tmp_path: Path) -> None:
         cluster.kubeconfig(place.kubeconfig)
     with pytest.raises(WrongTargetError, match="nothing about us-east-1"):
         copied(tmp_path / "again", {})
+
+
+@pytest.mark.proves(
+    "A second game day takes away nothing of the first one's targets, and nothing stays behind of either"
+)
+def test_each_process_has_copies_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    for place in (EAST, WEST):
+        place.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
+        place.kubeconfig.write_text("x")
+    monkeypatch.setattr(identity, "_different", lambda *_: [])
+    with used() as first:
+        dead = first.parent / "999999999"
+        dead.mkdir()
+        with monkeypatch.context() as other:
+            other.setattr(identity.os, "getpid", os.getppid)
+            with used() as second:
+                assert second != first
+                assert not dead.exists()
+        assert not second.exists()
+        assert sorted(file.name for file in first.iterdir()) == [
+            "kubeconfig-us-east-1.yaml",
+            "kubeconfig-us-west-2.yaml",
+        ]
+    assert list(first.parent.iterdir()) == []

@@ -128,12 +128,20 @@ def test_a_lease_that_was_not_renewed_is_taken_over(target: TargetLease, objects
 
 
 def test_a_lease_of_a_dead_run_of_this_machine_is_taken_over(target: TargetLease) -> None:
-    """The machine's lock is held by now, so whoever wrote the Lease from here is dead."""
-    target.take(replace(ME, pid=1, run="dead"))
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    target.take(replace(ME, pid=dead.pid, run="dead"))
     target.take(ME)
     target.renew(ME)
     target.give_back(ME)
     assert target._read() is None
+
+
+@pytest.mark.proves("A run of another user on the same machine, whose lock is not seen, keeps its targets")
+def test_a_lease_of_a_living_run_of_this_machine_is_respected(target: TargetLease) -> None:
+    target.take(replace(ME, pid=os.getppid(), run="another user's"))
+    with pytest.raises(LockedError, match="another user's"):
+        target.take(ME)
 
 
 def test_whoever_loses_the_race_is_refused(target: TargetLease, objects: Objects) -> None:
