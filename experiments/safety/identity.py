@@ -122,6 +122,30 @@ def _remove_dead(folders: Path) -> None:
             continue  # it lives, as another user's
 
 
+def refuse_others(known: Mapping[str, state.Identity]) -> None:
+    """Refuse regions that are known to be others than those that were made, before anything is undone there.
+
+    One that does not answer is not refused: it may be what has to be undone.
+
+    Raises:
+        WrongTargetError: a kubeconfig names another authority, or another cluster answers.
+    """
+    problems = []
+    for region, want in known.items():
+        kubeconfig = site().places[region].kubeconfig
+        try:
+            authority = fingerprint(ApiServer(kubeconfig).authority)
+        except (ApiServerError, *UNUSABLE):
+            continue  # nothing is reached by it
+        try:
+            found = reached(kubeconfig)
+        except WrongTargetError:
+            found = Reached(want.uid, authority)
+        problems += _unlike(region, found, want)
+    if problems:
+        raise WrongTargetError(*problems)
+
+
 def _different(region: str, kubeconfig: Path, known: Mapping[str, state.Identity]) -> list[Problem]:
     if region not in known:
         return [Problem("testbed.json", f"nothing about {region}", "its identity", "Run `gameday testbed up`.")]
@@ -129,7 +153,11 @@ def _different(region: str, kubeconfig: Path, known: Mapping[str, state.Identity
         found = reached(kubeconfig)
     except WrongTargetError as error:
         return list(error.problems)
-    want, where = known[region], f"target {region}"
+    return _unlike(region, found, known[region])
+
+
+def _unlike(region: str, found: Reached, want: state.Identity) -> list[Problem]:
+    where = f"target {region}"
     remedy = "This is not the cluster that `gameday testbed up` made: nothing was touched. Make the testbed anew."
     pairs = (("kube-system", found.uid, want.uid), ("certificate authority", found.ca_sha256, want.ca_sha256))
     return [Problem(where, f"{what} {has}", f"{what} {wanted}", remedy) for what, has, wanted in pairs if has != wanted]

@@ -26,6 +26,7 @@ from experiments.safety.demotion import connect, demote, start_stopped
 from experiments.safety.forgetting import forget
 from experiments.safety.guard import settle
 from experiments.safety.homecoming import come_home, end, is_half_way, is_primary_instead
+from experiments.safety.identity import refuse_others
 from experiments.safety.journal import Journal
 from experiments.safety.late import Late, read_late
 from experiments.safety.lifting import OUTSIDE_URL, Result, perform
@@ -73,7 +74,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         runs: folder with the records.
 
     Raises:
-        UsageError: there is no testbed, or a game day is on.
+        UsageError: there is no testbed, a game day is on, or something else answers in its place.
         LeftBehindError, TestbedError: it cannot be made whole; called again, it goes on.
     """
     if not state.read().made_at:
@@ -83,11 +84,14 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
     lock = HostLock()
     lock.take(this_process("undo"))
     try:
+        refuse_others(state.read().identities)
         progress(0.0, "faults")
         journal = Journal()
         done.run = journal.last_run()
         record = _record(done.run, runs)
         lift_left(done, journal)
+        for place in PLACES.values():
+            clusters.start_kubelets(place)
         old, new = _settled(progress, journal)
         if new is not old:
             with _said_as_left(new):

@@ -56,6 +56,13 @@ def make(place: Place, addresses: Mapping[str, str] | None = None) -> None:
     _mark(place)
 
 
+def start_kubelets(place: Place) -> None:
+    """Start the kubelets of a region's nodes again: one is stopped while its database is given up."""
+    for node, seen in node_states([place]).items():
+        if seen in ("running", "cut"):
+            attempt("docker", "exec", node, "systemctl", "start", "kubelet")
+
+
 def is_ours(place: Place) -> bool:
     """Whether a cluster that answers carries our mark."""
     with asking(place, "whether it is ours"):

@@ -77,6 +77,7 @@ def reset(progress: Progress) -> Status:
     cut = outside.lift_everything()
     for place in PLACES.values():
         clusters.make(place, cut)
+        clusters.start_kubelets(place)
     found = looking.look()
     anew = found.pending_failback or _broken(found) or not outside.has_tables(plan().home)
     progress(0.2, "lease, name and link go home")

@@ -9,7 +9,7 @@ import os
 import ssl
 import threading
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from experiments.safety import identity
-from experiments.safety.identity import WrongTargetError, copied, fingerprint, reached, used
+from experiments.safety.identity import WrongTargetError, copied, fingerprint, reached, refuse_others, used
 from experiments.testbed.layout import EAST, WEST
 from experiments.testbed.state import Identity
 
@@ -192,3 +192,15 @@ def test_each_process_has_copies_of_its_own(monkeypatch: pytest.MonkeyPatch) -> 
             "kubeconfig-us-west-2.yaml",
         ]
     assert list(first.parent.iterdir()) == []
+
+
+def test_before_an_undo_another_is_refused_and_a_silent_one_is_not(clusters: list[Cluster]) -> None:
+    clusters[0].kubeconfig(EAST.kubeconfig)
+    replace(clusters[1], port=1).kubeconfig(WEST.kubeconfig)
+    refuse_others(expected(clusters))
+    clusters[2].kubeconfig(EAST.kubeconfig)
+    with pytest.raises(WrongTargetError, match="uid-planted"):
+        refuse_others(expected(clusters))
+    replace(clusters[2], port=1).kubeconfig(EAST.kubeconfig)
+    with pytest.raises(WrongTargetError, match="certificate authority"):
+        refuse_others(expected(clusters))

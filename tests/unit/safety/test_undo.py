@@ -12,6 +12,7 @@ from experiments.operate.verbs import StepError
 from experiments.safety import lifting as lifting_here
 from experiments.safety import pending
 from experiments.safety import undo as undoing
+from experiments.safety.identity import WrongTargetError
 from experiments.safety.journal import Journal
 from experiments.safety.lifting import Result
 from experiments.safety.lock import HostLock, LockedError, this_process
@@ -68,6 +69,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing, "WHOLE_WITHIN_S", 0.0)
     monkeypatch.setattr(undoing, "_procedure_runs", lambda: False)
     monkeypatch.setattr(undoing.clusters, "node_states", lambda _: world.nodes)
+    monkeypatch.setattr(undoing.clusters, "start_kubelets", lambda _: None)
     monkeypatch.setattr(undoing.status, "look", world.look)
     testbed.change(made_at="2026-03-01")
     monkeypatch.setattr(undoing.status, "database", lambda place: world.databases[place.region])
@@ -216,6 +218,24 @@ def test_what_is_refused_on_the_way_home_is_left(world: World, tmp_path: Path, m
     with pytest.raises(LeftBehindError, match="no promotion"):
         undo(quiet, home=True, runs=tmp_path)
     assert pending.read() is not None
+
+
+@pytest.mark.proves("undo touches nothing when something else answers in a target's place")
+def test_another_cluster_in_its_place(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = {"us-east-1": testbed.Identity("gameday", "a-uid", "a-fingerprint")}
+    testbed.change(identities=known)
+    asked: list[object] = []
+
+    def refuse(found: object) -> None:
+        asked.append(found)
+        raise WrongTargetError(Problem("target us-east-1", "another", "a-uid", "Look."))
+
+    monkeypatch.setattr(undoing, "refuse_others", refuse)
+    Journal().append("armed", "one", "a", [A])
+    with pytest.raises(WrongTargetError):
+        undo(quiet, home=False, runs=tmp_path)
+    assert asked == [known]
+    assert [held.fault for held in Journal().held()] == ["a"], "nothing was lifted"
 
 
 def test_not_while_a_game_day_is_on(world: World, tmp_path: Path) -> None:
