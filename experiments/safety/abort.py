@@ -1,7 +1,8 @@
 """Abort conditions, watched on what the probers send: a run stops itself before it does more harm than was agreed.
 
-Before the first injection nothing may be bad, for then something else is wrong. After it, what lies outside the blast
-radius may not be: a service that is hit, and every service that waits for it, is inside.
+Before the first injection nothing may be bad for long, nor at all in the window just before it: what was bad before
+proves nothing. After it, what lies outside the blast radius may not be bad for long: a service that is hit, and every
+service that waits for it, is inside. Bad is what the judge calls bad: more than one wrong probe in a hundred of 5 s.
 """
 
 import os
@@ -12,11 +13,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from experiments.run.settling import spacings_ns
 from scenarios.files.resolved import Resolved
 from scenarios.model.faults import blast_radius
+from scenarios.model.goodness import WINDOW_NS, Goodness
 
 SECOND_US = 1_000_000
 BAD_FOR_US = 60 * SECOND_US
+WINDOW_US = WINDOW_NS // 1_000
 LEAST_DISK_BYTES = 512 << 20
 LEAST_MEMORY_BYTES = 256 << 20
 MOST_RESIDENT_BYTES = 3 << 30
@@ -66,10 +72,15 @@ class AbortConditions:
     most_resident_bytes: int = MOST_RESIDENT_BYTES
     _radius: frozenset[str] = frozenset()
     _begun: set[int] = field(default_factory=set)
-    _right_us: dict[str, int] = field(default_factory=dict)  # service: its last right answer, or its first probe
+    _bad_us: dict[str, tuple[int, int]] = field(default_factory=dict)  # service: bad since, and until
     _writers: dict[str, tuple[int, bool]] = field(default_factory=dict)  # database: when sampled, writable
     _together: int = 0
     _looked_s: float = float("-inf")
+
+    def __post_init__(self) -> None:
+        self._goodness = Goodness(spacings_ns(self.resolved))
+        timeline = self.resolved.scenario.timeline
+        self._first_us = min((e.at_us for e in timeline if e.fault not in (None, "none") and e.at_us), default=None)
 
     def __call__(self, message: Mapping[str, Any], stop: Stop) -> None:
         """Take a message and stop the run when it, or this machine, asks for it."""
@@ -95,16 +106,31 @@ class AbortConditions:
 
     def _probes(self, columns: Mapping[str, Any]) -> str:
         watched = {*self.resolved.topology.services, "database"} - self._radius
-        for at, service in enumerate(columns["service"]):
-            if columns["route"][at] != "dns" or service not in watched:
-                continue
-            t_us = columns["intended_us"][at]
-            right_us = self._right_us.setdefault(service, t_us)
-            if columns["right"][at] == "yes":
-                self._right_us[service] = max(right_us, t_us)
-            elif t_us - right_us >= self.bad_for_us:
-                where = "outside the blast radius" if self._begun else "before anything was injected"
-                return f"{service} has been bad for {(t_us - right_us) / SECOND_US:.0f} s, {where}"
+        wrong: dict[str, list[int]] = {}
+        rows = zip(columns["service"], columns["route"], columns["intended_us"], columns["right"], strict=True)
+        for service, route, intended_us, right in rows:
+            if route == "dns" and service in watched and right != "yes":
+                wrong.setdefault(service, []).append(intended_us * 1_000)
+        for service, times_ns in wrong.items():
+            if reason := self._wrong(service, np.array(times_ns, dtype=np.int64)):
+                return reason
+        return ""
+
+    def _wrong(self, service: str, times_ns: np.ndarray[Any, np.dtype[np.int64]]) -> str:
+        """Note wrong answers of a service; why they end the run, or nothing."""
+        self._goodness.note(service, times_ns)
+        last_us = self._goodness.last_bad_ns[service] // 1_000
+        since_us, until_us = self._bad_us.get(service, (last_us, last_us))
+        if last_us < 0 or last_us < until_us:
+            return ""
+        if last_us - until_us > WINDOW_US:
+            since_us = last_us  # it was good in between
+        self._bad_us[service] = since_us, last_us
+        if last_us - since_us >= self.bad_for_us:
+            where = "outside the blast radius" if self._begun else "before anything was injected"
+            return f"{service} has been bad for {(last_us - since_us) / SECOND_US:.0f} s, {where}"
+        if not self._begun and self._first_us is not None and last_us >= self._first_us - WINDOW_US:
+            return f"{service} was bad just before the first fault: nothing was injected"
         return ""
 
     def _samples(self, columns: Mapping[str, Any]) -> str:

@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from experiments.safety import abort
@@ -40,6 +41,11 @@ def probes(service: str, right: str, *seconds: float, route: str = "dns") -> dic
     return {"table": "probes", "columns": columns}
 
 
+def every(service: str, from_s: float, to_s: float, right: str = "no") -> dict[str, Any]:
+    """Probes at 20 a second."""
+    return probes(service, right, *np.arange(from_s, to_s, 0.05))
+
+
 def injected(position: int) -> dict[str, Any]:
     return {"mark": {"kind": "injection_begun", "subject": f"fault:{position}", "t_us": 0}}
 
@@ -69,31 +75,47 @@ def test_who_waits_for_what_is_hit_is_inside(risk_only: Resolved, region: Resolv
 @pytest.mark.proves("a run stops itself when a service outside the blast radius is bad for a minute")
 def test_bad_outside_the_radius(risk_only: Resolved, tmp_path: Path, reasons: list[str]) -> None:
     conditions = AbortConditions(risk_only, tmp_path)
-    told(conditions, reasons, injected(0), probes("database", "yes", 10), probes("database", "no", 30, 69.9))
+    told(conditions, reasons, injected(0), probes("database", "yes", 10), every("database", 30, 89.9))
     assert reasons == []
-    assert told(conditions, reasons, probes("database", "none", 70)) == [
+    assert told(conditions, reasons, every("database", 89.9, 90.2, "none")) == [
         "database has been bad for 60 s, outside the blast radius"
     ]
 
 
 def test_bad_inside_the_radius_goes_on(risk_only: Resolved, tmp_path: Path, reasons: list[str]) -> None:
     conditions = AbortConditions(risk_only, tmp_path)
-    assert (
-        told(conditions, reasons, injected(0), probes("strategic", "no", 10, 400), probes("risk", "no", 10, 400)) == []
-    )
+    assert told(conditions, reasons, injected(0), every("strategic", 10, 100), every("risk", 10, 100)) == []
 
 
 def test_bad_before_anything_was_injected(risk_only: Resolved, tmp_path: Path, reasons: list[str]) -> None:
     conditions = AbortConditions(risk_only, tmp_path)
-    told(conditions, reasons, probes("risk", "no", 0, 61))
+    told(conditions, reasons, every("risk", 0, 61))
     assert reasons == ["risk has been bad for 61 s, before anything was injected"]
 
 
-def test_one_right_answer_counts_and_other_routes_do_not(
+@pytest.mark.proves("a single right answer among wrong ones does not keep a run from being stopped")
+def test_one_right_answer_does_not_make_it_good(risk_only: Resolved, tmp_path: Path, reasons: list[str]) -> None:
+    conditions = AbortConditions(risk_only, tmp_path)
+    told(conditions, reasons, injected(0), every("database", 10, 40), probes("database", "yes", 40.02))
+    told(conditions, reasons, every("database", 40.05, 80))
+    assert ["database has been bad for" in reason for reason in reasons] == [True]
+
+
+@pytest.mark.proves("a run stops itself before anything is broken when a service was bad just before the first fault")
+def test_bad_in_the_window_before_the_first_fault(risk_only: Resolved, tmp_path: Path, reasons: list[str]) -> None:
+    first_s = min(e.at_us for e in risk_only.scenario.timeline if e.at_us) / S
+    conditions = AbortConditions(risk_only, tmp_path)
+    told(conditions, reasons, every("risk", first_s - 20, first_s - 6), probes("risk", "no", first_s - 1))
+    assert reasons == [], "bad before, and a single wrong answer after"
+    told(conditions, reasons, every("risk", first_s - 2, first_s - 1.5))
+    assert reasons == ["risk was bad just before the first fault: nothing was injected"]
+
+
+def test_being_good_in_between_counts_and_other_routes_do_not(
     risk_only: Resolved, tmp_path: Path, reasons: list[str]
 ) -> None:
     conditions = AbortConditions(risk_only, tmp_path)
-    told(conditions, reasons, probes("database", "no", 0), probes("database", "yes", 50), probes("database", "no", 100))
+    told(conditions, reasons, injected(0), every("database", 0, 50), every("database", 56, 100))
     told(conditions, reasons, probes("database", "no", 0, 500, route="direct"), probes("page", "no", 0, 500))
     assert reasons == []
 
