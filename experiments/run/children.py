@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import queue
+import signal
 import subprocess
 import sys
 import threading
@@ -40,11 +41,15 @@ class Child:
             [sys.executable, "-m", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            bufsize=0,
             start_new_session=True,  # Ctrl-C goes to the parent, which ends its children in order
         )
         assert self._process.stdin is not None
-        self._process.stdin.write((json.dumps(self._configuration) + "\n").encode())
-        self._process.stdin.flush()
+        settings = memoryview((json.dumps(self._configuration) + "\n").encode())
+        with contextlib.suppress(BrokenPipeError):  # it has ended already; its last message will say so
+            while settings:
+                settings = settings[os.write(self._process.stdin.fileno(), settings) :]
+        os.set_blocking(self._process.stdin.fileno(), False)
         threading.Thread(target=self._read, args=(self._process, messages), daemon=True, name=self.name).start()
 
     def _read(self, process: subprocess.Popen[bytes], messages: "queue.Queue[Message]") -> None:
@@ -66,12 +71,22 @@ class Child:
         return self._process is not None and self._process.poll() is None
 
     def tell(self, line: Mapping[str, Any]) -> None:
-        """Send it a line; nothing happens when it has gone."""
+        """Send it a line; nothing happens when it has gone. One that does not read what it is told is killed.
+
+        It never waits: a child that hangs must not hold up its parent, which alone can lift what the child broke.
+        """
         process = self._process
-        if process is not None and process.stdin is not None and not process.stdin.closed:
-            with contextlib.suppress(BrokenPipeError):
-                process.stdin.write((json.dumps(line) + "\n").encode())
-                process.stdin.flush()
+        if process is None or process.stdin is None or process.stdin.closed:
+            return
+        text = (json.dumps(line) + "\n").encode()
+        try:
+            taken = os.write(process.stdin.fileno(), text)
+        except BlockingIOError:
+            taken = 0
+        except BrokenPipeError:
+            return
+        if taken < len(text):
+            self.kill()
 
     def finish(self) -> None:
         """Close its stdin: it finishes what it has begun, and ends."""
@@ -79,6 +94,15 @@ class Child:
         if process is not None and process.stdin is not None and not process.stdin.closed:
             with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
+
+    def kill(self) -> None:
+        """End it at once, with all that it has started: what a hanging child began must not go on after it."""
+        process = self._process
+        if process is None or process.poll() is not None:
+            return
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
     def stop(self, *, within_s: float = ENDS_WITHIN_S) -> None:
         """Ask it to end, and end it when it does not."""
@@ -89,5 +113,4 @@ class Child:
         try:
             process.wait(within_s)
         except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+            self.kill()

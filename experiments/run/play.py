@@ -18,6 +18,7 @@ from experiments.observe.clock import Clock, Origin
 from experiments.run.children import Child, Message
 from experiments.run.settling import Settling
 from scenarios.files.resolved import Resolved
+from scenarios.model.faults import FAULTS
 from scenarios.record.writer import Recorder
 
 Progress = Callable[[int, int, str], None]
@@ -28,8 +29,13 @@ LOOK_S = 0.2
 PAGES_END_WITHIN_S = 62.0
 SENDER_ENDS_WITHIN_S = 15.0
 LIFTED_WITHIN_S = 300.0
+OWN_LIFTING_S = 5.0  # of a run that was stopped: then its faults are lifted in the executor's place
 MOST_RESTARTS = 5
+SILENT_US = 5 * SECOND_US  # without a probe through DNS: what is broken cannot be seen any more
+STARTS_WITHIN_US = 10 * SECOND_US  # a prober, on a busy machine
 EXECUTOR = "executor"
+PROBERS = "probers"
+LEFT_BEHIND = 5  # the executor's exit code
 
 
 @dataclass(frozen=True)
@@ -63,6 +69,26 @@ def stopping(stop: Stop) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deferring(say: Callable[[str], None]) -> Iterator[None]:
+    """Within it the first Ctrl-C or SIGTERM only says that the record is being closed; the second ends the process."""
+    number_of = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+    before = {number: signal.getsignal(number) for number in number_of}
+
+    def later(*_: object) -> None:
+        say("the run has ended and its record is being closed: wait, or press Ctrl-C again to leave it as it is")
+        for number in number_of:
+            signal.signal(number, before[number])
+
+    for number in number_of:
+        signal.signal(number, later)
+    try:
+        yield
+    finally:
+        for number in number_of:
+            signal.signal(number, before[number])
 
 
 class GameDay:
@@ -104,6 +130,9 @@ class GameDay:
         self._finishing: set[str] = set()
         self._executor_ended: int | None = None
         self._executor_ended_us = 0
+        self._probed_us = 0  # when the last probe through DNS was heard of
+        self._begun: set[str] = set()  # faults that are to be lifted
+        self._lifted: set[str] = set()
         self._last_fact = "starting"
         self._flows: dict[str, int] = {}  # observer: when it was last heard
         self.clock_bound_us = self.clock.bound_us  # greatest of the run
@@ -140,6 +169,14 @@ class GameDay:
         self._observers[name] = self._factories[name](self._next_order)
         self._observers[name].start(self._messages)
         self._flows[name] = self.clock.now_us()
+        if name == PROBERS:
+            self._probed_us = max(0, self.clock.now_us()) + STARTS_WITHIN_US - SILENT_US
+
+    def _watch_probers(self, now_us: int) -> None:
+        """Stop the run when its probers run and say nothing."""
+        if PROBERS in self._observers and now_us - self._probed_us > SILENT_US and self._stop.reason is None:
+            self.mark("observer_gap", PROBERS, what=PROBERS, from_us=self._probed_us, to_us=now_us)
+            self._stop(f"no probe has been answered or missed for {(now_us - self._probed_us) / SECOND_US:.0f} s")
 
     def _until_the_end(self) -> Ended:
         workload = self._resolved.scenario.workload
@@ -149,6 +186,7 @@ class GameDay:
             self._take(LOOK_S)
             now_us = self.clock.now_us()
             self._progress(now_us, last_us, self._words())
+            self._watch_probers(now_us)
             if self._stop.reason is not None:
                 return self._ended("interrupted", now_us, stopped=self._stop.reason)
             if self._executor_ended is not None:
@@ -170,20 +208,34 @@ class GameDay:
 
     def _wind_down(self, ended: Ended) -> None:
         """Lift first when the run was stopped; else let the last orders and pages end, then lift."""
-        if ended.stopped or ended.failed:
-            self._lift()
+        at_once = bool(ended.stopped or ended.failed)
+        if at_once:
+            self._lift(at_once=True)
         self._finish("sender", SENDER_ENDS_WITHIN_S)
-        self._finish("probers", PAGES_END_WITHIN_S)
-        if not (ended.stopped or ended.failed):
-            self._lift()
+        self._finish(PROBERS, PAGES_END_WITHIN_S)
+        if not at_once:
+            self._lift(at_once=False)
         self._finish("watchers", SENDER_ENDS_WITHIN_S)
 
-    def _lift(self) -> None:
+    def _lift(self, *, at_once: bool) -> None:
+        """Let the executor lift; one that does not in time is ended, and what it has left is lifted in its place."""
         if self._executor is None:
             return
         self._progress(0, 1, "lifting what was injected")
         self._executor.finish()
-        self._drain_until(lambda: self._executor_ended is not None, LIFTED_WITHIN_S)
+        if at_once:
+            self._drain_until(self._has_lifted, OWN_LIFTING_S)
+        if not at_once or self._has_lifted():
+            self._drain_until(lambda: self._executor_ended is not None, LIFTED_WITHIN_S)
+            if self._executor_ended is None:
+                self.left.append(f"the executor did not end within {LIFTED_WITHIN_S:g} s of the end of the run")
+        if self._executor_ended is None:
+            self._executor.kill()  # before anything is lifted: it must not break it again
+            self._drain_until(lambda: self._executor_ended is not None, OWN_LIFTING_S)
+
+    def _has_lifted(self) -> bool:
+        """Whether the executor has ended, or has at least lifted all that it injected and only looks at it now."""
+        return self._executor_ended is not None or (bool(self._begun) and self._begun <= self._lifted)
 
     def _finish(self, name: str, within_s: float) -> None:
         """Let an observer finish what it has begun, and take what it still says."""
@@ -231,11 +283,14 @@ class GameDay:
         if "mark" in body:
             mark = body["mark"]
             self._settling.mark(mark["t_us"], mark["kind"], mark["subject"])
+            self._note_fault(mark["kind"], mark["subject"])
             if self._executor is not None and message.child != EXECUTOR:
                 self._executor.tell({"fact": [mark["kind"], mark["subject"]]})
             self._last_fact = f"{mark['kind'].replace('_', ' ')} ({mark['subject']})"
         elif body["table"] == "probes":
             self._settling.probes(body["columns"])
+            if "dns" in body["columns"]["route"]:
+                self._probed_us = self.clock.now_us()
         elif body["table"] == "writes_sent":
             self._note_orders(body["columns"])
         elif body["table"] == "samples":
@@ -248,6 +303,14 @@ class GameDay:
         assert self._executor is not None
         self._executor.tell({"answer": self._ask(question)})
 
+    def _note_fault(self, kind: str, subject: str) -> None:
+        """Note which faults that can be lifted have begun, and which were lifted."""
+        fault = FAULTS.get(subject.rpartition(":")[0])
+        if kind == "injection_begun" and fault is not None and fault.lifted:
+            self._begun.add(subject)
+        elif kind in ("lifted", "left_to_failback"):
+            self._lifted.add(subject)
+
     def _note_orders(self, columns: Mapping[str, Any]) -> None:
         numbers = [s for c, s in zip(columns["data_class"], columns["seq"], strict=True) if c == "transactions"]
         self._next_order = max([self._next_order, *(s + 1 for s in numbers)])
@@ -256,7 +319,10 @@ class GameDay:
         """A child has ended: as it should, or it is started again and the gap is a fact."""
         if name == EXECUTOR:
             self._executor_ended, self._executor_ended_us = code, self.clock.now_us()
-            self.left += self._lift_remains(self.mark)  # before anything else: nothing when it has lifted by itself
+            found = self._lift_remains(self.mark)  # before anything else: nothing when it has lifted by itself
+            if code == LEFT_BEHIND and not found:
+                found = ["what the executor could not lift, or did not see gone (its exit code 5)"]
+            self.left += found
             return
         if name in self._finishing or self._stop.reason is not None:
             return

@@ -67,6 +67,25 @@ def test_one_that_does_not_end_is_ended(module) -> None:
     assert take(messages).ended == -9
 
 
+@pytest.mark.proves("An executor that does not read what it is told holds up nobody: it is taken for dead, and killed")
+def test_one_that_does_not_listen_is_killed(module) -> None:
+    messages: queue.Queue[Message] = queue.Queue()
+    child = Child("deaf", [module("deaf", DEAF)], {})
+    child.start(messages)
+    take(messages)
+    for _ in range(100):  # more than a pipe holds
+        child.tell({"fact": ["x" * 4_000, ""]})
+    assert take(messages).ended == -9
+
+
+def test_settings_longer_than_a_pipe_arrive(module) -> None:
+    messages: queue.Queue[Message] = queue.Queue()
+    child = Child("talker", [module("talker", TALKER)], {"at": 7, "more": "x" * 1_000_000})
+    child.start(messages)
+    assert take(messages).body["mark"]["t_us"] == 7
+    child.stop()
+
+
 def test_it_runs_on_this_python(module) -> None:
     messages: queue.Queue[Message] = queue.Queue()
     child = Child("which", [module("which", HELLO)], {})
