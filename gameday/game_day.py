@@ -1,7 +1,7 @@
 """Play a scenario on a cluster: locked, guarded, recorded, read back, and undone."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,12 +14,12 @@ from experiments.observe.settings import Where
 from experiments.platforms.site import site
 from experiments.run import quiet
 from experiments.run.children import Child
-from experiments.run.play import EXECUTOR, Ended, GameDay
+from experiments.run.play import EXECUTOR, Ended, GameDay, deferring
 from experiments.run.remains import lift_remains
 from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
-from experiments.safety.lock import GameDayLock
+from experiments.safety.lock import GameDayLock, on_this_machine
 from experiments.safety.secrets import of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
@@ -97,19 +97,25 @@ def play_on(
     Raises UsageError when the system is not whole, another run is under way or a failback is pending: nothing was
     broken then.
     """
-    pending.refuse()
-    stage.ready()
     if observe:
         resolved = replace(resolved, scenario=resolved.scenario.model_copy(update={"timeline": (), "response": ()}))
     facts = cluster_head(resolved, stage.world, datetime.now(UTC)) | {"observe_only": observe}
-    folder = free_folder(runs, facts["run_id"])
-    with stage.targets() as targets, GameDayLock(facts["run_id"]) as lock:
+    folder, run_id = free_folder(runs, facts["run_id"]), facts["run_id"]
+    with ExitStack() as held:
+        held.enter_context(on_this_machine(run_id))  # before anything is looked at: another run may be breaking it
+        pending.refuse()
+        stage.ready()
+        targets = held.enter_context(stage.targets())
+        lock = held.enter_context(GameDayLock(run_id))
         experiment = None if observe else _experiment(resolved, targets, confirm)
         clean = of_this_process(place.kubeconfig for place in site().places.values())
-        with RunWriter(folder, clean.value(facts)) as writer:
-            guard = Guard(facts["run_id"])
+        guard = Guard(run_id)
+        guarded = held.enter_context(ExitStack())
+        guarded.enter_context(guard)  # it may refuse: then there is no record
+        with deferring(say), RunWriter(folder, clean.value(facts)) as writer:
             conditions = _conditions(resolved, folder, guard, lock)
-            return _play(stage, resolved, writer, clean.recorder(writer), folder, guard, conditions, experiment, ask)
+            game = _Game(stage, resolved, writer, clean.recorder(writer), folder, guard, guarded)
+            return _play(game, conditions, experiment, ask)
 
 
 def _insist_on_whole() -> None:
@@ -155,17 +161,23 @@ def _conditions(resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLoc
     return AbortConditions(resolved, folder, others=(lambda: guard.lost, lambda: lock.stolen))
 
 
+@dataclass(frozen=True)
+class _Game:
+    """A game day that may begin. Leaving `guarded` leaves the guard, which lifts what is armed."""
+
+    stage: Stage
+    resolved: Resolved
+    writer: RunWriter
+    recorder: Recorder
+    folder: Path
+    guard: Guard
+    guarded: ExitStack
+
+
 def _play(
-    stage: Stage,
-    resolved: Resolved,
-    writer: RunWriter,
-    recorder: Recorder,
-    folder: Path,
-    guard: Guard,
-    conditions: AbortConditions,
-    experiment: dict[str, Any] | None,
-    ask: Ask | None,
+    game: _Game, conditions: AbortConditions, experiment: dict[str, Any] | None, ask: Ask | None
 ) -> PlayedOnCluster:
+    resolved, recorder, folder, guard = game.resolved, game.recorder, game.folder, game.guard
     origin, seen, left, run_id = Origin.soon(LOADING_S), _Seen(), list[str](), guard.arms.run
 
     def watch(message: Any, stop: Any) -> None:
@@ -183,7 +195,7 @@ def _play(
             lift=lambda mark: lift_remains(guard.arms, mark),
         )  # fmt: skip
         try:
-            with guard:
+            with game.guarded:
                 ended = day.play()
         except LeftBehindError as error:
             left += [problem.where for problem in error.problems]
@@ -191,8 +203,9 @@ def _play(
         left += day.left
         for what in left:
             day.mark("left_behind", what, what=what)
+        still = _pending(resolved, seen, run_id, folder)  # before anything that may be interrupted
         told(at_most_us, at_most_us, "reading back")
-        with stage.fenced():
+        with game.stage.fenced():
             read = read_back(
                 Where.of(observing.where()), day.clock, recorder,
                 Question.of(observing.watchers(resolved, origin), seen.promoted),
@@ -204,10 +217,10 @@ def _play(
         "clock": {"bound_us": day.clock_bound_us},
         **({"why": ended.stopped or ended.failed} if termination != "complete" else {}),
     }
-    writer.close(termination, **head)
+    game.writer.close(termination, **head)
     if read.survives is not None:
         reconcile(folder, {**head, "termination": termination}, read.survives)
-    return PlayedOnCluster(folder, ended.stopped or ended.failed, tuple(left), _pending(resolved, seen, run_id, folder))
+    return PlayedOnCluster(folder, ended.stopped or ended.failed, tuple(left), still)
 
 
 def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str | None:
