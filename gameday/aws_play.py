@@ -11,6 +11,7 @@ from experiments.platforms.eks import contexts, reverter
 from experiments.platforms.eks.plans import typed
 from experiments.platforms.eks.sites import site_of
 from experiments.platforms.site import at, site
+from experiments.run import quiet
 from experiments.safety import canary, identity
 from experiments.testbed.state import Identity
 from gameday.aws_day import AwsDay
@@ -26,7 +27,7 @@ Question = Callable[[str], str]
 
 
 def play_on_eks(
-    day: AwsDay, resolved: Resolved, settings: Settings, *, question: Question, ask: Ask | None, observe: bool
+    day: AwsDay, resolved: Resolved, settings: Settings, *, question: Question, ask: Ask | None, observe: int | None
 ) -> PlayedOnCluster:
     """Play a scenario on EKS and keep its record.
 
@@ -36,7 +37,7 @@ def play_on_eks(
         settings: with the targets.
         question: puts a question to the person at the terminal and returns what is typed.
         ask: asks for a step of a procedure; None: people are scripted.
-        observe: break nothing.
+        observe: break nothing, and measure for so long, in microseconds; None: play it.
 
     Raises:
         UsageError: a condition does not hold: nothing was touched.
@@ -53,10 +54,10 @@ def play_on_eks(
         proof = canary.prove(", ".join(names), settings.outside.sink, lambda: _canary_order(settings, resolved))
         canary.insist(proof, ", ".join(names))
 
-    def ready() -> None:
-        if observe:  # nothing is broken, and orders are sent all the same
+    def ready() -> quiet.Before:
+        if observe is not None:  # nothing is broken, and orders are sent all the same
             confirm("nothing breaks: it is only observed")
-        insist_on_quiet()
+        return insist_on_quiet()
 
     with at(there), contexts.given(day.targets, there.state / "contexts") as expected:
         stage = Stage("eks", ready, lambda: _targets(expected), nullcontext)

@@ -1,7 +1,8 @@
 """Play a scenario on a cluster: locked, guarded, recorded, read back, and undone."""
 
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +21,7 @@ from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
 from experiments.safety.lock import GameDayLock, on_this_machine
-from experiments.safety.secrets import of_this_process
+from experiments.safety.secrets import Redactor, of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
 from experiments.traffic import LOCUST
@@ -29,7 +30,7 @@ from gameday.play import cluster_head, free_folder
 from scenarios.errors import LeftBehindError, Problem, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.record.reader import RunRecord
-from scenarios.record.writer import Recorder, RunWriter
+from scenarios.record.writer import RunWriter
 
 Confirm = Callable[[str], None]
 Ask = Callable[[Mapping[str, Any]], bool]
@@ -62,27 +63,29 @@ class _Seen:
 class Stage:
     """A world as a game day needs it.
 
-    `ready` raises when nothing may be broken there now. Within `targets` this process works there, on targets that
-    were found to be the right ones; it yields region: identity, in words. Within `fenced` databases of regions that
-    are cut off can be read.
+    `ready` raises when nothing may be broken there now, and returns what was not quiet. Within `targets` this process
+    works there, on targets that were found to be the right ones; it yields region: identity, in words. Within `fenced`
+    databases of regions that are cut off can be read.
     """
 
     world: str
-    ready: Callable[[], None]
+    ready: Callable[[], quiet.Before]
     targets: Callable[[], AbstractContextManager[dict[str, str]]]
     fenced: Callable[[], AbstractContextManager[object]]
 
 
 def play_on_kind(
-    resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: bool
+    resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: int | None
 ) -> PlayedOnCluster:
     """Play a scenario on the testbed and keep its record. As `play_on`."""
     stage = Stage("kind", _insist_on_whole, _targets, to_fenced_databases)
+    if observe is not None:
+        stage = Stage("kind", _as_it_is, lambda: nullcontext({}), to_fenced_databases)
     return play_on(stage, resolved, runs, confirm=confirm, ask=ask, observe=observe)
 
 
 def play_on(
-    stage: Stage, resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: bool
+    stage: Stage, resolved: Resolved, runs: Path, *, confirm: Confirm | None, ask: Ask | None, observe: int | None
 ) -> PlayedOnCluster:
     """Play a scenario in a world and keep its record.
 
@@ -90,35 +93,60 @@ def play_on(
         stage: the world.
         resolved: the scenario as this world plays it.
         runs: folder of records.
-        confirm: is shown what will break, and raises when nobody agrees; None: agreed already.
+        confirm: is shown what will break, and raises when nobody agrees; None: agreed already, and it is only said.
         ask: asks the person at the terminal and returns the answer; None: people are scripted.
-        observe: break nothing.
+        observe: break nothing, and measure for so long, in microseconds; None: play the scenario.
 
-    Raises UsageError when the system is not whole, another run is under way or a failback is pending: nothing was
-    broken then.
+    Raises UsageError when another run is under way, the system is not whole or a failback is pending: nothing was
+    broken then. To observe, the system may be in any state.
     """
-    if observe:
-        resolved = replace(resolved, scenario=resolved.scenario.model_copy(update={"timeline": (), "response": ()}))
-    facts = cluster_head(resolved, stage.world, datetime.now(UTC)) | {"observe_only": observe}
+    if observe is not None:
+        resolved = _observed(resolved, observe)
+    operator = "live" if ask else "scripted"
+    facts = cluster_head(resolved, stage.world, datetime.now(UTC), operator) | {"observe_only": observe is not None}
     folder, run_id = free_folder(runs, facts["run_id"]), facts["run_id"]
     with ExitStack() as held:
         held.enter_context(on_this_machine(run_id))  # before anything is looked at: another run may be breaking it
-        pending.refuse()
-        stage.ready()
+        if observe is None:
+            pending.refuse()
+        facts["before"] = stage.ready().to_json()
         targets = held.enter_context(stage.targets())
-        lock = held.enter_context(GameDayLock(run_id))
-        experiment = None if observe else _experiment(resolved, targets, confirm)
+        lock, experiment = GameDayLock(run_id), None
+        if observe is None:
+            held.enter_context(lock)
+            experiment = _experiment(resolved, targets, confirm)
         clean = of_this_process(place.kubeconfig for place in site().places.values())
         guard = Guard(run_id)
         guarded = held.enter_context(ExitStack())
-        guarded.enter_context(guard)  # it may refuse: then there is no record
-        with deferring(say), RunWriter(folder, clean.value(facts)) as writer:
-            conditions = _conditions(resolved, folder, guard, lock)
-            game = _Game(stage, resolved, writer, clean.recorder(writer), folder, guard, guarded)
+        if observe is None:
+            guarded.enter_context(guard)  # it may refuse: then there is no record
+        with clean.logging(), deferring(say), RunWriter(folder, clean.value(facts)) as writer:
+            conditions = _conditions(resolved, folder, guard, lock, observe=observe is not None)
+            game = _Game(stage, resolved, writer, clean, folder, guard, guarded)
             return _play(game, conditions, experiment, ask)
 
 
-def _insist_on_whole() -> None:
+def _observed(resolved: Resolved, lasts_us: int) -> Resolved:
+    """A scenario in which nothing is done for so long; with a pending failback, home is where the primary is now."""
+    scenario, topology = resolved.scenario, resolved.topology
+    workload = scenario.workload.model_copy(update={"duration": lasts_us, "at_most_us": lasts_us})
+    scenario = scenario.model_copy(update={"timeline": (), "response": (), "workload": workload})
+    if (still := pending.read()) is not None:
+        database = topology.database.model_copy(update={"home": still.new, "replica_region": still.old})
+        topology = topology.model_copy(update={"database": database})
+    return replace(resolved, scenario=scenario, topology=topology)
+
+
+def _as_it_is() -> quiet.Before:
+    """Whatever state the testbed is in: say what is not as it should be."""
+    with progress(1.0, "looking at the testbed"):
+        found, before = lifecycle.status(measure=False), quiet.look()
+    for words in (*found.lacks, *filter(None, [str(before)])):
+        say(f"note: {words}")
+    return before
+
+
+def _insist_on_whole() -> quiet.Before:
     with progress(1.0, "looking at the testbed"):
         found = lifecycle.status(measure=False)
     if not found.whole:
@@ -126,14 +154,18 @@ def _insist_on_whole() -> None:
         raise UsageError(
             Problem("testbed", lacks, "a whole one", "Run `gameday testbed up`, or `gameday testbed reset`.")
         )
-    insist_on_quiet()
+    return insist_on_quiet()
 
 
-def insist_on_quiet() -> None:
-    """Wait until no alert holds; say which ones stay."""
-    with progress(1.0, "waiting until no alert holds") as update:
-        for alert in quiet.wait(update):
-            say(f"note: {alert} still holds; what it does in this run says little")
+def insist_on_quiet() -> quiet.Before:
+    """Wait until no alert holds; say, and return, what is not quiet even so."""
+    with progress(1.0, "waiting until all is quiet") as update:
+        before = quiet.wait(update)
+    for alert in before.alerts:
+        say(f"note: {alert} still holds; what it does in this run says little")
+    for region in before.silent:
+        say(f"note: Prometheus of {region} does not answer; which alerts hold there is not known")
+    return before
 
 
 @contextmanager
@@ -146,18 +178,22 @@ def _targets() -> Iterator[dict[str, str]]:
 
 
 def _experiment(resolved: Resolved, targets: dict[str, str], confirm: Confirm | None) -> dict[str, Any]:
-    """Compile the scenario, and have somebody agree to what will break."""
+    """Compile the scenario, and say what will break; somebody has to agree, unless they have already."""
     from experiments.compile.compiler import compile_scenario
     from experiments.compile.radius import injections
     from experiments.safety.radius import describe, irreversible_steps
 
-    if confirm is not None:
-        confirm(describe(resolved, targets, injections(resolved), irreversible_steps(resolved)))
+    (confirm or say)(describe(resolved, targets, injections(resolved), irreversible_steps(resolved)))
     return compile_scenario(resolved)
 
 
-def _conditions(resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLock) -> AbortConditions:
-    """What stops the run: what the probers see, this machine, the reverter lost, a target taken by another run."""
+def _conditions(resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLock, *, observe: bool) -> AbortConditions:
+    """What stops the run: what the probers see, this machine, the reverter lost, a target taken by another run.
+
+    What is only observed may be as bad as it is.
+    """
+    if observe:
+        return AbortConditions(resolved, folder, bad_for_us=resolved.scenario.workload.at_most_us + 1)
     return AbortConditions(resolved, folder, others=(lambda: guard.lost, lambda: lock.stolen))
 
 
@@ -168,7 +204,7 @@ class _Game:
     stage: Stage
     resolved: Resolved
     writer: RunWriter
-    recorder: Recorder
+    clean: Redactor
     folder: Path
     guard: Guard
     guarded: ExitStack
@@ -177,7 +213,8 @@ class _Game:
 def _play(
     game: _Game, conditions: AbortConditions, experiment: dict[str, Any] | None, ask: Ask | None
 ) -> PlayedOnCluster:
-    resolved, recorder, folder, guard = game.resolved, game.recorder, game.folder, game.guard
+    resolved, clean, folder, guard = game.resolved, game.clean, game.folder, game.guard
+    recorder = clean.recorder(game.writer)
     origin, seen, left, run_id = Origin.soon(LOADING_S), _Seen(), list[str](), guard.arms.run
 
     def watch(message: Any, stop: Any) -> None:
@@ -185,14 +222,13 @@ def _play(
         conditions(message, stop)
 
     at_most_us = resolved.scenario.workload.at_most_us
-    executor = (
-        None if experiment is None else _executor(experiment, folder, run_id, origin, "live" if ask else "scripted")
-    )
+    operator = "live" if ask else "scripted"
+    executor = None if experiment is None else _executor(experiment, folder, run_id, origin, operator)
     with progress(at_most_us, "starting the observers") as update:
-        told = _words(update)
+        told = _words(update, clean)
         day = GameDay(
             resolved, recorder, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody,
-            lift=lambda mark: lift_remains(guard.arms, mark),
+            _put(clean), lift=lambda mark: lift_remains(guard.arms, mark),
         )  # fmt: skip
         try:
             with game.guarded:
@@ -211,16 +247,19 @@ def _play(
                 Question.of(observing.watchers(resolved, origin), seen.promoted),
             )  # fmt: skip
     termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
+    why = clean.text(ended.stopped or ended.failed or "")
     head = {
         "duration_us": ended.end_us,
         "surviving_timeline": read.survives,
         "clock": {"bound_us": day.clock_bound_us},
-        **({"why": ended.stopped or ended.failed} if termination != "complete" else {}),
+        "torn_lines": day.torn,
+        **({"why": why} if why else {}),
     }
+    head = clean.value(head)
     game.writer.close(termination, **head)
     if read.survives is not None:
-        reconcile(folder, {**head, "termination": termination}, read.survives)
-    return PlayedOnCluster(folder, ended.stopped or ended.failed, tuple(left), still)
+        reconcile(folder, {**head, "termination": termination}, clean.text(read.survives))
+    return PlayedOnCluster(folder, why or None, tuple(map(clean.text, left)), still)
 
 
 def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str | None:
@@ -278,10 +317,15 @@ def _nobody(question: Mapping[str, Any]) -> bool:
     raise AssertionError(question)
 
 
-def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
+def _put(clean: Redactor) -> Callable[[], Callable[[str], None]]:
+    """What prints, without credentials, what a process of the run prints; one for each process."""
+    return lambda: clean.printer(sys.stderr.write)
+
+
+def _words(update: Callable[..., None], clean: Redactor) -> Callable[[int, int, str], None]:
     def told(now_us: int, of_us: int, words: str) -> None:
-        minutes = now_us / 60e6
-        update(now_us, f"minute {minutes:.1f} of at most {of_us / 60e6:.0f}: {words}" if now_us else words)
+        minutes, said = now_us / 60e6, clean.text(words)
+        update(now_us, f"minute {minutes:.1f} of at most {of_us / 60e6:.0f}: {said}" if now_us else said)
 
     return told
 

@@ -48,16 +48,20 @@ def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[st
     }
 
 
-def cluster_head(resolved: Resolved, world: str, started: datetime) -> dict[str, Any]:
-    """What run.json of a game day says from the start. `started` names the run: a cluster is never played twice."""
+def cluster_head(resolved: Resolved, world: str, started: datetime, operator: str) -> dict[str, Any]:
+    """What run.json of a game day says from the start. `started` names the run: a cluster is never played twice.
+
+    `operator`: people's answers are scripted, or live.
+    """
     return {
         "run_id": f"{resolved.scenario.scenario}-{world}-{started:%Y%m%d-%H%M%S}",
         "source": world,
         "evidence_class": EVIDENCE_CLASS[world],
+        "operator": operator,
         "scaled": getattr(resolved.scenario.worlds, world).rate_per_s is not None,
         "started_at": started.isoformat(timespec="seconds"),
         **_made_with("chaostoolkit", "chaostoolkit-lib", "kubernetes", "locust", "psycopg", "pyarrow"),
-        "not_judged": _not_judged_on_cluster(resolved, world),
+        "not_judged": _not_judged_on_cluster(resolved, world, operator),
         **resolved.document(),
     }
 
@@ -67,9 +71,13 @@ def _made_with(*packages: str) -> dict[str, Any]:
     return {"versions": {"python": sys.version.split()[0], **versions}, "git_commit": _commit()}
 
 
-def _not_judged_on_cluster(resolved: Resolved, world: str) -> dict[str, str]:
-    """A laptop is measured as itself: the runbook's latencies and throughput are shown there, and not judged."""
-    reasons = {o.objective: SCRIPTED_ON_CLUSTER for o in resolved.objectives if o.kind == "response"}
+def _not_judged_on_cluster(resolved: Resolved, world: str, operator: str) -> dict[str, str]:
+    """A laptop is measured as itself: the runbook's latencies and throughput are shown there, and not judged.
+
+    How fast people answer is judged when somebody answered.
+    """
+    answers = () if operator == "live" else (o for o in resolved.objectives if o.kind == "response")
+    reasons = {o.objective: SCRIPTED_ON_CLUSTER for o in answers}
     if world == "kind":
         sized = (o for o in resolved.objectives if o.kind in ("latency", "throughput", "load_test"))
         reasons |= {o.objective: SMALL for o in sized}

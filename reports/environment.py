@@ -8,6 +8,11 @@ from reports.model import Report
 from reports.reconciliation import FILE, reconciliation
 from reports.words import duration, quantity
 
+_OPERATORS = {
+    "live": "live: somebody answered at the terminal, and their time was measured",
+    "scripted": "scripted: people's steps happened after declared delays",
+}
+
 
 def facts(report: Report) -> list[tuple[str, str]]:
     """Environment and scope: what a reader needs to place and repeat the run."""
@@ -20,12 +25,14 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Topology", (head.get("topology") or {}).get("topology")),
         ("Evidence class", report.evidence_class),
         ("Source", head.get("source")),
+        ("Operators", _OPERATORS.get(str(head.get("operator")))),
         ("Fidelity of the full trial", head.get("fidelity")),
         ("Seed", head.get("seed")),
         ("Trial shown in full", head.get("trial")),
         ("Trials that decide", _trials_fact(report)),
         ("Fidelity of the trials", many.get("fidelity")),
         ("Load", _load(report)),
+        ("Not quiet before the run", _before(head)),
         ("Judged interval", duration(report.duration_s)),
         ("Termination", head.get("termination")),
         ("Surviving database timeline", head.get("surviving_timeline")),
@@ -54,6 +61,13 @@ def _load(report: Report) -> str | None:
         usual, worst = (quantity(found, "us") for found in lag)
         how += f"; late by (p99 of a second) {usual} by the median, {worst} at worst"
     return f"{rate}{scale}; {how}"
+
+
+def _before(head: Mapping[str, Any]) -> str | None:
+    """Alerts that held before a real run, and whose monitoring did not answer then."""
+    before = head.get("before") or {}
+    silent = [f"Prometheus of {region} did not answer" for region in before.get("silent", ())]
+    return "; ".join([*(f"{alert} held" for alert in before.get("alerts", ())), *silent]) or None
 
 
 def _trials_fact(report: Report) -> str | None:

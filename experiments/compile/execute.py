@@ -122,7 +122,7 @@ class Person:
 
     def ask(self, question: Mapping[str, Any]) -> bool:
         """Ask, and wait for the answer; no when the run is ended before."""
-        self._send({"ask": dict(question)})
+        self._send(question)
         while not moments.told.is_set():
             with contextlib.suppress(queue.Empty):
                 return self.answers.get(timeout=0.2)
@@ -212,10 +212,7 @@ def main(arms: Callable[[str], base.Safety] = Arms) -> int:
         sender.mark(moments.now_us(), kind, subject, **detail)
         sender.now()
 
-    def send(message: Mapping[str, Any]) -> None:
-        os.write(wire, (json.dumps(message) + "\n").encode())
-
-    person = Person(send)
+    person = Person(sender.ask)
     moments.parent = True
     moments.origin_ns = settings["origin_ns"]
     report.listen(fact)

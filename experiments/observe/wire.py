@@ -49,6 +49,12 @@ class Sender:
         with self._collecting:
             self._lines.append(json.dumps({"mark": fact}, separators=(",", ":")))
 
+    def ask(self, question: Mapping[str, Any]) -> None:
+        """Send a question to the person at the terminal, at once."""
+        with self._collecting:
+            self._lines.append(json.dumps({"ask": dict(question)}, separators=(",", ":")))
+        self.now()
+
     def row(self, table: str, **values: Any) -> None:
         """Send one row; a table's rows must all name the same columns."""
         with self._collecting:

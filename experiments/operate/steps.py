@@ -4,7 +4,7 @@ scripted: each takes the time that the scenario's parameters declare (their medi
 is asked, does the step by hand, and says so; what is measured is that person's time.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from urllib3.exceptions import HTTPError
@@ -13,7 +13,7 @@ from experiments.faults import report
 from experiments.faults.cluster import KubernetesError
 from experiments.operate import verbs
 from experiments.operate.moments import moments
-from experiments.operate.watching import until_page
+from experiments.operate.watching import first_page, until_page
 from scenarios.errors import GamedayError, Problem
 
 ACTOR = "technical-lead"
@@ -43,26 +43,30 @@ def answer_page(procedures: list[str], level: str, acknowledge_s: float, assembl
     """Wait for a page, acknowledge it and come together.
 
     Raises:
-        NotDoneError: no page has arrived; the procedures that answer it are not carried out.
+        NotDoneError: no page has arrived, or somebody said no; the procedures that answer it are not carried out.
     """
     if not until_page(within_s):
         _failed.update(procedures)
         found = "no page"
         raise NotDoneError(Problem("people", found, f"one within {within_s:g} s", "Look at the alerts."))
-    _ask_or_take({"ask": "acknowledge", "title": "A page has arrived. Acknowledge it."}, acknowledge_s)
-    report.fact("acknowledged", level, alert="page")
-    if not _asker:
-        moments.rest(assemble_s)
+    alert = first_page()
+    question = {"ask": "acknowledge", "title": f"A page has arrived: {alert}. Acknowledge it."}
+    _ask_or_take(procedures, question, acknowledge_s)
+    report.fact("acknowledged", level, alert=alert)
+    together = "The incident commander, the technical lead and the communications lead are there."
+    _ask_or_take(procedures, {"ask": "engage", "title": together}, assemble_s)
     for role in ("incident-commander", ACTOR, "communications-lead"):
         report.fact("engaged", role, role=role)
     return True
 
 
 def decide(procedure: str, severity: str, decide_s: float) -> bool:
-    """Declare the incident and decide on a procedure. Raises NotDoneError when nobody was paged."""
+    """Declare the incident and decide on a procedure. Raises NotDoneError when nobody was paged, or one says no."""
     _insist(procedure, "decide")
+    _ask_or_take([procedure], {"ask": "declare", "title": f"Declare the incident: severity {severity}."}, 0.0)
     report.fact("declared", "incident-commander", severity=severity)
-    _ask_or_take({"ask": "decide", "title": f"Decide: is {procedure} to be carried out now?"}, decide_s)
+    question = {"ask": "decide", "title": f"Decide: is {procedure} to be carried out now?"}
+    _ask_or_take([procedure], question, decide_s)
     report.fact("decided", "incident-commander", procedure=procedure)
     return True
 
@@ -174,9 +178,13 @@ def _insist(procedure: str, step: str) -> None:
         raise NotDoneError(Problem(f"{procedure}/{step}", found, "all steps before it done", remedy))
 
 
-def _ask_or_take(question: Mapping[str, Any], seconds: float) -> None:
-    """A person is asked, or needs so long."""
-    if _asker:
-        _asker[0](question)
-    else:
-        moments.rest(seconds)
+def _ask_or_take(procedures: Sequence[str], question: Mapping[str, Any], seconds: float) -> None:
+    """A person is asked, or needs so long.
+
+    Raises NotDoneError when the answer is no, or the run has ended before: it did not happen, nor does what follows.
+    """
+    if _asker[0](question) if _asker else moments.rest(seconds):
+        return
+    _failed.update(procedures)
+    found = "the end of the run" if moments.told.is_set() else "the answer no"
+    raise NotDoneError(Problem(f"people, {question['ask']}", found, "yes", "Look why."))

@@ -1,6 +1,7 @@
 """The processes of a run: each sends facts and rows up a pipe, and ends when this process is gone."""
 
 import contextlib
+import io
 import json
 import os
 import queue
@@ -8,31 +9,40 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from experiments.observe.wire import Reader
 
 ENDS_WITHIN_S = 15.0
+PRINTED_WITHIN_S = 1.0  # its last words; what it has started may hold its pipe for longer
 
 
 @dataclass(frozen=True)
 class Message:
-    """One line from a child: a fact, or rows of a table. `ended`: its pipe is closed, and this was its return code."""
+    """One line from a child: a fact, or rows of a table. `ended`: its pipe is closed, and this was its return code.
+
+    `torn` then says how many of its lines were no message.
+    """
 
     child: str
     body: Mapping[str, Any]
     ended: int | None = None
+    torn: int = 0
 
 
 class Child:
-    """A Python module that runs as a process of its own. Its configuration goes down stdin, one JSON document."""
+    """A Python module that runs as a process of its own. Its configuration goes down stdin, one JSON document.
+
+    `printed`, when somebody sets it, takes each line that it prints on standard error; else that goes where ours goes.
+    """
 
     def __init__(self, name: str, arguments: Sequence[str], configuration: Mapping[str, Any]) -> None:
         self.name = name
         self._arguments = list(arguments)
         self._configuration = configuration
+        self.printed: Callable[[str], object] | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, messages: "queue.Queue[Message]") -> None:
@@ -41,6 +51,7 @@ class Child:
             [sys.executable, "-m", *self._arguments],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
+            stderr=None if self.printed is None else subprocess.PIPE,
             bufsize=0,
             start_new_session=True,  # Ctrl-C goes to the parent, which ends its children in order
         )
@@ -50,15 +61,31 @@ class Child:
             while settings:
                 settings = settings[os.write(self._process.stdin.fileno(), settings) :]
         os.set_blocking(self._process.stdin.fileno(), False)
-        threading.Thread(target=self._read, args=(self._process, messages), daemon=True, name=self.name).start()
+        printing = threading.Thread(
+            target=self._print, args=(self._process,), daemon=True, name=f"{self.name}, printed"
+        )
+        printing.start()
+        reading = (self._process, messages, printing)
+        threading.Thread(target=self._read, args=reading, daemon=True, name=self.name).start()
 
-    def _read(self, process: subprocess.Popen[bytes], messages: "queue.Queue[Message]") -> None:
+    def _print(self, process: subprocess.Popen[bytes]) -> None:
+        """Hand on what it prints, line by line."""
+        if process.stderr is not None and self.printed is not None:
+            for line in io.TextIOWrapper(process.stderr, encoding="utf-8", errors="replace"):
+                self.printed(line)
+            self.printed("")  # the end
+
+    def _read(
+        self, process: subprocess.Popen[bytes], messages: "queue.Queue[Message]", printing: threading.Thread
+    ) -> None:
         assert process.stdout is not None
         reader = Reader()
         while data := os.read(process.stdout.fileno(), 1 << 16):
             for body in reader.feed(data):
                 messages.put(Message(self.name, body))
-        messages.put(Message(self.name, {}, ended=process.wait()))
+        code = process.wait()
+        printing.join(PRINTED_WITHIN_S)
+        messages.put(Message(self.name, {}, ended=code, torn=reader.torn))
 
     @property
     def pid(self) -> int:

@@ -40,7 +40,7 @@ LEFT_BEHIND = 5  # the executor's exit code
 
 @dataclass(frozen=True)
 class Ended:
-    """How the judged interval ended: settled, at most, or why it was stopped."""
+    """How the judged interval ended: settled, at most, by hand when it was only observed, or why it was stopped."""
 
     reason: str
     end_us: int
@@ -53,6 +53,12 @@ class Stop:
 
     def __init__(self) -> None:
         self.reason: str | None = None
+        self.by_hand = False
+
+    def hand(self, reason: str) -> None:
+        """A person or the machine stops it, by a signal."""
+        self.by_hand = self.by_hand or self.reason is None
+        self(reason)
 
     def __call__(self, reason: str) -> None:
         """Stop for this reason, unless there is one already."""
@@ -63,7 +69,7 @@ class Stop:
 def stopping(stop: Stop) -> Iterator[None]:
     """Within it Ctrl-C and SIGTERM stop the run in order; they end nothing by themselves."""
     names = {signal.SIGINT: "stopped by hand", signal.SIGTERM: "asked to end", signal.SIGHUP: "its terminal is gone"}
-    before = {number: signal.signal(number, lambda n, _: stop(names[signal.Signals(n)])) for number in names}
+    before = {number: signal.signal(number, lambda n, _: stop.hand(names[signal.Signals(n)])) for number in names}
     try:
         yield
     finally:
@@ -96,6 +102,7 @@ class GameDay:
 
     `executor` plays the experiment and tells what it does; None: nothing is broken, and the run ends at its time.
     `watch` is told every message and may stop the run. `ask` asks the person at the terminal, in a thread of its own.
+    `printer` makes what takes the lines that a process prints on standard error; None: they go where ours go.
     `lift` lifts what an executor that died has left, records facts by what it is given, and returns what is left.
     """
 
@@ -109,6 +116,8 @@ class GameDay:
         progress: Progress,
         watch: Callable[[Mapping[str, Any], Stop], None],
         ask: Callable[[Mapping[str, Any]], bool],
+        printer: Callable[[], Callable[[str], object]] | None = None,
+        *,
         lift: Callable[[Callable[..., None]], list[str]],
     ) -> None:
         self._resolved = resolved
@@ -120,7 +129,9 @@ class GameDay:
         self._progress = progress
         self._watch = watch
         self._ask = ask
+        self._printer = printer
         self._lift_remains = lift
+        self.torn: dict[str, int] = {}  # process: lines of it that were no message
         self.left: list[str] = []  # what could not be lifted, in words
         self._messages: queue.Queue[Message] = queue.Queue()
         self._settling = Settling(resolved)
@@ -159,6 +170,7 @@ class GameDay:
     def _start(self) -> None:
         """Start everybody, and wait for the run's start: what they load must not cost the first seconds."""
         if self._executor is not None:
+            self._print(self._executor)
             self._executor.start(self._messages)
         for name in self._factories:
             self._begin(name)
@@ -167,6 +179,7 @@ class GameDay:
 
     def _begin(self, name: str) -> None:
         self._observers[name] = self._factories[name](self._next_order)
+        self._print(self._observers[name])
         self._observers[name].start(self._messages)
         self._flows[name] = self.clock.now_us()
         if name == PROBERS:
@@ -178,6 +191,10 @@ class GameDay:
             self.mark("observer_gap", PROBERS, what=PROBERS, from_us=self._probed_us, to_us=now_us)
             self._stop(f"no probe has been answered or missed for {(now_us - self._probed_us) / SECOND_US:.0f} s")
 
+    def _print(self, child: Child) -> None:
+        if self._printer is not None:
+            child.printed = self._printer()
+
     def _until_the_end(self) -> Ended:
         workload = self._resolved.scenario.workload
         fixed = workload.duration if isinstance(workload.duration, int) else None
@@ -187,6 +204,8 @@ class GameDay:
             now_us = self.clock.now_us()
             self._progress(now_us, last_us, self._words())
             self._watch_probers(now_us)
+            if self._executor is None and self._stop.by_hand:
+                return self._ended("by hand", now_us)  # there is nothing that could be left undone
             if self._stop.reason is not None:
                 return self._ended("interrupted", now_us, stopped=self._stop.reason)
             if self._executor_ended is not None:
@@ -204,7 +223,7 @@ class GameDay:
 
     def _ended(self, reason: str, end_us: int, *, stopped: str | None = None, failed: str | None = None) -> Ended:
         self.mark("run_ended", "run", reason=reason)
-        return Ended(reason, end_us, stopped, failed)
+        return Ended(reason, max(0, end_us), stopped, failed)
 
     def _wind_down(self, ended: Ended) -> None:
         """Lift first when the run was stopped; else let the last orders and pages end, then lift."""
@@ -272,6 +291,8 @@ class GameDay:
 
     def _one(self, message: Message) -> None:
         if message.ended is not None:
+            if message.torn:
+                self.torn[message.child] = self.torn.get(message.child, 0) + message.torn
             self._gone(message.child, message.ended)
             return
         body = message.body

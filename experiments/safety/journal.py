@@ -14,6 +14,7 @@ from typing import Any, Literal
 
 from experiments.faults.verbs import Lift, from_json
 from experiments.platforms.site import site
+from experiments.safety.secrets import of_this_process
 from experiments.testbed.system.lifting import Result
 from scenarios.errors import GamedayError, Problem
 
@@ -45,7 +46,9 @@ class Journal:
     def append(self, kind: Kind, run: str, fault: str = "", lifts: Sequence[Lift] = (), **detail: Any) -> None:
         """Append an entry; it is on the disk when this returns. Raises JournalError."""
         lines = [lift.to_json() for lift in lifts]
-        entry = {"at_us": time.time_ns() // 1000, "kind": kind, "run": run, "fault": fault, "lifts": lines, **detail}
+        # The lifts stay as they are, for they are carried out from here; what was said is said without credentials.
+        said = of_this_process(place.kubeconfig for place in site().places.values()).value(detail)
+        entry = {"at_us": time.time_ns() // 1000, "kind": kind, "run": run, "fault": fault, "lifts": lines, **said}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             new = not self.path.exists()

@@ -2,24 +2,29 @@
 
 Two nets. What is known to be secret here is replaced wherever it appears: values of environment variables that are
 named like a credential, and the keys and tokens of the kubeconfigs. What looks like a credential is replaced too,
-whoever brought it. Both work on text, on JSON values, on files, on log lines and on a record's facts.
+whoever brought it. Both work on text, on JSON values, on a record's facts and rows, and on what this process and its
+children print.
 """
 
 import base64
 import binascii
-import json
 import logging
 import os
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from scenarios.record.writer import Column, Recorder
 
 REDACTED = "[redacted]"
+NAMES = 4096  # of a record's columns that are remembered
+KEY_LINES = 200  # no key is longer
 SHORTEST = 8  # shorter values are words that occur everywhere
 _NAMED = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|credential|api_?key|private_?key|access_?key|session_?key", re.I
@@ -70,30 +75,37 @@ class Redactor:
             return [self.value(inner, name) for inner in value]
         return value
 
-    def file(self, path: Path) -> bool:
-        """Rewrite a file without credentials; JSON as JSON. Return whether something was replaced."""
-        before = path.read_text(encoding="utf-8", errors="surrogateescape")
-        try:
-            document = json.loads(before)
-        except ValueError:
-            after = self.text(before)
-        else:
-            clean = self.value(document)
-            after = before if clean == document else json.dumps(clean, indent=2, default=str) + "\n"
-        if after == before:
-            return False
-        new = path.with_name(path.name + ".new")
-        new.write_text(after, encoding="utf-8", errors="surrogateescape")
-        new.replace(path)
-        return True
-
     def recorder(self, recorder: Recorder) -> Recorder:
         """Return a recorder that lets no credential through to this one."""
         return _CleanRecorder(recorder, self)
 
-    def filter(self) -> logging.Filter:
-        """Return a filter for a log's handlers."""
-        return _CleanLog(self)
+    def printer(self, put: Callable[[str], object]) -> Callable[[str], None]:
+        """Return what takes lines that another process printed, and puts them without credentials.
+
+        A key of several lines is put as one text, for only as a whole it looks like one. An empty line is the end.
+        """
+        held: list[str] = []
+
+        def take(line: str) -> None:
+            held.append(line)
+            text = "".join(held)
+            if line and "PRIVATE KEY-----" in text and "-----END" not in text and len(held) < KEY_LINES:
+                return
+            held.clear()
+            put(self.text(text))
+
+        return take
+
+    @contextmanager
+    def logging(self) -> Iterator[None]:
+        """Within it, what libraries log in this process is printed without credentials."""
+        clean, last = _CleanLog(self), logging.lastResort
+        assert last is not None, "Python's own handler"
+        last.addFilter(clean)
+        try:
+            yield
+        finally:
+            last.removeFilter(clean)
 
 
 def of_this_process(kubeconfigs: Iterable[Path] = ()) -> Redactor:
@@ -126,6 +138,7 @@ def _without(group: int, match: re.Match[str]) -> str:
 class _CleanRecorder:
     def __init__(self, recorder: Recorder, redactor: Redactor) -> None:
         self._recorder, self._redactor = recorder, redactor
+        self._names: dict[str, str] = {}  # name: without credentials
 
     def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
         """Append a fact without credentials."""
@@ -133,8 +146,27 @@ class _CleanRecorder:
         self._recorder.mark(t_us, kind, self._redactor.text(subject), source_t_us=source_t_us, **clean)
 
     def append(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Append rows; tables hold numbers and names of things that we know."""
-        self._recorder.append(table, columns)
+        """Append rows without credentials: a pod's name is what an answer's header said."""
+        self._recorder.append(table, {name: self._column(column) for name, column in columns.items()})
+
+    def _column(self, column: Column) -> Column:
+        if isinstance(column, str):
+            return self._redactor.text(column)
+        array = column if isinstance(column, pa.Array) else pa.array(column)
+        if isinstance(array, pa.DictionaryArray):
+            names = array.dictionary.to_pylist()
+            return array if names == [*map(self._name, names)] else self._column(array.cast(pa.string()))
+        if not pa.types.is_string(array.type):
+            return column
+        return pa.array([None if v is None else self._name(v) for v in array.to_pylist()]).dictionary_encode()
+
+    def _name(self, name: str) -> str:
+        """Clean a name; the same few come again and again."""
+        if name not in self._names:
+            if len(self._names) >= NAMES:
+                self._names.clear()
+            self._names[name] = self._redactor.text(name)
+        return self._names[name]
 
 
 class _CleanLog(logging.Filter):
@@ -144,5 +176,8 @@ class _CleanLog(logging.Filter):
 
     def filter(self, record: logging.LogRecord) -> bool:
         """Rewrite a line; let it through."""
+        if record.exc_info and not record.exc_text:
+            record.exc_text = logging.Formatter().formatException(record.exc_info)
+        record.exc_text = record.exc_text and self._redactor.text(record.exc_text)
         record.msg, record.args = self._redactor.text(record.getMessage()), None
         return True

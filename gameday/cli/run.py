@@ -1,6 +1,7 @@
 """`gameday run`: break a real cluster, measure it from outside, judge it, undo it."""
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -12,6 +13,7 @@ from gameday.cli.talk import progress, put, put_json, say, then
 from gameday.config import settings
 from gameday.exit_codes import ExitCode, worst
 from scenarios.errors import AbortedError, Problem, UsageError
+from scenarios.model.units import duration_us
 
 if TYPE_CHECKING:
     from gameday.game_day import PlayedOnCluster
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: `gameday run region-loss-automatic --world kind --yes`"
 OPERATORS = ("scripted", "live")
+SECOND_US = 1_000_000
 
 World = Annotated[
     str,
@@ -29,7 +32,7 @@ World = Annotated[
         autocompletion=lambda: list(WORLDS),
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="do not ask before the first fault")]
+Yes = Annotated[bool, typer.Option("--yes", help="say what will break, and do not ask")]
 Operator = Annotated[
     str,
     typer.Option(
@@ -38,7 +41,16 @@ Operator = Annotated[
         autocompletion=lambda: list(OPERATORS),
     ),
 ]
-Observe = Annotated[bool, typer.Option("--observe", help="break nothing: measure, and show what would be lost now")]
+Observe = Annotated[
+    bool,
+    typer.Option(
+        "--observe", help="break nothing: measure, and show what would be lost now; whatever state the system is in"
+    ),
+]
+Lasts = Annotated[
+    str | None, typer.Option("--for", metavar="DURATION", help="how long --observe lasts; Ctrl-C ends it before [10m]")
+]
+OBSERVED = "10 min"
 
 
 def run(
@@ -47,6 +59,7 @@ def run(
     yes: Yes = False,
     operator: Operator = "scripted",
     observe: Observe = False,
+    lasts: Lasts = None,
     sets: Sets = None,
     as_json: AsJson = False,
 ) -> int:
@@ -57,6 +70,10 @@ def run(
     """
     one_of("--world", world, WORLDS)
     one_of("--operator", operator, OPERATORS)
+    if operator == "live" and not os.isatty(0):
+        found, expected = "no terminal to answer on", "a person at a terminal"
+        raise UsageError(Problem("--operator live", found, expected, "Run it on a terminal, or leave it out."))
+    observed_us = _observed_us(lasts, observe=observe)
     with progress(1.0, "reading the scenario"):
         from scenarios.files.load import load
 
@@ -66,10 +83,10 @@ def run(
     _refuse_second()
     person = _ask if operator == "live" else None
     if world == "eks":
-        played = _on_eks(resolved, ask=person, observe=observe, as_json=as_json)
+        played = _on_eks(resolved, ask=person, observe=observed_us, as_json=as_json)
     else:
         runs = settings().runs_folder
-        played = play_on_kind(resolved, runs, confirm=None if yes else _confirm, ask=person, observe=observe)
+        played = play_on_kind(resolved, runs, confirm=None if yes else _confirm, ask=person, observe=observed_us)
     code = _show(played.folder, as_json=as_json)
     if observe and (words := at_risk(played.folder)):
         say(words)
@@ -94,8 +111,24 @@ def _refuse_second() -> None:
     lock.give_back()
 
 
+def _observed_us(lasts: str | None, *, observe: bool) -> int | None:
+    """How long to observe; None: play the scenario. Raises UsageError."""
+    if not observe:
+        if lasts is not None:
+            raise UsageError(Problem("--for", lasts, "it with --observe", "A scenario says itself how long it lasts."))
+        return None
+    text = OBSERVED if lasts is None else re.sub(r"m$", "min", lasts.strip())
+    try:
+        found = duration_us(text)
+    except ValueError as error:
+        raise UsageError(Problem("--for", f"`{lasts}`", str(error), "Give one, as in `--for 10m`.")) from error
+    if found < SECOND_US:
+        raise UsageError(Problem("--for", f"`{lasts}`", "at least a second", "Give more, as in `--for 10m`."))
+    return found
+
+
 def _on_eks(
-    resolved: "Resolved", *, ask: Callable[[Mapping[str, Any]], bool] | None, observe: bool, as_json: bool
+    resolved: "Resolved", *, ask: Callable[[Mapping[str, Any]], bool] | None, observe: int | None, as_json: bool
 ) -> "PlayedOnCluster":
     """Print the plan; play it when every condition holds and the targets' names are typed. Raises UsageError."""
     from gameday.aws_day import plan_on_eks
@@ -132,13 +165,16 @@ def _confirm(radius: str) -> None:
 
 
 def _ask(question: Mapping[str, Any]) -> bool:
-    """Ask the person at the terminal; the time until the answer is what is measured."""
+    """Ask the person at the terminal; the time until the answer is what is measured. No answer at all is a no."""
     say("")
     say(str(question.get("title") or question["ask"]))
     for key in ("procedure", "step", "verb"):
         if key in question:
             say(f"  {key}: {question[key]}")
-    return bool(typer.confirm("Done?", default=True, err=True))
+    try:
+        return bool(typer.confirm("Done?", default=True, err=True))
+    except typer.Abort:  # the terminal is closed, or Ctrl-C: it also ends the run
+        return False
 
 
 def _show(folder: Path, *, as_json: bool) -> ExitCode:

@@ -96,7 +96,7 @@ GROUPS: tuple[Group, ...] = (
         Fact("load_started", (), "the first order is sent"),
         Fact("load_stopped", (), "the last one was"),
         Fact("settled", (), "everything was good for the sustain window"),
-        Fact("run_ended", ("reason",), "settled, at most, or interrupted"),
+        Fact("run_ended", ("reason",), "settled, at most, by hand when it was only observed, or interrupted"),
         Fact("readback_done", ("timeline",), "a timeline was read"),
         Fact("observer_gap", ("what", "from_us", "to_us"), "nothing was observed in between"),
         Fact("clock_step", ("step_us",), "the instrument's clock jumped"),

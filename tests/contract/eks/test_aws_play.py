@@ -51,7 +51,7 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     """What would be played: each has been confirmed. Clusters are not reached here (tests/cluster does that)."""
     found: list[str] = []
 
-    def play_on(stage: Any, resolved: Resolved, runs: Path, *, confirm: Any, ask: Any, observe: bool) -> None:
+    def play_on(stage: Any, resolved: Resolved, runs: Path, *, confirm: Any, ask: Any, observe: int | None) -> None:
         assert site().world == stage.world == "eks"
         confirm("one pod of strategic dies")
         found.append(resolved.scenario.scenario)
@@ -70,7 +70,7 @@ def _play(resolved: Resolved, targets: dict[str, Target], outside: Outside, *typ
     day = AwsDay("a title", targets, (), (), (), (), tuple(problems))
     answers = iter(typed)
     aws_play.play_on_eks(
-        day, resolved, Settings(outside=outside), question=lambda _: next(answers), ask=None, observe=False
+        day, resolved, Settings(outside=outside), question=lambda _: next(answers), ask=None, observe=None
     )
 
 

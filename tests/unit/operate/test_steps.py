@@ -102,6 +102,57 @@ def test_a_page_is_acknowledged_and_decided_on(monkeypatch: pytest.MonkeyPatch, 
     assert facts[-1] == ("decided", "incident-commander")
 
 
+def test_what_is_acknowledged_is_the_alert_of_the_page(monkeypatch: pytest.MonkeyPatch) -> None:
+    told: list[tuple[str, dict[str, Any]]] = []
+    monkeypatch.setattr(steps.report, "fact", lambda kind, _, **detail: told.append((kind, detail)))
+    monkeypatch.setattr(watching, "_pages", lambda: [{"alert": "StrategicAgentDown"}, {"alert": "HighErrorRate"}])
+    steps.answer_page(["failover"], "L1", 0.0, 0.0, within_s=1.0)
+    assert told[0] == ("acknowledged", {"alert": "StrategicAgentDown"})
+
+
+LIVE = {"acknowledge": 0, "engage": 1, "declare": 4, "decide": 5}  # question: facts that are there before it
+
+
+@pytest.mark.proves("What a live operator does not say is not recorded as said, nor is what follows it done")
+@pytest.mark.parametrize("ends", [False, True])
+@pytest.mark.parametrize("no_to", LIVE)
+def test_a_no_is_no_answer(monkeypatch: pytest.MonkeyPatch, facts: Facts, no_to: str, ends: bool) -> None:
+    done = answering(monkeypatch)
+    monkeypatch.setattr(watching, "_pages", lambda: [{"alert": "StrategicAgentDown"}])
+
+    def ask(question: Mapping[str, Any]) -> bool:
+        if question["ask"] == no_to and ends:
+            moments.told.set()  # the run has ended while the person was asked
+        return bool(question["ask"] != no_to)
+
+    steps.ask_with(ask)
+    plays = (
+        lambda: steps.answer_page(["failover"], "L1", 0.0, 0.0, within_s=1.0),
+        lambda: steps.decide("failover", "P0", 0.0),
+        lambda: steps.begin("failover"),
+        lambda: steps.step("failover", "promote", "promote"),
+    )
+    refused = 0
+    for act in plays:
+        try:
+            act()
+        except steps.NotDoneError:
+            refused += 1
+    assert refused == (4 if LIVE[no_to] < 4 else 3)
+    assert not steps.end("failover")
+    every = ["acknowledged", "engaged", "engaged", "engaged", "declared"]
+    assert kinds(facts) == every[: LIVE[no_to]]
+    assert done == []
+
+
+def test_the_end_of_a_run_is_no_answer_of_scripted_people(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
+    monkeypatch.setattr(watching, "_pages", lambda: [{"alert": "StrategicAgentDown"}])
+    monkeypatch.setattr(moments, "rest", lambda _: False)
+    with pytest.raises(steps.NotDoneError):
+        steps.answer_page(["failover"], "L1", 600.0, 0.0, within_s=1.0)
+    assert facts == []
+
+
 def test_a_live_person_is_asked_and_nothing_is_done_for_them(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
     done = answering(monkeypatch)
     asked: list[Any] = []

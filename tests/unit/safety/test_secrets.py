@@ -5,10 +5,12 @@ import json
 import logging
 from pathlib import Path
 
+import numpy as np
+import pyarrow as pa
 import pytest
 
 from experiments.safety.secrets import REDACTED, Redactor, of_this_process
-from scenarios.record.writer import RunWriter
+from scenarios.record.writer import MemoryRecorder
 
 # Planted: none of them is anybody's.
 PASSWORD = "correct-horse-battery"
@@ -75,30 +77,34 @@ def test_what_is_known_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     assert text == f"{REDACTED} abc {REDACTED} {REDACTED} {REDACTED}"
 
 
-@pytest.mark.proves("a planted credential reaches neither record nor journal nor log nor report")
-def test_nothing_that_is_written_holds_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_what_others_print_and_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("BROKER_PASSWORD", PASSWORD)
-    redactor = of_this_process()
-    with RunWriter(tmp_path / "record", {"run_id": "one"}) as writer:
-        recorder = redactor.recorder(writer)
-        recorder.mark(1, "left_behind", f"lift {PASSWORD}", what=[f"url https://u:{PASSWORD}@host", {"a": PASSWORD}])
-    journal = tmp_path / "record" / "journal.json"
-    journal.write_text(
-        json.dumps({"secrets": {"k": PASSWORD}, "run": [{"output": f"said {PASSWORD}", "tolerance": 1}]})
-    )
-    assert redactor.file(journal)
-    assert not redactor.file(journal)
-    report = tmp_path / "record" / "report.html"
-    report.write_text(f"<p>{PASSWORD}</p>")
-    assert redactor.file(report)
+    redactor, put = of_this_process(), list[str]()
+    take = redactor.printer(put.append)
+    for line in (f"before {PASSWORD}\n", *PEM.splitlines(keepends=True), " after\n"):
+        take(line)
+    assert put == [f"before {REDACTED}\n", REDACTED, " after\n"]
     log = logging.getLogger("test.secrets")
-    monkeypatch.setattr(log, "filters", [redactor.filter()])
-    with caplog.at_level(logging.INFO, "test.secrets"):
-        log.info("connected with %s", PASSWORD)
-    assert PASSWORD not in caplog.text
-    files = [path for path in (tmp_path / "record").rglob("*") if path.is_file()]
-    assert len(files) >= 4
-    assert not [path.name for path in files if PASSWORD.encode() in path.read_bytes()]
-    assert json.loads(journal.read_text())["run"][0]["tolerance"] == 1
+    monkeypatch.setattr(log, "propagate", False)  # so that the last resort prints it, as in a process of ours
+    with redactor.logging():
+        try:
+            raise OSError(PASSWORD)
+        except OSError:
+            log.exception("connected with %s", PASSWORD)
+    printed = capsys.readouterr().err
+    assert f"connected with {REDACTED}" in printed
+    assert f"OSError: {REDACTED}" in printed
+    assert PASSWORD not in printed
+
+
+def test_rows_keep_what_is_no_credential(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BROKER_PASSWORD", PASSWORD)
+    memory = MemoryRecorder()
+    recorder = of_this_process().recorder(memory)
+    names = pa.array(["us-east-1", PASSWORD, None]).dictionary_encode()
+    rows = {"t_us": np.arange(3), "subject": names, "name": "replicas_ready", "value": [1.0, 2.0, 3.0]}
+    recorder.append("samples", rows)
+    recorder.append("samples", {**rows, "subject": ["us-west-2", f"at {PASSWORD}", "us-west-2"]})
+    table = memory.table("samples")
+    assert table["subject"].to_pylist() == ["us-east-1", REDACTED, None, "us-west-2", f"at {REDACTED}", "us-west-2"]
+    assert table["t_us"].to_pylist() == [0, 1, 2] * 2
