@@ -8,9 +8,11 @@ import importlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any, Protocol
 
+import psycopg
 from urllib3.exceptions import HTTPError
 
 from experiments.faults import report
@@ -21,7 +23,10 @@ from experiments.safety.lifting import Result, perform, stays_out
 from experiments.testbed.kept import write_json
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
-UNREACHABLE = (OSError, HTTPError, GamedayError)  # what a look takes for "it does not answer"
+# What a look takes for "it does not answer": what it asks is away, refuses, or says what makes no sense.
+UNREACHABLE = (
+    OSError, HTTPError, HTTPException, psycopg.Error, GamedayError, ValueError, LookupError, TypeError, AttributeError,
+)  # fmt: skip
 
 
 class NothingToHitError(GamedayError, LookupError):

@@ -75,20 +75,30 @@ def inject(fault: str, region: str, service: str) -> dict[str, Any]:
 
 
 def landed(fault: str) -> bool:
-    """Whether none of the service's pods reaches its callee."""
-    return base.look(fault, lambda p: not any(_reach(p)), without=False)
+    """Whether none of the service's pods reaches its callee; a pod there must be."""
+
+    def see(planned: base.Plan) -> bool:
+        found = _reach(planned)
+        return bool(found) and not any(found)
+
+    return base.look(fault, see, without=False)
 
 
 def gone(fault: str) -> bool:
-    """Whether every one of them that is still there does."""
-    return base.look(fault, lambda p: all(_reach(p)), without=True)
+    """Whether every one of them does; a pod there must be."""
+
+    def see(planned: base.Plan) -> bool:
+        found = _reach(planned)
+        return bool(found) and all(found)
+
+    return base.look(fault, see, without=True)
 
 
 def _reach(planned: base.Plan) -> list[bool]:
-    """Whether each pod that is still there can connect to its callee."""
+    """Whether each pod of the service that runs now, whoever has started it, can connect to its callee."""
     facts = planned.facts
-    there = {cluster.container_of(p) for p in cluster.pods(facts["region"], _service(planned))}
-    return [_reaches(pod, *facts["callee"]) for pod in facts["pods"] if pod["container"] in there]
+    there = cluster.identities(cluster.pods(facts["region"], _service(planned)))
+    return [_reaches(pod, *facts["callee"]) for pod in there if pod["container"]]
 
 
 def _service(planned: base.Plan) -> str:

@@ -1,8 +1,10 @@
 """An injection is planned, armed and kept before anything is broken; what was never injected is not lifted."""
 
+from http.client import HTTPException
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 
 from experiments.faults import base
@@ -108,7 +110,15 @@ def test_nothing_is_injected_after_the_end(tmp_path: Path) -> None:
     assert base.kept(NAME) is None
 
 
-@pytest.mark.parametrize("error", [OSError("gone"), base.NothingToHitError()])
+@pytest.mark.proves("A look at a fault never raises: what does not answer, or makes no sense, is a no")
+@pytest.mark.parametrize(
+    "error",
+    [
+        OSError("gone"), base.NothingToHitError(), ValueError("int of nothing"), KeyError("spec"), IndexError(3),
+        TypeError("None has no items"), AttributeError("get"), HTTPException("garbled"),
+        psycopg.OperationalError("away"),
+    ],
+)  # fmt: skip
 def test_a_look_that_gets_no_answer_is_no(tmp_path: Path, error: Exception) -> None:
     base.keep(NAME, fake.plan(str(tmp_path)))
 

@@ -1,11 +1,12 @@
 """Parts of faults that need no cluster: guards of patches, policies, quotas, what lifts a pressure."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from experiments.faults import inside, partition, releases
+from experiments.faults import base, cluster, inside, partition, releases
 from experiments.testbed.system.lifting import holds
 
 DEPLOYMENT: dict[str, Any] = {
@@ -21,6 +22,36 @@ PATH = "/apis/apps/v1/namespaces/grandmodel/deployments/strategic-deployment"
 def container() -> dict[str, Any]:
     found: dict[str, Any] = DEPLOYMENT["spec"]["template"]["spec"]["containers"][0]
     return found
+
+
+def _pod(name: str, container: str) -> dict[str, Any]:
+    statuses = [{"name": "agent", "containerID": f"containerd://{container}"}] if container else []
+    return {
+        "metadata": {"name": name, "uid": name},
+        "spec": {"nodeName": "node", "containers": [{"name": "agent"}]},
+        "status": {"containerStatuses": statuses},
+    }
+
+
+@pytest.mark.proves("Without a pod that can be asked, a partition has neither landed nor gone")
+@pytest.mark.parametrize(
+    ("pods", "connects", "landed", "gone"),
+    [
+        ([], True, False, False),
+        ([_pod("starting", "")], True, False, False),
+        ([_pod("another", "c2")], True, False, True),
+        ([_pod("another", "c2")], False, True, False),
+    ],
+)
+def test_a_partition_whose_pods_were_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, pods: list[Any], connects: bool, landed: bool, gone: bool
+) -> None:
+    old = {"name": "old", "uid": "old", "node": "node", "container": "c1"}
+    facts = {"region": "us-east-1", "pods": [old], "callee": ["redis", 6379]}
+    base.keep("partition:0", base.Plan("partition", ("us-east-1/risk",), "calls hang", (), facts))
+    monkeypatch.setattr(cluster, "pods", lambda *_: pods)
+    monkeypatch.setattr(partition, "_reaches", lambda *_: connects)
+    assert (partition.landed("partition:0"), partition.gone("partition:0")) == (landed, gone)
 
 
 @pytest.mark.parametrize("by", ["config", "image"])
