@@ -106,19 +106,20 @@ class AbortConditions:
 
     def _probes(self, columns: Mapping[str, Any]) -> str:
         watched = {*self.resolved.topology.services, "database"} - self._radius
-        wrong: dict[str, list[int]] = {}
         rows = zip(columns["service"], columns["route"], columns["intended_us"], columns["right"], strict=True)
         for service, route, intended_us, right in rows:
-            if route == "dns" and service in watched and right != "yes":
-                wrong.setdefault(service, []).append(intended_us * 1_000)
-        for service, times_ns in wrong.items():
-            if reason := self._wrong(service, np.array(times_ns, dtype=np.int64)):
+            if (
+                route == "dns"
+                and service in watched
+                and right != "yes"
+                and (reason := self._wrong(service, intended_us))
+            ):
                 return reason
         return ""
 
-    def _wrong(self, service: str, times_ns: np.ndarray[Any, np.dtype[np.int64]]) -> str:
-        """Note wrong answers of a service; why they end the run, or nothing."""
-        self._goodness.note(service, times_ns)
+    def _wrong(self, service: str, intended_us: int) -> str:
+        """Note a wrong answer of a service; why it ends the run, or nothing."""
+        self._goodness.note(service, np.array([intended_us * 1_000], dtype=np.int64))
         last_us = self._goodness.last_bad_ns[service] // 1_000
         since_us, until_us = self._bad_us.get(service, (last_us, last_us))
         if last_us < 0 or last_us < until_us:

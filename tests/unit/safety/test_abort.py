@@ -90,7 +90,7 @@ def test_bad_inside_the_radius_goes_on(risk_only: Resolved, tmp_path: Path, reas
 def test_bad_before_anything_was_injected(risk_only: Resolved, tmp_path: Path, reasons: list[str]) -> None:
     conditions = AbortConditions(risk_only, tmp_path)
     told(conditions, reasons, every("risk", 0, 61))
-    assert reasons == ["risk has been bad for 61 s, before anything was injected"]
+    assert reasons == ["risk has been bad for 60 s, before anything was injected"]
 
 
 @pytest.mark.proves("a single right answer among wrong ones does not keep a run from being stopped")
