@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable
@@ -42,6 +43,7 @@ def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[st
         "fidelity": fidelity,
         "seed": seed,
         "trial": trial,
+        "command": simulate_command(resolved, fidelity=fidelity, seed=seed, trial=trial),
         **_made_with("simpy", "numba", "numpy", "pyarrow"),
         "not_judged": not_judged(resolved, fidelity),
         **document,
@@ -60,10 +62,26 @@ def cluster_head(resolved: Resolved, world: str, started: datetime, operator: st
         "operator": operator,
         "scaled": getattr(resolved.scenario.worlds, world).rate_per_s is not None,
         "started_at": started.isoformat(timespec="seconds"),
+        "command": _command(resolved, "run", "--world", world),
         **_made_with("chaostoolkit", "chaostoolkit-lib", "kubernetes", "locust", "psycopg", "pyarrow"),
         "not_judged": _not_judged_on_cluster(resolved, world, operator),
         **resolved.document(),
     }
+
+
+def simulate_command(resolved: Resolved, *, fidelity: str | None, seed: int, trial: int, trials: int = 1) -> str:
+    """Return the command that plays it again in the twin, for a shell. `fidelity`: None is what `simulate` takes."""
+    options = ["--seed", str(seed)]
+    options += ["--trials", str(trials)] if trials > 1 else []
+    options += ["--trial", str(trial)] if trial else []
+    options += ["--fidelity", fidelity] if fidelity is not None and (trials > 1 or fidelity != "request") else []
+    options += ["--as", resolved.asked.world] if resolved.asked.world != "twin" else []
+    return _command(resolved, "simulate", *options)
+
+
+def _command(resolved: Resolved, verb: str, *options: str) -> str:
+    changes = [word for key, value in resolved.asked.overrides.items() for word in ("--set", f"{key}={value}")]
+    return shlex.join(["gameday", verb, resolved.asked.name, *options, *changes])
 
 
 def _made_with(*packages: str) -> dict[str, Any]:

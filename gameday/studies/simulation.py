@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gameday.cli.talk import progress, say
-from gameday.play import free_folder, head, simulate
+from gameday.play import free_folder, head, simulate, simulate_command
 from gameday.studies.trials import playing, workers
 from scenarios.files.resolved import Resolved
 from scenarios.record.ensemble import EnsembleWriter, Trial, run_folder
@@ -60,7 +60,13 @@ def ensemble(
         say(f"{trials} trials cannot show PASS: at least {least} are needed for {twin.met_in:.0%} of trials")
     folder = free_folder(runs, f"{facts['run_id']}-x{trials}")
     full = run_folder(folder, trial)
-    ensemble_head = _ensemble_head(facts, seed=seed, trials=trials, met_in=twin.met_in) | {"kept": {"asked": trial}}
+    level = fidelity if fidelity == kept else None
+    command = simulate_command(resolved, fidelity=level, seed=seed, trial=trial, trials=trials)
+    command += f" --keep {','.join(more)}" if more else ""
+    ensemble_head = _ensemble_head(facts, seed=seed, trials=trials, met_in=twin.met_in) | {
+        "command": command,
+        "kept": {"asked": trial},
+    }
     ended: list[Trial] = []
     with EnsembleWriter(folder, ensemble_head) as writer:
         with playing(

@@ -11,7 +11,7 @@ from scenarios.files.checks.scenario import crosscheck
 from scenarios.files.library import LIBRARY, find, folders, library_document, neighbours, yaml_files
 from scenarios.files.overrides import Target
 from scenarios.files.parse import parse
-from scenarios.files.resolved import Resolved
+from scenarios.files.resolved import Asked, Resolved
 from scenarios.files.yaml import Document, read
 from scenarios.model.objective import Objective, Objectives
 from scenarios.model.parameters import Parameter, Parameters
@@ -59,7 +59,8 @@ def load(
     documents = _procedures(scenario, topology, document, topology_document, paths)
     procedures = {name: parse(Procedure, procedure) for name, procedure in documents.items()}
     parameters = Parameters({**target.parameters, **target.sizes})
-    resolved = Resolved(scenario, topology, parameters, procedures, objectives(paths))
+    asked = Asked(name_or_path, world, dict(overrides or {}))
+    resolved = Resolved(scenario, topology, parameters, procedures, objectives(paths), asked)
     if problems := crosscheck(resolved, document, topology_document, documents):
         raise InvalidFileError(*problems)
     _other_topologies(scenario, document, paths)

@@ -2,7 +2,8 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
@@ -20,6 +21,15 @@ def digest(document: Any) -> str:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """How a scenario was asked for: its name or path, the world that it is played as, and what was changed in it."""
+
+    name: str
+    world: str = "twin"
+    overrides: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class Resolved:
     """One scenario, its topology, parameters, procedures and objectives, with overrides applied."""
 
@@ -28,6 +38,7 @@ class Resolved:
     parameters: Parameters
     procedures: dict[str, Procedure]
     objectives: tuple[Objective, ...]
+    asked: Asked
 
     @cached_property
     def scenario_digest(self) -> str:

@@ -23,8 +23,8 @@ Time is whole microseconds from the run's start. Intervals are half-open: [from,
 |---|---|
 | `run.json` | the head, there from the first instant: `schema_version`, what was played as resolved (`scenario`, \
 `topology`, `parameters`, `procedures`, `objectives`, `not_judged`, digests), `source`, `evidence_class`, `fidelity`, \
-`seed`, `trial`, `versions`, `git_commit`; at closing `termination`, `duration_us`, `surviving_timeline`, `clock`, \
-`checked` (requests compared with the reference, and how many differed), `rows` and `facts` (how many there must be) \
+`seed`, `trial`, `command` (that plays it again), `versions`, `git_commit`; at closing `termination`, `duration_us`, \
+`surviving_timeline`, `clock`, `checked` (requests compared with the reference, and how many differed), `rows` and `facts` (how many there must be) \
 and `files` (their SHA-256) |
 | `marks.jsonl` | facts, one a line, sorted by (`t_us`, `seq`) at closing |
 | `TABLE.parquet` | a table; while the run is open, and when it was killed, `TABLE.arrows`, an Arrow IPC stream |
