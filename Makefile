@@ -7,6 +7,9 @@ export PYTHONDONTWRITEBYTECODE ?= 1
 CLUSTER := tests/cluster/test_testbed.py tests/cluster/test_chaos_run.py tests/cluster/test_game_day.py \
 	tests/cluster/test_kill.py::test_a_worker_is_not_left_paused
 
+# All of it, in seconds; what is not done by then is ended, and the testbed removed all the same.
+CLUSTER_S := 1500
+
 help: ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
@@ -31,6 +34,9 @@ demo: .venv/run ## us-east-1 is lost in the twin: verdict and report
 	if [ $$code -eq 0 ] || [ $$code -eq 1 ] || [ $$code -eq 3 ]; then exit 0; else exit $$code; fi
 
 gameday: .venv/run ## us-east-1 is lost on a real cluster here: needs docker, kind, kubectl (15 minutes)
+	@if $(BIN)/gameday testbed status --json 2>/dev/null | grep -q '"pending_failback": true'; then \
+	echo "a failback is pending: the primary is brought home first, with every order" >&2; \
+	$(BIN)/gameday undo --home || exit $$?; fi
 	@$(BIN)/gameday testbed up
 	@$(BIN)/gameday run region-loss-automatic --world kind --yes; code=$$?; \
 	if [ $$code -eq 0 ] || [ $$code -eq 1 ] || [ $$code -eq 3 ]; then exit 0; else exit $$code; fi
@@ -48,9 +54,12 @@ format: .venv/test ## format the code
 test: lint ## every test that needs no Docker
 	@$(BIN)/python -m pytest -n 2 --dist loadfile
 
-test-cluster: .venv/test ## game days on two real kind clusters, which are made for it and removed (needs Docker and kind)
-	@$(BIN)/gameday testbed up
-	@$(BIN)/python -m pytest $(CLUSTER); code=$$?; $(BIN)/gameday testbed down; exit $$code
+test-cluster: .venv/test ## game days on two real kind clusters, which are made for it and removed (needs Docker and kind; 25 minutes at most)
+	@trap : INT TERM; begun=$$(date +%s); \
+	left() { seconds=$$(($(CLUSTER_S) + begun - $$(date +%s))); echo $$((seconds > 0 ? seconds : 1)); }; \
+	timeout --foreground -s INT -k 60 $$(left) $(BIN)/gameday testbed up && \
+	timeout --foreground -s INT -k 120 $$(left) $(BIN)/python -m pytest $(CLUSTER); code=$$?; \
+	$(BIN)/gameday testbed down; exit $$code
 
 test-kill: .venv/test ## the runner is killed at each step of a region's loss, on the testbed (an hour)
 	@$(BIN)/python -m pytest tests/kill
@@ -84,4 +93,4 @@ lock: ## pin every dependency with hashes (needs uv)
 clean: ## remove what was made
 	@rm -rf .venv build *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
-.PHONY: help install demo gameday lint format test test-deep bench bench-gates study-fidelity docs lock clean
+.PHONY: help install demo gameday lint format test test-cluster test-kill test-deep bench bench-gates study-fidelity docs lock clean
