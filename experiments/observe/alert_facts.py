@@ -52,13 +52,13 @@ class AlertFacts:
 
 
 def page_facts(page: Mapping[str, Any]) -> list[Fact]:
-    """A page that arrived. Resolved ones and test pages wake nobody."""
+    """A page that arrived; when it was sent is not seen. Resolved ones and test pages wake nobody."""
     alert = str(page.get("alert", ""))
     if page.get("status") != "firing" or alert == TEST_ALERT:
         return []
     at = int(page["received_us"])
     received = {"alert": alert, "severity": str(page.get("severity", ""))}
-    return [Fact("page_sent", alert, {"alert": alert}, at), Fact("page_received", alert, received, at)]
+    return [Fact("page_received", alert, received, at)]
 
 
 def reported_fact(fact: Mapping[str, Any]) -> Fact | None:

@@ -66,9 +66,11 @@ async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: as
 
     sampling = asyncio.create_task(spacing.run())
     await grid([(p.phase_us, p.spacing_us) for p in probes], clock, stop, start)
+    sampling.cancel()  # from now on no probe is due: that is no gap
+    spacing.tell()
     if running:
         await asyncio.wait(running, timeout=max(p.timeout_us for p in probes if p.service != "page") / 1e6 + 1)
-    for task in (*running, sampling):
+    for task in running:
         task.cancel()
     await asyncio.gather(*running, sampling, return_exceptions=True)
     asker.close()
@@ -188,8 +190,11 @@ class _Gaps:
         """Sample for ever."""
         for _ in itertools.count():
             await asyncio.sleep(1)
-            now_us = self._clock.now_us()
-            longest_us = max(self._longest_us, now_us - self._last_us)
-            self._longest_us = 0
+            self._longest_us = max(self._longest_us, self._clock.now_us() - self._last_us)
             self._clock.look()  # stamps of data follow the wall clock; its steps are the watchers' to tell
-            self._wire.row("samples", t_us=now_us, subject="probers", name="gap_us", value=float(longest_us))
+            self.tell()
+
+    def tell(self) -> None:
+        """Sample the longest time between probes since the last sample."""
+        now_us, longest_us, self._longest_us = self._clock.now_us(), self._longest_us, 0
+        self._wire.row("samples", t_us=now_us, subject="probers", name="gap_us", value=float(longest_us))

@@ -133,13 +133,15 @@ class Samples:
             return
         rows = await self._sessions[primary].rows(
             "SELECT count(*) FILTER (WHERE position >= %(held)s), min(written_us) FILTER (WHERE position >= %(held)s),"
-            " max(key), gameday_now_us() FROM orders WHERE key > %(after)s AND key < %(probes)s",
+            " min(key) FILTER (WHERE position >= %(held)s), max(key), gameday_now_us()"
+            " FROM orders WHERE key > %(after)s AND key < %(probes)s",
             {"held": held[0][0], "after": self._replicated_to, "probes": PROBE_KEYS},
         )
         if not rows:
             return
-        orders, oldest_us, last_key, now_us = rows[0]
-        if not orders and last_key is not None:
-            self._replicated_to = max(self._replicated_to, int(last_key) - OVERLAP)
+        orders, oldest_us, first_key, last_key, now_us = rows[0]
+        if last_key is not None:  # so far all is held: under load something is always under way behind it
+            held_to = int(last_key) if first_key is None else int(first_key) - 1
+            self._replicated_to = max(self._replicated_to, held_to - OVERLAP)
         self._row(f"{primary}/database", "at_risk_orders", orders)
         self._row(f"{primary}/database", "at_risk_s", 0.0 if oldest_us is None else (now_us - oldest_us) / 1e6)

@@ -16,6 +16,7 @@ from typing import Any
 from experiments.observe import wire
 from experiments.observe.clock import Clock, Origin
 from experiments.run.children import Child, Message
+from experiments.run.repeats import Repeats
 from experiments.run.settling import Settling
 from scenarios.files.resolved import Resolved
 from scenarios.model.faults import FAULTS
@@ -137,6 +138,7 @@ class GameDay:
         self._settling = Settling(resolved)
         self._stop = Stop()
         self._restarts: dict[str, int] = {}
+        self._repeats = Repeats()
         self._next_order = 0
         self._finishing: set[str] = set()
         self._executor_ended: int | None = None
@@ -300,6 +302,8 @@ class GameDay:
         if "ask" in body:
             threading.Thread(target=self._question, args=(body["ask"],), daemon=True, name="question").start()
             return
+        if "mark" in body and self._repeats.note(body["mark"]) and self._restarts.get(message.child):
+            return  # it was started again, and takes what it finds for news
         wire.record(body, self._recorder)
         if "mark" in body:
             mark = body["mark"]

@@ -46,7 +46,6 @@ def test_both_readings_of_a_rule_are_told_apart() -> None:
 def test_a_page_that_fires_wakes_somebody() -> None:
     page = {"n": 1, "received_us": 5, "alert": "HighErrorRate", "severity": "critical", "status": "firing"}
     assert [(f.kind, f.detail, f.source_epoch_us) for f in page_facts(page)] == [
-        ("page_sent", {"alert": "HighErrorRate"}, 5),
         ("page_received", {"alert": "HighErrorRate", "severity": "critical"}, 5),
     ]
     assert page_facts(page | {"status": "resolved"}) == []

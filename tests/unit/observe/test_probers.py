@@ -89,6 +89,28 @@ def _play(
     return found.rows("probes"), server
 
 
+def test_the_end_of_a_run_is_no_gap() -> None:
+    """Probes that are under way at its end are waited for, and none is due meanwhile."""
+
+    async def play(found: Any) -> None:
+        async with http(lambda *_: NONE) as server, name_server("127.0.0.1", 60) as names:
+            probes = [_probe("strategic", timeout_us=2_500_000)]
+            settings = document("probers", port=server.port, dns_port=names.port, outside=server.port, probes=probes)
+            stop = asyncio.Event()
+            work = asyncio.create_task(probers.work(settings, found.clock, found.wire, stop))
+            while not server.asked:
+                await asyncio.sleep(0.01)
+            stop.set()
+            await work
+
+    with parent() as found:
+        asyncio.run(play(found))
+    last_sent_us = max(r["sent_us"] for r in found.rows("probes"))
+    sampled_us = [r["t_us"] for r in found.rows("samples") if r["name"] == "gap_us"]
+    assert sampled_us
+    assert max(sampled_us) < last_sent_us + 2_500_000, "nothing is sampled while the last probes end"
+
+
 @pytest.mark.proves("a system that hangs is probed at full rate: no probe waits for the one before")
 def test_a_server_that_hangs_is_probed_at_full_rate() -> None:
     rows, server = _play(lambda *_: NONE, [_probe("strategic")], 30)

@@ -56,3 +56,33 @@ def test_one_that_was_not_replaced_goes_on(monkeypatch: pytest.MonkeyPatch) -> N
     assert sampled(monkeypatch, (True, HOME), (True, OTHER)) == [True, True], (
         "it was never lost: it goes on, as in the twin"
     )
+
+
+def test_what_is_held_is_not_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Under load there is never a second without orders at risk: the query must not go through all of the run's."""
+    orders = {key: key * 10 for key in range(1, 10_001)}  # key: position
+    looked: list[int] = []
+    held = [0]
+
+    class Session:
+        async def rows(self, query: str, values: Any = None) -> list[tuple[Any, ...]]:
+            if values is None:
+                return [(held[0],)]
+            mine = {k: p for k, p in orders.items() if k > values["after"]}
+            looked.append(len(mine))
+            behind = [k for k, p in mine.items() if p >= values["held"]]
+            return [(len(behind), min(behind, default=None), min(behind, default=None), max(mine), 0)]
+
+    rows: list[tuple[str, float]] = []
+    self: Any = SimpleNamespace(
+        _where=SimpleNamespace(places={HOME: "", OTHER: ""}),
+        _databases=SimpleNamespace(primary=lambda: HOME, state=lambda r: SimpleNamespace(in_recovery=r == OTHER)),
+        _sessions={HOME: Session(), OTHER: Session()},
+        _replicated_to=0,
+        _row=lambda _, name, value: rows.append((name, value)),
+    )
+    for position in (50_000, 90_000):
+        held[0] = position
+        asyncio.run(Samples._at_risk(self))
+    assert looked == [10_000, 10_000 - (4_999 - samples.OVERLAP)]
+    assert [value for name, value in rows if name == "at_risk_orders"] == [5_001, 1_001]

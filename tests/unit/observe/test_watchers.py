@@ -72,7 +72,7 @@ def test_what_others_report_is_told_once() -> None:
     with parent() as found:
         asyncio.run(play(found))
     kinds = sorted(m.kind for m in found.recorder.marks if m.kind != "database_failed")
-    assert kinds == ["alert_firing", "alert_pending", "automation_detected", "page_received", "page_sent"]
+    assert kinds == ["alert_firing", "alert_pending", "automation_detected", "page_received"]
     assert {r["subject"] for r in found.rows("samples") if r["name"] == "last_write_us"} == {"source/logs"}
 
 

@@ -10,14 +10,16 @@ from typing import Any
 
 import pytest
 
+from experiments.observe.clock import Origin
 from experiments.observe.readback import ReadBack
 from experiments.run.children import Child
+from experiments.run.play import GameDay
 from experiments.run.quiet import Before
 from experiments.safety.journal import Journal
 from gameday import game_day
 from gameday.game_day import PlayedOnCluster, Stage, play_on
 from scenarios.files.load import load
-from scenarios.record.writer import Recorder
+from scenarios.record.writer import MemoryRecorder, Recorder
 from tests.unit.faults import fake
 
 KUBECONFIG = "users:\n- user:\n    token: {token}\n"
@@ -68,6 +70,24 @@ class Lock:
 def nothing_read(_: Any, __: Any, recorder: Recorder, ___: Any) -> ReadBack:
     """Nothing is there to be read back."""
     return ReadBack("us-east-1/1", (), ())
+
+
+def quiet_day() -> tuple[GameDay, MemoryRecorder]:
+    """A run in which nothing is started, and its record."""
+    recorder = MemoryRecorder()
+    resolved = load("pod-kill-strategic", world="kind")
+    day = GameDay(
+        resolved,
+        recorder,
+        Origin.soon(),
+        {},
+        None,
+        lambda *_: None,
+        lambda *_: None,
+        lambda _: False,
+        lift=lambda _: [],
+    )
+    return day, recorder
 
 
 @dataclass
