@@ -74,12 +74,10 @@ def read_late(folder: Path) -> Late | None:
 
     Raises RecordError when the folder is no record.
     """
+    if not is_unread(folder):
+        return None
     record = RunRecord(folder)
     home = str(record.head["topology"]["database"]["home"])
-    if any(mark.kind == "readback_done" and mark.subject.startswith(f"{home}/") for mark in record.marks):
-        return None
-    if json.loads((folder / "run.json").read_text(encoding="utf-8"))["termination"] != OPEN:
-        return None
     origin = _origin(record)
     if origin is None:
         return Late((), (), 0, "")  # no order was ever sent
@@ -95,6 +93,15 @@ def read_late(folder: Path) -> Late | None:
         replace_file(folder / "run.json", head_text(head))
         only = reconcile(folder, head, found.survives)
     return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "")
+
+
+def is_unread(folder: Path) -> bool:
+    """Whether a killed run's record lacks the timeline of its home region. Raises RecordError."""
+    record = RunRecord(folder)
+    home = str(record.head["topology"]["database"]["home"])
+    if any(mark.kind == "readback_done" and mark.subject.startswith(f"{home}/") for mark in record.marks):
+        return False
+    return bool(json.loads((folder / "run.json").read_text(encoding="utf-8"))["termination"] == OPEN)
 
 
 def _origin(record: RunRecord) -> Origin | None:

@@ -28,7 +28,7 @@ from experiments.safety.guard import settle
 from experiments.safety.homecoming import come_home, end, is_half_way, is_primary_instead
 from experiments.safety.identity import refuse_others
 from experiments.safety.journal import Journal
-from experiments.safety.late import Late, read_late
+from experiments.safety.late import Late, is_unread, read_late
 from experiments.safety.lifting import OUTSIDE_URL, Result, perform
 from experiments.safety.lock import HostLock, this_process
 from experiments.safety.reverter import Reverter, ReverterError
@@ -44,6 +44,7 @@ Progress = Callable[[float, str], None]
 LIFTS_WITHIN_S = 60.0
 PROCEDURE_ENDS_WITHIN_S = 180.0
 WHOLE_WITHIN_S = 240.0
+ANSWERS_WITHIN_S = 60.0
 
 
 @dataclass
@@ -246,6 +247,22 @@ def _read_late(record: Path | None) -> Late | None:
         return None
     with to_fenced_databases():
         return read_late(record)
+
+
+def save_unread(runs: Path) -> None:
+    """Read what a reset of the testbed will destroy into the record of the last run, if that was killed.
+
+    Raises LeftBehindError when a timeline cannot be read: the reset must not go on.
+    """
+    record = _record(Journal().last_run(), runs)
+    if record is None or not is_unread(record):
+        return
+    moments.poll(lambda: all(status.database(place) for place in PLACES.values()), ANSWERS_WITHIN_S, every_s=1.0)
+    late = _read_late(record)
+    if late is not None and late.unread:
+        found = f"{', '.join(late.unread)} cannot be read into the record of the killed run"
+        remedy = "Run `gameday undo` first. `gameday testbed down`, then `up`, gives those orders up."
+        raise LeftBehindError(Problem(f"record {record.name}", found, "every timeline, before it is destroyed", remedy))
 
 
 def _finish_failover(new: Place) -> None:

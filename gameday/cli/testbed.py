@@ -8,6 +8,7 @@ import typer
 
 from gameday.cli.arguments import AsJson
 from gameday.cli.talk import progress, put_json, put_rows, say, then
+from gameday.config import settings
 from gameday.exit_codes import ExitCode
 
 if TYPE_CHECKING:
@@ -48,9 +49,13 @@ def status(as_json: AsJson = False) -> int:
 @app.command(epilog="Example: `gameday testbed reset`")
 def reset(as_json: AsJson = False) -> int:
     """Bring it back to its beginning: faults lifted, one primary at home, standby streaming, its data empty."""
+    from experiments.safety.undo import save_unread
     from experiments.testbed import lifecycle
 
-    _show(_with_progress("testbed reset", lifecycle.reset), as_json=as_json)
+    def saving() -> None:
+        save_unread(settings().runs_folder)
+
+    _show(_with_progress("testbed reset", lambda told: lifecycle.reset(told, saving)), as_json=as_json)
     then("gameday run region-loss-automatic --world kind --yes")
     return ExitCode.MET
 

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +15,17 @@ from experiments.safety import pending
 from experiments.safety import undo as undoing
 from experiments.safety.identity import WrongTargetError
 from experiments.safety.journal import Journal
+from experiments.safety.late import Late
 from experiments.safety.lifting import Result
 from experiments.safety.lock import HostLock, LockedError, this_process
 from experiments.safety.reverter import Reverter
-from experiments.safety.undo import Undone, undo
+from experiments.safety.undo import Undone, save_unread, undo
 from experiments.testbed import state as testbed
 from experiments.testbed.status import Database, Region, Status
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
 from scenarios.errors import LeftBehindError, Problem, UsageError
+from scenarios.record.writer import RunWriter
 from tests.unit.safety.doubles import Lifting, Witness
 
 A = verbs.unpause("gameday-a")
@@ -246,6 +249,41 @@ def test_not_while_a_game_day_is_on(world: World, tmp_path: Path) -> None:
             undo(quiet, home=False, runs=tmp_path)
     finally:
         lock.give_back()
+
+
+# --- before a reset
+
+
+@pytest.mark.proves("testbed reset destroys no timeline that a killed run has not read back")
+@pytest.mark.parametrize("unread", [(), ("us-east-1",)])
+def test_a_reset_reads_first(
+    unread: tuple[str, ...], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path] = []
+
+    def late(record: Path) -> Late:
+        read.append(record)
+        return Late((), unread, None, "")
+
+    Journal().append("opened", "one", home="us-east-1")
+    RunWriter(tmp_path / "one", {"topology": {"database": {"home": "us-east-1"}}})
+    monkeypatch.setattr(undoing, "read_late", late)
+    monkeypatch.setattr(undoing, "to_fenced_databases", nullcontext)
+    if unread:
+        with pytest.raises(LeftBehindError, match="us-east-1 cannot be read"):
+            save_unread(tmp_path)
+    else:
+        save_unread(tmp_path)
+    assert read == [tmp_path / "one"]
+
+
+def test_a_reset_of_what_was_read_reads_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Journal().append("opened", "one", home="us-east-1")
+    with RunWriter(tmp_path / "one", {"topology": {"database": {"home": "us-east-1"}}}) as writer:
+        writer.close("complete")
+    monkeypatch.setattr(undoing, "read_late", lambda _: pytest.fail("it was read"))
+    save_unread(tmp_path)
+    save_unread(tmp_path / "no records")
 
 
 # --- the command
