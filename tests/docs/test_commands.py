@@ -71,7 +71,7 @@ CLUSTER_PAGES = [
 
 @pytest.mark.parametrize("page", CLUSTER_PAGES, ids=lambda p: p.relative_to(ROOT).as_posix())
 def test_commands_that_need_docker_exist(page: Path) -> None:
-    """tests/cluster runs them on real clusters; here each command and each of its flags must be known."""
+    """Nothing is played here: each command and each of its flags must be known."""
     for text, _ in commands(page, "bash"):
         program, *arguments = shlex.split(text)
         if program == "make":
