@@ -9,7 +9,8 @@ from typing import Any
 
 from experiments.compile.activities import action, probe
 from experiments.compile.people import respond
-from experiments.operate import verbs, watching
+from experiments.operate import watching
+from experiments.operate.performing import performer
 from experiments.platforms.platform import platform
 from experiments.platforms.site import site
 from scenarios.errors import Problem, UsageError
@@ -97,12 +98,12 @@ def _step_problems(resolved: Resolved) -> list[Problem]:
         Problem(
             f"procedure {name}, step {step.id}",
             f"the verb `{step.verb}`",
-            f"one that the testbed can do: {', '.join(verbs.known())}",
+            f"one that can be done here: {', '.join(performer().known())}",
             "Simulate it, or leave the step out.",
         )
         for name in _by_people(resolved)
         for step in resolved.procedures[name].steps
-        if step.verb not in verbs.known()
+        if step.verb not in performer().known()
     ]
 
 

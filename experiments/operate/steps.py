@@ -13,6 +13,7 @@ from experiments.faults import report
 from experiments.faults.cluster import KubernetesError
 from experiments.operate import verbs
 from experiments.operate.moments import moments
+from experiments.operate.performing import performer
 from experiments.operate.watching import first_page, until_page
 from scenarios.errors import GamedayError, Problem
 
@@ -157,7 +158,7 @@ def _do(
     deadline_s, waiting = moments.now_s() + within_s, False
     while True:
         try:
-            return verbs.perform(verb, target, options)
+            return performer().perform(verb, target, options)
         except _UNANSWERED as error:
             if isinstance(error, KubernetesError) and 400 <= error.status < 500:
                 raise

@@ -91,7 +91,7 @@ def end(url: str) -> bool:
 def _start(settings: dict[str, Any], folder: Path) -> str:
     with (folder / LOG).open("ab") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", __spec__.name if __spec__ else "experiments.platforms.eks.reverter"],
+            [sys.executable, "-m", "experiments.platforms.eks.reverter"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=log,
@@ -238,7 +238,8 @@ def main() -> int:
     sys.stdout.flush()
     sys.stdout.close()
     service.wait(IDLE_S)
-    (folder / FILE).unlink(missing_ok=True)
+    for left in (FILE, *(f"kubeconfig-{region}.yaml" for region in settings["site"]["places"])):
+        (folder / left).unlink(missing_ok=True)  # no key stays longer than it is needed
     return 0
 
 

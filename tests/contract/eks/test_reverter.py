@@ -108,6 +108,7 @@ def test_a_process_of_its_own_lifts_in_silence(api: Api, tmp_path: Path, monkeyp
         assert eks.running(there.state / "reverter") == url
         assert eks.end(url)
         _until(lambda: not eks.running(there.state / "reverter"))
+        _until(lambda: not [*(there.state / "reverter").glob("kubeconfig-*")])
     finally:
         if eks.running(there.state / "reverter"):
             os.kill(known["pid"], signal.SIGTERM)
