@@ -98,6 +98,11 @@ class Terminal:
             assert time.monotonic() < deadline, f"no end within {within_s} s:\n{self.said[-4000:]}"
         return self.process.wait(10)
 
+    def drain(self) -> None:
+        """Read what was said: a terminal that nobody reads would hold the command up."""
+        while select.select([self._ours], [], [], 0)[0] and self._read():
+            pass
+
     def _read(self) -> bool:
         if not select.select([self._ours], [], [], 0.5)[0]:
             return self.process.poll() is None

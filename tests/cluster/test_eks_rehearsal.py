@@ -1,0 +1,134 @@
+"""A game day on EKS, rehearsed: from the typed names to record, verdict and undo. See `rehearsal` for what stands in.
+
+What this does not prove: anything about time on AWS, RDS or a real node group; docs/how-to/eks.md says the rest.
+"""
+
+import json
+import os
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from experiments.faults import cluster
+from experiments.safety.counter import Counters
+from experiments.testbed.status import Status
+from gameday.judging import load_report
+from scenarios.record.reader import RunRecord
+from tests.cluster.rehearsal import Rehearsal, approve, rehearsal
+
+pytestmark = [
+    pytest.mark.needs("docker"), pytest.mark.needs("kind"), pytest.mark.usefixtures("whole_testbed"),
+    pytest.mark.timeout(900),
+]  # fmt: skip
+
+REGION, SERVICE = "us-east-1", "strategic"
+SCENARIO = """\
+scenario: rehearsed
+title: FAULT in a rehearsal
+runbook: [Disaster Recovery / Disaster Recovery Plan / Recovery Time Objectives (RTO)]
+topology: testbed
+workload: {profile: steady, rate: 20/s, duration: until settled, at most: 4 min}
+timeline:
+  - {at: 20 s, fault: FAULT, target: {region: us-east-1, service: strategic}MORE}
+worlds:
+  eks: {approval: required}
+"""
+LIFTED_WITHIN_S = 60.0
+
+
+def scenario(fault: str, more: str = "") -> str:
+    return SCENARIO.replace("FAULT", fault).replace("MORE", more)
+
+
+@pytest.fixture
+def pod_kill(tmp_path: Path) -> Iterator[Rehearsal]:
+    with rehearsal(tmp_path, scenario("pod-kill")) as found:
+        yield found
+
+
+@pytest.fixture
+def crash_loop(tmp_path: Path) -> Iterator[Rehearsal]:
+    with rehearsal(tmp_path, scenario("crash-loop", ", until: end, with: {share: 50 %}")) as found:
+        yield found
+
+
+def _command() -> object:
+    container = cluster.get(REGION, cluster.deployment_path(SERVICE))["spec"]["template"]["spec"]["containers"][0]
+    return container.get("command")
+
+
+@pytest.mark.proves("a game day on EKS, rehearsed: names typed, a pod dies, record and verdict, nothing is left")
+def test_pod_kill(whole_testbed: Status, pod_kill: Rehearsal, record_property: Callable[[str, object], None]) -> None:
+    before = Counters().read(REGION)
+    unapproved = pod_kill.run("run", "rehearsed", "--world", "eks")
+    assert unapproved.returncode == 2
+    assert "the approval's signature" in unapproved.stderr
+    approve(pod_kill.folder)
+    nobody = pod_kill.run("run", "rehearsed", "--world", "eks", "--yes")
+    assert nobody.returncode == 2
+    assert "no terminal to type on" in nobody.stderr
+    assert Counters().read(REGION) == before, "nothing was injected"
+
+    terminal = pod_kill.start("run", "rehearsed", "--world", "eks")
+    for name in pod_kill.targets:
+        terminal.wait_for(f"Type {name} to change it", 200)
+        terminal.type(name)
+    code = terminal.end(500)
+    assert code in (0, 1, 3), terminal.said
+    assert [order["canary"] for order in pod_kill.canaries] == [True]
+    [folder] = (pod_kill.folder / "runs").iterdir()
+    record = RunRecord(folder)
+    assert (record.head["source"], record.head["termination"]) == ("eks", "complete")
+    kinds = [mark.kind for mark in record.marks]
+    for kind in ("injection_begun", "effect_seen", "pod_lost", "pod_ready", "settled", "readback_done"):
+        assert kind in kinds, kind
+    assert "left_behind" not in kinds
+    assert Counters().read(REGION) == before + 1
+    verdicts = {verdict.objective: verdict for verdict in load_report(folder).judgement.verdicts}
+    assert verdicts[f"rto.{SERVICE}"].value is not None
+    assert verdicts["rule.no_duplicate_order"].result == "PASS"
+    assert verdicts["integrity.fault_landed"].result == "PASS"
+    undone = pod_kill.run("undo", "--world", "eks", "--json")
+    assert undone.returncode == 0, undone.stderr
+    assert json.loads(undone.stdout)["primary"] == REGION
+    record_property("summary", f"EKS rehearsed: {SERVICE} {verdicts[f'rto.{SERVICE}'].value:.1f} s; exit code {code}")
+
+
+@pytest.mark.proves("EKS, rehearsed: when runner and executor are killed a process of its own lifts within 60 s")
+def test_a_killed_runner_leaves_no_fault(crash_loop: Rehearsal, record_property: Callable[[str, object], None]) -> None:
+    crash_loop.run("run", "rehearsed", "--world", "eks")  # writes what is to be approved
+    approve(crash_loop.folder)
+    before = _command()
+    terminal = crash_loop.start("run", "rehearsed", "--world", "eks")
+    for name in crash_loop.targets:
+        terminal.wait_for(f"Type {name} to change it", 200)
+        terminal.type(name)
+    _until(lambda: _command() != before, 120, terminal.drain)
+    for process in (terminal.process.pid, *_children(terminal.process.pid)):
+        os.kill(process, signal.SIGKILL)
+    killed_s = time.monotonic()
+    terminal.process.wait(10)
+    _until(lambda: _command() == before, LIFTED_WITHIN_S)
+    took_s = time.monotonic() - killed_s
+    _until(lambda: cluster.is_settled(REGION, SERVICE), 120)
+    undone = crash_loop.run("undo", "--world", "eks", "--json")
+    assert undone.returncode == 0, undone.stderr
+    assert json.loads(undone.stdout)["left"] == []
+    record_property("summary", f"EKS rehearsed: lifted {took_s:.1f} s after SIGKILL of runner and executor")
+
+
+def _children(pid: int) -> list[int]:
+    """Processes that a process has started, and that run; the reverter is none of them once its starter has gone on."""
+    found = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [int(child) for child in found if "reverter" not in Path(f"/proc/{child}/cmdline").read_text()]
+
+
+def _until(holds: Callable[[], bool], within_s: float, meanwhile: Callable[[], object] = lambda: None) -> None:
+    deadline = time.monotonic() + within_s
+    while not holds():
+        assert time.monotonic() < deadline, f"not within {within_s} s"
+        meanwhile()
+        time.sleep(0.5)
