@@ -34,6 +34,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Load", _load(report)),
         ("Not quiet before the run", _before(head)),
         ("Judged interval", duration(report.duration_s)),
+        ("Lines of processes that were no message", _torn(head)),
         ("Termination", head.get("termination")),
         ("Surviving database timeline", head.get("surviving_timeline")),
         ("Orders to reconcile", orders and f"{len(orders.orders):,}, in {FILE}"),
@@ -61,6 +62,11 @@ def _load(report: Report) -> str | None:
         usual, worst = (quantity(found, "us") for found in lag)
         how += f"; late by (p99 of a second) {usual} by the median, {worst} at worst"
     return f"{rate}{scale}; {how}"
+
+
+def _torn(head: Mapping[str, Any]) -> str | None:
+    """What was lost on its way from a process of a real run, in lines; a line is a fact, or some rows."""
+    return ", ".join(f"{lines:,} of {name}" for name, lines in (head.get("torn_lines") or {}).items()) or None
 
 
 def _before(head: Mapping[str, Any]) -> str | None:

@@ -13,6 +13,8 @@ from experiments.observe import settings as observing
 from experiments.observe.clock import Clock, Origin
 from experiments.observe.readback import CSV, Question, read_back, reconcile
 from experiments.observe.settings import Where
+from experiments.platforms.site import site
+from experiments.safety.secrets import of_this_process
 from scenarios.record.marks import Mark, mark_line
 from scenarios.record.reader import RunRecord
 from scenarios.record.storage import head_text, replace_file
@@ -85,13 +87,15 @@ def read_late(folder: Path) -> Late | None:
     promoted = [mark.detail["timeline"] for mark in marks if mark.kind == "promoted"]
     recorder = Appending(folder, len(marks))
     question = Question(home, origin.epoch_us, promoted, ())
-    found = read_back(Where.of(observing.where()), Clock(origin), recorder, question)
+    clean = of_this_process(place.kubeconfig for place in site().places.values())
+    found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(recorder), question)
     recorder.close()
     only = None
     if found.survives is not None:
-        head = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), "surviving_timeline": found.survives}
+        survives = clean.text(found.survives)
+        head = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), "surviving_timeline": survives}
         replace_file(folder / "run.json", head_text(head))
-        only = reconcile(folder, head, found.survives)
+        only = reconcile(folder, head, survives)
     return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "")
 
 

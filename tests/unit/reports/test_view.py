@@ -184,3 +184,15 @@ def test_a_real_run_says_who_sent_its_load():
     load = dict(facts(report))["Load"]
     assert "50 users, each sends an order every 1 s" in load
     assert "this world's own" in load
+
+
+def test_a_game_day_says_who_answered_and_what_stands_against_it():
+    before = {"alerts": ["HighErrorRate"], "silent": ["us-west-2"]}
+    said = dict(facts(only(operator="live", before=before, torn_lines={"sender": 2})))
+    assert said["Operators"].startswith("live: somebody answered")
+    assert said["Not quiet before the run"] == "HighErrorRate held; Prometheus of us-west-2 did not answer"
+    assert said["Lines of processes that were no message"] == "2 of sender"
+    scripted = dict(facts(only(operator="scripted", before={"alerts": [], "silent": []}, torn_lines={})))
+    assert scripted["Operators"].startswith("scripted")
+    assert not {"Not quiet before the run", "Lines of processes that were no message"} & scripted.keys()
+    assert "Operators" not in dict(facts(only())), "a simulation says it by its evidence class"
