@@ -38,7 +38,7 @@ class Found:
     """What was read back of one timeline. `asked` False: it was not read, so that what is missing is not lost."""
 
     keys: Packed  # each row; a key may occur twice
-    position: Packed | None  # None: rows stand in the order of their positions, all of which are known
+    ordered: bool  # rows stand in the order of their positions, all of which are known
     several_keys: I64  # those that one row says are there more than once
     absent_keys: I64  # asked for and not found (rows with no copies)
     asked: bool
@@ -135,7 +135,7 @@ class _Rows:
     """What was read back of one class on one timeline."""
 
     keys: Packed
-    position: Packed | None  # None: rows stand in the order of their positions, all of which are known
+    ordered: bool
     several_keys: I64
     absent_keys: I64
 
@@ -145,7 +145,6 @@ class _Growing:
     """The same while it is read."""
 
     keys: Packing = field(default_factory=Packing)
-    position: Packing = field(default_factory=Packing)
     several: list[I64] = field(default_factory=lambda: [_NONE])
     absent: list[I64] = field(default_factory=lambda: [_NONE])
     last: int = NONE
@@ -162,12 +161,10 @@ class _Growing:
             self.ordered = self.ordered and follows and not np.any(position == NONE)
             self.last = int(position[-1])
         self.keys.append(keys)
-        self.position.append(position)
 
     def end(self) -> _Rows:
-        """Return what was read; positions that tell nothing more than the order of rows are let go."""
-        position = None if self.ordered else self.position.end()
-        return _Rows(self.keys.end(), position, np.concatenate(self.several), np.concatenate(self.absent))
+        """Return what was read. Positions mostly tell nothing more than the order of rows: they are not kept."""
+        return _Rows(self.keys.end(), self.ordered, np.concatenate(self.several), np.concatenate(self.absent))
 
 
 def _readback(observations: Observations) -> dict[tuple[str, str], _Rows]:
@@ -191,10 +188,10 @@ def _split(observations: Observations) -> dict[tuple[str, str], _Rows]:
 
 def found(observations: Observations, data_class: str, timeline: str | None) -> Found:
     """What was read back of a timeline."""
-    nothing = _Rows(pack(_NONE), None, _NONE, _NONE)
+    nothing = _Rows(pack(_NONE), True, _NONE, _NONE)
     rows = _readback(observations).get((data_class, str(timeline)), nothing)
     asked = any(m.detail["timeline"] == timeline for m in of_kind(observations, "readback_done"))
-    return Found(rows.keys, rows.position, rows.several_keys, rows.absent_keys, asked)
+    return Found(rows.keys, rows.ordered, rows.several_keys, rows.absent_keys, asked)
 
 
 def timelines(observations: Observations) -> list[str]:
@@ -207,11 +204,19 @@ def timelines(observations: Observations) -> list[str]:
     return observations.once("timelines", read)
 
 
-def in_order(found_: Found) -> Packed:
-    """Keys in the order of their positions in the log, of those whose position is known (declared history has none)."""
-    if found_.position is None:
-        return found_.keys
-    position = found_.position.values()
+def in_order(observations: Observations, data_class: str, timeline: str | None) -> Packed:
+    """Keys in the order of their positions in the log, of those whose position is known (declared history has none).
+
+    Positions are read anew where rows do not stand in their order.
+    """
+    read = found(observations, data_class, timeline)
+    if read.ordered:
+        return read.keys
+    growing = Packing()
+    for part in observations.parts("readback", (*READBACK[:2], "copies", "position")):
+        mine = names(part, "data_class").equal(data_class) & names(part, "timeline").equal(str(timeline))
+        growing.append(whole(part, "position")[mine & (small(part, "copies") > 0)])
+    position = growing.end().values()
     known = position != NONE
     order = np.argsort(position[known], kind="stable")
-    return pack(found_.keys.values()[known][order])
+    return pack(read.keys.values()[known][order])

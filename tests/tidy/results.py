@@ -1,10 +1,11 @@
-"""Write docs/results.md from the records committed beside it: `python -m tests.tidy.results`.
+"""Write docs/results.md, and the error that reports carry, from the committed records: `python -m tests.tidy.results`.
 
 `python -m tests.tidy.results pack RUN...` commits a record: everything that cannot be made again from the rest.
 """
 
 import gzip
 import io
+import json
 import sys
 import tarfile
 import tempfile
@@ -16,6 +17,7 @@ from typing import Any
 import pandas as pd
 
 from gameday.judging import load_report
+from reports import published
 from reports.comparison import Comparison, compare
 from reports.model import Report
 from reports.words import quantity
@@ -68,8 +70,8 @@ def unpacked() -> Iterator[list[Path]]:
         yield folders
 
 
-def page() -> str:
-    """Return the page as it should be."""
+def made() -> dict[Path, str]:
+    """Return the page, and the error that each report on a simulation carries, as they should be."""
     with unpacked() as folders:
         reports = [load_report(folder) for folder in folders]
         measured = [r for r in reports if r.head["source"] != "simulation"]
@@ -77,10 +79,30 @@ def page() -> str:
         parts = [HEAD, "\n## Measured\n\n", _table(pd.DataFrame([_measured(r) for r in measured]))]
         parts += ["\n## The instrument\n\n", _table(pd.DataFrame([_instrument(r) for r in measured]))]
         parts.append("\n## Predicted beside measured\n")
-        for report in measured:
-            if _digests(report) in predicted:
-                parts += ["\n", *_beside(compare(predicted[_digests(report)], report))]
-    return "".join(parts)
+        pairs = [(r, compare(predicted[_digests(r)], r)) for r in measured if _digests(r) in predicted]
+        for _, found in pairs:
+            parts += ["\n", *_beside(found)]
+    return {PAGE: "".join(parts), published.FILE: json.dumps(_errors(pairs), indent=1, sort_keys=True) + "\n"}
+
+
+def _errors(pairs: list[tuple[Report, Comparison]]) -> dict[str, Any]:
+    scenarios: dict[str, list[pd.DataFrame]] = {}
+    for report, found in pairs:
+        scenarios.setdefault(str(report.scenario["scenario"]), []).append(found.rows)
+    return {
+        "all": _error([rows for each in scenarios.values() for rows in each]),
+        "played": max((str(report.head["started_at"])[:10] for report, _ in pairs), default=None),
+        "scenarios": {name: _error(rows) for name, rows in scenarios.items()},
+        "topology_digests": sorted({_digests(report)[0] for report, _ in pairs}),
+    }
+
+
+def _error(frames: list[pd.DataFrame]) -> dict[str, Any]:
+    """Hits of the 90 % intervals, and the median distance as a share of what was measured (where that is not 0)."""
+    rows = pd.concat(frames) if frames else pd.DataFrame({"inside": [], "error": []})
+    inside, errors = rows["inside"].dropna(), rows["error"].astype(float).abs().dropna()
+    median = round(float(errors.median()), 3) if len(errors) else None
+    return {"inside": int(inside.sum()), "of": len(inside), "median_error": median}
 
 
 def _digests(report: Report) -> tuple[str, str]:
@@ -137,9 +159,10 @@ def _beside(found: Comparison) -> Iterator[str]:
 
 def _compared(row: dict[str, Any]) -> dict[str, str]:
     low, median, high = (_number(row, f"predicted_{name}") for name in ("low", "median", "high"))
+    exercised = row["trials"] or ": " in row["objective"]
     return {
         "what": row["objective"],
-        "predicted (90 % of trials)": f"{median} [{low}, {high}]",
+        "predicted (90 % of trials)": f"{median} [{low}, {high}]" if exercised else "not exercised",
         "measured": _number(row, "measured"),
         "inside": {True: "yes", False: "no", None: "unknown"}[row["inside"]],
     }
@@ -161,4 +184,5 @@ if __name__ == "__main__":
     if sys.argv[1:2] == ["pack"]:
         for name in sys.argv[2:]:
             sys.stdout.write(f"{pack(Path(name))}\n")
-    PAGE.write_text(page(), encoding="utf-8")
+    for file, text in made().items():
+        file.write_text(text, encoding="utf-8")

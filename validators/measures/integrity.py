@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from validators.columns import NONE, names, whole
-from validators.ledger import Done, Found, done, found, in_order, sent
+from validators.ledger import Done, done, in_order, sent
 from validators.marks import faults, of_kind, planned
 from validators.model import Evidence, Measurement, Observations
 from validators.packed import Index, Packed, isin
@@ -151,17 +151,17 @@ def _writes_out_of_order(observations: Observations) -> list[str]:
         wrong.append(f"{early:,} writes were acknowledged before they were sent")
     if unsent:
         wrong.append(f"{unsent:,} writes were acknowledged that nobody sent")
-    read = found(observations, CLASS, observations.surviving_timeline)
-    if count := _reordered(read, numbers, sent_us, ends):
+    log = in_order(observations, CLASS, observations.surviving_timeline)
+    if count := _reordered(log, numbers, sent_us, ends):
         wrong.append(f"{count:,} writes stand in the log before ones that were acknowledged before they were sent")
     return wrong
 
 
-def _reordered(read: Found, numbers: Index, sent_us: Packed, ends: Done) -> int:
+def _reordered(log: Packed, numbers: Index, sent_us: Packed, ends: Done) -> int:
     """Writes at a lower position than one that was acknowledged before they were sent."""
     ends_of = Index(ends.acked_keys)
     count, earliest = 0, np.iinfo(np.int64).max  # from the end on: the earliest acknowledgement of the rows behind
-    for rows in in_order(read).blocks(backwards=True):
+    for rows in log.blocks(backwards=True):
         acked_at = ends_of.lookup(ends.acked_us, rows, np.iinfo(np.int64).max)
         behind = np.minimum.accumulate(np.concatenate([[earliest], acked_at[::-1]]))[::-1]
         count += int((numbers.lookup(sent_us, rows, NONE) > behind[1:]).sum())
