@@ -13,7 +13,8 @@ import psycopg
 from experiments.faults import cluster, containers, database
 from experiments.operate import reseeding
 from experiments.operate.moments import moments
-from experiments.operate.watching import OUTSIDE, home
+from experiments.operate.watching import home
+from experiments.platforms.kind import OUTSIDE_URL as OUTSIDE
 from experiments.testbed.layout import NAMESPACE
 from scenarios.errors import GamedayError, Problem
 
