@@ -45,7 +45,6 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(tmp_path), *sys.path]))
     monkeypatch.setitem(sys.modules, "experiments.faults.pod_hang", fake)
     monkeypatch.setattr(play, "OWN_LIFTING_S", 0.5)
-    monkeypatch.setattr(play, "LIFTED_WITHIN_S", 0.5)
 
 
 def played(folder: Path, text: str, *, ctrl_c: bool = False) -> tuple[GameDay, Ended, list[str]]:
@@ -91,7 +90,8 @@ def test_a_run_is_stopped_whose_executor_hangs(tmp_path: Path, text: str) -> Non
     assert base.all_kept() == []
 
 
-def test_one_that_does_not_end_after_a_run_is_ended_and_said(tmp_path: Path) -> None:
+def test_one_that_does_not_end_after_a_run_is_ended_and_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(play, "LIFTED_WITHIN_S", 0.5)
     day, ended, kinds = played(tmp_path, HANGS)
     assert ended.reason == "at most"
     assert len(day.left) == 1

@@ -160,7 +160,7 @@ def test_a_run_whose_target_was_taken_stops(
     message = {"table": "samples", "columns": {"name": []}}
     with GameDayLock("first") as lock:
         guard: Any = SimpleNamespace(lost="")
-        conditions = game_day._conditions(load("region-loss-automatic"), tmp_path, guard, lock)
+        conditions = game_day._conditions(load("region-loss-automatic"), tmp_path, guard, lock, observe=False)
         conditions(message, reasons.append)
         assert reasons == []
         next(iter(objects.kept.values()))["spec"]["holderIdentity"] = "elsewhere/7/second"
