@@ -39,7 +39,12 @@ class Comparison:
 
 
 def compare(predicted: Report, measured: Report) -> Comparison:
-    """Put a prediction beside a measurement. Raises UsageError when they are not of the same system."""
+    """Put a prediction beside a measurement.
+
+    Raises UsageError when they are not a simulation and a real run, or not of the same system.
+    """
+    _simulated(predicted, "PREDICTED", True, "Name the twin's record first: `gameday simulate SCENARIO --as kind`.")
+    _simulated(measured, "MEASURED", False, "Measure it: `gameday run SCENARIO --world kind`.")
     _same(predicted, measured, "topology", "gameday simulate SCENARIO --as kind --trials 200")
     _same(predicted, measured, "scenario", "gameday simulate SCENARIO --as kind --trials 200")
     judged = {v.objective: v for v in predicted.deciding.verdicts if v.objective.startswith(KINDS) and v.merged}
@@ -51,6 +56,13 @@ def compare(predicted: Report, measured: Report) -> Comparison:
     ]
     frame = pd.DataFrame(rows, columns=list(COLUMNS))
     return Comparison(measured.title, str(predicted.head.get("run_id")), str(measured.head.get("run_id")), frame)
+
+
+def _simulated(report: Report, argument: str, wanted: bool, remedy: str) -> None:
+    words = {True: "a simulation", False: "a record of a real run"}
+    found = report.head.get("source", "simulation") == "simulation"
+    if found is not wanted:
+        raise UsageError(Problem(f"{argument} {report.head.get('run_id')}", words[found], words[wanted], remedy))
 
 
 def _same(predicted: Report, measured: Report, what: str, command: str) -> None:

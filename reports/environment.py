@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from reports import series
+from reports import published, series
 from reports.model import Report
 from reports.reconciliation import FILE, reconciliation
 from reports.words import duration, quantity
@@ -105,8 +105,7 @@ def compared(report: Report) -> str:
     """Return how far the twin's predictions were from real runs, as last published."""
     if report.head.get("source", "simulation") != "simulation":
         return ""
-    found = report.head.get("prediction_error")
-    return str(found) if found else "No comparison of this twin with a real run has been published yet."
+    return published.sentence(str(report.scenario.get("scenario")), report.head.get("topology_digest"))
 
 
 def command(report: Report) -> str:

@@ -4,6 +4,7 @@ from reports.environment import checked, compared
 from reports.model import PHASE_WORDS, Report, phases
 from reports.view import Row, View, measured_text
 from reports.words import count, duration, quantity, share
+from validators.model import Result
 
 _CLOCKS = {
     "detection": "from detection",
@@ -37,10 +38,18 @@ def missed_lines(row: Row) -> list[str]:
     if row.word == "INCONCLUSIVE":
         return [row.reason]
     if row.trials:
-        lines = [row.trials, row.spread, row.stage and f"In the trial shown, {row.stage}."]
+        lines = [row.trials, _shown_met(row), row.spread, row.stage and f"In the trial shown, {row.stage}."]
     else:
         lines = [row.gap or row.reason, row.stage]
     return [line[:1].upper() + line[1:].rstrip(".") + "." for line in lines if line]
+
+
+def _shown_met(row: Row) -> str:
+    """Return why the trial that is drawn looks better than the verdict; "" when it does not."""
+    if row.word != "FAIL" or row.single.result is not Result.PASS or "trials" not in row.verdict.detail:
+        return ""
+    met, undecided, trials = (row.verdict.detail[name] for name in ("met", "undecided", "trials"))
+    return f"the trial shown met it; {trials - met - undecided:,} of {count(trials, 'trial')} did not"
 
 
 def details(row: Row) -> list[tuple[str, object]]:

@@ -9,6 +9,7 @@ from reports.environment import facts
 from reports.model import PHASE_WORDS, Report, phases, recovered, step_title
 from reports.words import count, duration, interval, quantity, share
 from validators.model import Verdict
+from validators.words import percent
 
 GROUPS = (
     ("Recovery", ("rto",)),
@@ -287,8 +288,8 @@ def _trials_text(report: Report, verdict: Verdict) -> str:
         return ""
     met = results.count("PASS")
     bounds = trial_bounds(report, verdict.objective)
-    between = f" [{share(bounds[0])}, {share(bounds[1])}]" if bounds else ""
-    return f"met in {met} of {count(len(results), 'trial')}: {share(met / len(results))}{between}"
+    between = f" [{percent(bounds[0], -1)}, {percent(bounds[1], 1)}]" if bounds else ""
+    return f"met in {met} of {count(len(results), 'trial')}: {percent(met / len(results))}{between}"
 
 
 def _spread_text(report: Report, objective: str, single: Verdict) -> str:

@@ -16,7 +16,7 @@ from validators.judge import asked
 from validators.merge import judgement
 from validators.model import Judgement, Result, Verdict
 from validators.statistics import binomial, sequence
-from validators.words import quantity
+from validators.words import percent, quantity
 
 CONFIDENCE = 0.95
 COMPLETE = "rto.complete"
@@ -182,21 +182,6 @@ def _spread(value: float | None, limit: float | None, unit: str, met_in: float, 
         return f"; fewer than {percent(met_in)} got there at all, the limit is {text}"
     reached = f"reached {quantity(value, unit)}" if at_least else f"stayed within {quantity(value, unit)}"
     return f"; {percent(met_in)} {reached}, the limit is {text}"
-
-
-def percent(share: float, towards: int = 0) -> str:
-    """Return a share in percent; `towards` -1 rounds down, 1 up, so that a bound is not shown better than it is.
-
-    >>> percent(0.12), percent(0.9505, -1), percent(0.94951, 1), percent(0.99999), percent(0.95)
-    ('12 %', '95 %', '95 %', '99.999 %', '95 %')
-    """
-    value = share * 100
-    places = 0 if abs(value - round(value)) < 1e-9 or 2 <= value <= 98 else 1
-    if 0 < share < 1 and not 0 < round(value, places) < 100:
-        return f"{value:.3f} %" if 0 < round(value, 3) < 100 else f"{value:.1g} %"
-    scaled = value * 10**places
-    rounded = {-1: math.floor(scaled + 1e-9), 0: round(scaled), 1: math.ceil(scaled - 1e-9)}[towards] / 10**places
-    return f"{rounded:.{places}f}".removesuffix(".0") + " %"
 
 
 def ranked[T: Judged](trials: Iterable[T]) -> list[T]:

@@ -41,6 +41,21 @@ def quantity(value: float, unit: str) -> str:
     return f"{value:,.3g} {unit}"
 
 
+def percent(share: float, towards: int = 0) -> str:
+    """Return a share in percent; `towards` -1 rounds down, 1 up, so that a bound is not shown better than it is.
+
+    >>> percent(0.12), percent(0.9505, -1), percent(0.94951, 1), percent(0.99999), percent(0.95)
+    ('12 %', '95 %', '95 %', '99.999 %', '95 %')
+    """
+    value = share * 100
+    places = 0 if abs(value - round(value)) < 1e-9 or 2 <= value <= 98 else 1
+    if 0 < share < 1 and not 0 < round(value, places) < 100:
+        return f"{value:.3f} %" if 0 < round(value, 3) < 100 else f"{value:.1g} %"
+    scaled = value * 10**places
+    rounded = {-1: math.floor(scaled + 1e-9), 0: round(scaled), 1: math.ceil(scaled - 1e-9)}[towards] / 10**places
+    return f"{rounded:.{places}f}".removesuffix(".0") + " %"
+
+
 def at(t_us: int) -> str:
     """Return an instant of the run.
 

@@ -19,7 +19,7 @@ from reports.words import plain
 def render(report: Report) -> str:
     """Return the XML."""
     seen = view(report)
-    suite = TestSuite(plain(report.scenario.get("scenario") or report.title))  # type: ignore[no-untyped-call]
+    suite = TestSuite(plain(report.scenario.get("scenario") or report.title))  # type: ignore[no-untyped-call]  # untyped
     properties = [("headline", seen.headline), ("title", report.title), *seen.facts, ("command", command(report))]
     for name, value in properties:
         suite.add_property(plain(name), plain(value))

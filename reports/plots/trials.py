@@ -12,6 +12,7 @@ from reports.plots import frame
 from reports.plots.svg import BLUE, INK, LINE, MUTED, VERMILLION
 from reports.view import Row, View, spread, trial_bounds
 from reports.words import clock, count, duration, share
+from validators.words import percent
 
 _HEIGHT, _GAP = 130, 84
 
@@ -69,9 +70,9 @@ def _panel(at: Axes, report: Report, row: Row, inner: float, first: bool) -> Non
     promise = "" if limit is None else f"  ≤ {clock(limit)}"
     where: dict[str, Any] = {"xycoords": "axes fraction", "textcoords": "offset points", "color": INK}
     at.annotate(row.name.removeprefix("rto.") + promise, (0, 1), (0, 24), fontsize=12, fontweight="bold", **where)
-    words = f"met in {share(met / len(values))}"
+    words = f"met in {percent(met / len(values))}"
     if bounds := trial_bounds(report, row.name):
-        words += f" [{share(bounds[0])}, {share(bounds[1])}]"
+        words += f" [{percent(bounds[0], -1)}, {percent(bounds[1], 1)}]"
     at.annotate(words, (0, 1), (0, 8), fontsize=11, **where)
 
 

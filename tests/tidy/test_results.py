@@ -11,8 +11,10 @@ FOLDERS = "|".join(f"/{name}/" for name in ("root", "home", "tmp", "work"))
 PRIVATE = re.compile(f"{FOLDERS}|password|BEGIN [A-Z ]*PRIVATE KEY|client-key-data".encode())
 
 
-def test_page_is_what_the_records_say() -> None:
-    assert results.PAGE.read_text(encoding="utf-8") == results.page(), "run `make docs`"
+@pytest.mark.proves("the published results, and the error that reports carry, are what the committed records say")
+def test_pages_are_what_the_records_say() -> None:
+    for file, text in results.made().items():
+        assert file.read_text(encoding="utf-8") == text, f"{file.name}: run `make docs`"
 
 
 @pytest.mark.parametrize("packed", PACKED, ids=lambda p: p.name)

@@ -1,8 +1,11 @@
 """Sentences that several formats share."""
 
-from reports.sentences import details, levels, trust
+from dataclasses import replace
+
+from reports.sentences import details, levels, missed_lines, trust
 from reports.view import view
 from tests.golden import sample
+from validators.model import Result
 
 
 def row(name, many=False):
@@ -42,8 +45,17 @@ def test_what_the_reader_must_know_before_believing_a_figure():
     said = " ".join(trust(view(sample.report())))
     for words in (
         "50,000 requests, 0 differing",
-        "No comparison",
         "fidelity “request”",
         "Every request is accounted for",
     ):
         assert words in said
+
+
+def test_a_trial_that_looks_better_than_the_verdict_says_so():
+    met = replace(row("rto.risk", many=True), word="FAIL")
+    met = replace(met, single=replace(met.single, result=Result.PASS))
+    detail = met.verdict.detail
+    failed = detail["trials"] - detail["met"] - detail["undecided"]
+    assert f"The trial shown met it; {failed} of 200 trials did not." in missed_lines(met)
+    missed = replace(met, single=replace(met.single, result=Result.FAIL))
+    assert not any("met it;" in line for line in missed_lines(missed))
