@@ -182,8 +182,9 @@ def recovery_points(report: Report) -> list[Line]:
 
 
 def _observed(report: Report) -> Observations:
-    """What the judge sees of the record."""
-    return observe(report.head, report.record.marks, report.record.table, report.record.parts)
+    """What the judge sees of the record; a head need not say what was planned."""
+    head = {"scenario": {}, "topology": {}, "objectives": (), **report.head}
+    return observe(head, report.record.marks, report.record.table, report.record.parts)
 
 
 def sender_lag_us(report: Report) -> tuple[float, float] | None:
