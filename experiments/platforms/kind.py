@@ -12,6 +12,8 @@ from scenarios.model.faults import FAULTS
 
 OUTSIDE_URL = f"http://{layout.HOST}:{layout.OUTSIDE_PORT}"
 PREPARES = True
+WRONG = "This is not the cluster that `gameday testbed up` made: nothing was touched. Make the testbed anew."
+SILENT = "Run `gameday testbed status`, then `gameday testbed up`."
 REMEDY = "Run `gameday undo`, or `gameday testbed reset`."
 _ANSWERS_WITHIN_S = 1.0
 

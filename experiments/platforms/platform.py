@@ -15,7 +15,9 @@ class Platform(Protocol):
     """What a world's module offers."""
 
     PREPARES: bool  # whether a scenario may scale services before it begins
-    REMEDY: str  # what to do when something of it does not answer
+    REMEDY: str  # what to do when nobody knows who may write
+    WRONG: str  # what to do when a target is another than was meant
+    SILENT: str  # what to do when a target does not answer
 
     def can_break(self) -> Collection[str]:
         """Kinds of faults that have a form here."""

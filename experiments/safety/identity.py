@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from experiments.platforms.kube import UNUSABLE
+from experiments.platforms.platform import platform
 from experiments.platforms.site import site
 from experiments.testbed import state
 from experiments.testbed.kept import written
@@ -44,8 +45,9 @@ def reached(kubeconfig: Path) -> Reached:
         namespace = server.get("/api/v1/namespaces/kube-system", timeout_s=CALL_S)
         return Reached(str(namespace["metadata"]["uid"]), fingerprint(server.authority))
     except (ApiServerError, *UNUSABLE) as error:
-        remedy = "Run `gameday testbed status`, then `gameday testbed up`."
-        raise WrongTargetError(Problem(str(kubeconfig.name), str(error), "its own cluster", remedy)) from error
+        raise WrongTargetError(
+            Problem(str(kubeconfig.name), str(error), "its own cluster", platform().SILENT)
+        ) from error
 
 
 def fingerprint(certificate: str) -> str:
@@ -158,6 +160,6 @@ def _different(region: str, kubeconfig: Path, known: Mapping[str, state.Identity
 
 def _unlike(region: str, found: Reached, want: state.Identity) -> list[Problem]:
     where = f"target {region}"
-    remedy = "This is not the cluster that `gameday testbed up` made: nothing was touched. Make the testbed anew."
+    remedy = platform().WRONG
     pairs = (("kube-system", found.uid, want.uid), ("certificate authority", found.ca_sha256, want.ca_sha256))
     return [Problem(where, f"{what} {has}", f"{what} {wanted}", remedy) for what, has, wanted in pairs if has != wanted]

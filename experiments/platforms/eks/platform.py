@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from experiments.platforms.eks import databases
+from experiments.platforms.eks import databases, identity
 from experiments.platforms.eks.aws import Aws, answering
 from experiments.platforms.eks.plans import Confirmation
 from experiments.platforms.eks.steps import BY_THE_CLUSTER, FAULTS
@@ -15,6 +15,8 @@ from experiments.platforms.site import site
 from experiments.testbed.system.lifting import CannotLiftError, Lifter
 from scenarios.errors import GamedayError
 
+WRONG = identity.REMEDY
+SILENT = "See whether the cluster's endpoint can be reached from here, and whether the context may log in."
 PREPARES = False  # what a scenario wants otherwise, the topology must say: production is not scaled for a game day
 REMEDY = "Look with `gameday run SCENARIO --world eks`: until the targets' names are typed, it only looks."
 
