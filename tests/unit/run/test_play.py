@@ -13,7 +13,7 @@ import pytest
 from experiments.faults import base
 from experiments.observe.clock import Origin
 from experiments.run import play
-from experiments.run.children import Child
+from experiments.run.children import Child, Message
 from experiments.run.play import EXECUTOR, Ended, GameDay, Stop
 from experiments.run.remains import lift_remains
 from scenarios.files.load import load
@@ -105,3 +105,27 @@ def test_one_that_has_left_something(tmp_path: Path) -> None:
     day, ended, _ = played(tmp_path, LEAVES)
     assert ended.failed is None
     assert ["exit code 5" in words for words in day.left] == [True]
+
+
+@pytest.mark.timeout(60)
+def test_a_run_ends_in_time_although_messages_never_end() -> None:
+    """As on a machine that is overloaded: each message that is taken is followed by another."""
+    resolved = load("pod-kill-strategic", world="kind")
+    workload = resolved.scenario.workload.model_copy(update={"duration": 1_000_000, "at_most_us": 1_000_000})
+    mark = {"t_us": 0, "kind": "load_started", "subject": "client", "detail": {}, "source_t_us": None}
+    another = Message("watchers", {"mark": mark})
+    day = GameDay(
+        replace(resolved, scenario=resolved.scenario.model_copy(update={"workload": workload})),
+        MemoryRecorder(),
+        Origin.soon(),
+        {},
+        None,
+        lambda *_: None,
+        lambda *_: day._messages.put(another) if day.clock.now_us() < 20_000_000 else None,
+        lambda _: False,
+        lift=lambda _: [],
+    )
+    day._messages.put(another)
+    ended = day.play()
+    assert ended.reason == "at most"
+    assert ended.end_us < 10_000_000
