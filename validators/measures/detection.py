@@ -10,13 +10,16 @@ Source: DESIGN, What is measured, exactly (detection).
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from validators import integrity
 from validators.alerts import VISIBLE_US, Alert, Span, Story, alert, fired, rule
-from validators.conditions import stations
+from validators.columns import names, whole
+from validators.conditions import metrics, stations
 from validators.marks import faults, of_kind
 from validators.measures.goodness import blind
 from validators.model import Evidence, Measurement, Observations
-from validators.recorded import SECOND_US
+from validators.recorded import COUNTED, SECOND_US
 from validators.words import at, listed, seconds
 
 METHOD = "the rule's condition computed from the record, against facts of its alert and page"
@@ -35,7 +38,27 @@ def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | N
     if older := [s for s in found.spans if s.older]:
         return f"it {_counting(older)}, for a reason that the record does not hold, and nothing in the run made it due"
     due = seconds(found.timing.due_us / 1e6)
-    return f"its condition never held for {due}" if found.held else "its condition never held"
+    words = f"its condition never held for {due}" if found.held else "its condition never held"
+    return words + _unanswered(observations, name)
+
+
+def _unanswered(observations: Observations, name: str) -> str:
+    """Why a rule on answers stays quiet while users see nothing but errors; "" when it reads none, or they do not.
+
+    Source: a server that is gone counts nothing; its clients see that nobody answers.
+    """
+    declared, table = rule(observations, name), observations.tables("load")
+    if declared is None or COUNTED not in metrics(str(declared["intended"])):
+        return ""
+    mine = names(table, "service").equal("edge")
+    _, place = np.unique(whole(table, "second")[mine], return_inverse=True)
+    ended, ok = (
+        sum(np.bincount(place, weights=whole(table, column)[mine]) for column in columns)
+        for columns in (("ok", "failed", "unknown"), ("ok",))
+    )
+    if not np.any((np.asarray(ended) > 0) & (np.asarray(ok) == 0)):
+        return ""
+    return "; requests failed all the same: servers that are gone answer no 5xx, and the rule counts answers"
 
 
 def _counting(older: Sequence[Span]) -> str:

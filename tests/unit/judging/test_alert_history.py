@@ -1,5 +1,6 @@
 """What was before the run, and what a lost region cannot count, are told apart from what an alert did in the run."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -102,3 +103,12 @@ def test_why_the_rule_as_written_fires_for_a_region_that_stands_by(since_s: floa
 def test_why_the_rule_as_written_never_fires() -> None:
     found = row(judge(Run().observations()), "alert.StrategicAgentDown.as_written")
     assert found.reason == "As written it did not fire, because pods that are gone have no `up` that could be 0."
+
+
+def test_an_alert_on_answers_says_why_it_was_quiet_while_nobody_answered() -> None:
+    found = row(judge(Run().observations()), "alert.HighErrorRate")
+    assert found.state == "not_exercised"
+    assert "servers that are gone answer no 5xx" in found.reason
+    served = Run().loaded("edge", 0, 1e6, lambda s: replace(s, ok=s.sent, failed=0))
+    assert "5xx" not in row(judge(served.observations()), "alert.HighErrorRate").reason
+    assert "5xx" not in row(judge(Run().observations()), "alert.RiskLimitBreach").reason
