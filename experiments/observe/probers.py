@@ -69,7 +69,8 @@ async def work(document: Mapping[str, Any], clock: Clock, wire: Sender, stop: as
     sampling.cancel()  # from now on no probe is due: that is no gap
     spacing.tell()
     if running:
-        await asyncio.wait(running, timeout=max(p.timeout_us for p in probes if p.service != "page") / 1e6 + 1)
+        longest_us = max((p.timeout_us for p in probes if p.service != "page"), default=0)
+        await asyncio.wait(running, timeout=longest_us / 1e6 + 1)
     for task in running:
         task.cancel()
     await asyncio.gather(*running, sampling, return_exceptions=True)

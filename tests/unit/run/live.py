@@ -25,10 +25,10 @@ sys.stdin.read()
 
 
 def main() -> None:
-    """Play for so many seconds, and print what stopped it."""
-    folder, lasts_s = Path(sys.argv[1]), float(sys.argv[2])
+    """Play until Ctrl-C, and print what stopped it."""
+    folder = Path(sys.argv[1])
     document = experiment(folder, method=METHOD)
-    play = Play(folder, pytest.MonkeyPatch(), document, {"watchers": OBSERVER}, lasts_us=int(lasts_s * 1e6))
+    play = Play(folder, pytest.MonkeyPatch(), document, {"watchers": OBSERVER})
     sys.stdout.write(f"{play.play(ask=_ask).stopped}\n")
 
 

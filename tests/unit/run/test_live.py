@@ -3,12 +3,15 @@
 import io
 import os
 import pty
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
+from select import select
 
 import pytest
 
@@ -22,35 +25,43 @@ from scenarios.record.reader import RunRecord
 class Terminal:
     """A game day with a terminal; what it says is read, and a person answers."""
 
-    def __init__(self, folder: Path, lasts_s: float) -> None:
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
         self._mine, theirs = pty.openpty()
-        words = [sys.executable, "-m", "tests.unit.run.live", str(folder), str(lasts_s)]
+        words = [sys.executable, "-m", "tests.unit.run.live", str(folder)]
         self._process = subprocess.Popen(words, stdin=theirs, stdout=theirs, stderr=theirs, start_new_session=True)
         os.close(theirs)
         self._said = ""
 
-    def answer(self, question: str, answer: str) -> None:
-        """Wait until it asks, and type."""
+    def asks(self, question: str) -> None:
+        """Wait until it asks."""
         self._until(lambda: question in self._said)
         self._said = self._said.partition(question)[2]
         self._until(lambda: "Done?" in self._said)
+
+    def answer(self, question: str, answer: str) -> None:
+        """Wait until it asks, and type."""
+        self.asks(question)
         os.write(self._mine, f"{answer}\n".encode())
 
-    def end(self) -> str:
-        """Wait for the end; return what it still says."""
-        self._until(lambda: False)
-        assert self._process.wait(60) == 0, self._said
-        return self._said
+    def holds(self) -> None:
+        """Wait until the experiment has nothing left to do but to hold."""
+        self._until(lambda: any('"holds"' in journal.read_text() for journal in self._folder.rglob("journal.json")))
+
+    def end(self) -> None:
+        """Press Ctrl-C, and wait for the end."""
+        self._process.send_signal(signal.SIGINT)
+        self._until(lambda: self._process.poll() is not None)
+        assert self._process.returncode == 0, self._said
+        assert "stopped by hand" in self._said
 
     def _until(self, seen: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 250
         while not seen():
             assert time.monotonic() < deadline, self._said
-            try:
-                data = os.read(self._mine, 1 << 16)
-            except OSError:  # its end is closed
-                return
-            self._said += data.decode(errors="replace")
+            if select([self._mine], [], [], 0.1)[0]:
+                with suppress(OSError):  # its end is closed
+                    self._said += os.read(self._mine, 1 << 16).decode(errors="replace")
 
 
 def facts(folder: Path) -> list[tuple[str, str]]:
@@ -61,10 +72,11 @@ def facts(folder: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.proves("A live operator is asked at the terminal, and what they answer is what is recorded, when they do")
 def test_a_person_who_answers(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, 45.0)
+    terminal = Terminal(tmp_path)
     terminal.answer("severity P0", "y")
     terminal.answer("is failover to be carried out", "y")
     terminal.answer("Promote the west.", "y")
+    terminal.holds()
     terminal.end()
     found = facts(tmp_path)
     people = [("declared", "incident-commander"), ("decided", "incident-commander"), ("procedure_started", "failover")]
@@ -73,10 +85,11 @@ def test_a_person_who_answers(tmp_path: Path) -> None:
     assert not (tmp_path / "broken").exists()
 
 
-def test_a_person_who_says_no_and_one_who_says_nothing(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, 20.0)
+def test_a_person_who_says_no(tmp_path: Path) -> None:
+    terminal = Terminal(tmp_path)
     terminal.answer("severity P0", "y")
     terminal.answer("is failover to be carried out", "n")
+    terminal.holds()
     terminal.end()
     kinds = {kind for kind, _ in facts(tmp_path)}
     assert "declared" in kinds
@@ -84,7 +97,8 @@ def test_a_person_who_says_no_and_one_who_says_nothing(tmp_path: Path) -> None:
 
 
 def test_the_end_of_the_run_answers_nothing(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path, 15.0)
+    terminal = Terminal(tmp_path)
+    terminal.asks("severity P0")
     terminal.end()
     kinds = {kind for kind, _ in facts(tmp_path)}
     assert "injection_begun" in kinds
