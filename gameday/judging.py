@@ -9,7 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from gameday.cli.arguments import run_name
-from gameday.cli.talk import progress, put, say, then
+from gameday.cli.talk import progress, put, say, stage, then
 from gameday.exit_codes import ExitCode, of_result
 from reports.model import Ensemble, Kept, Report
 from scenarios.errors import RecordError
@@ -148,6 +148,7 @@ def judged(folder: Path) -> Report:
 
     The verdict does not depend on verdicts.json, so what cannot be written is said and the verdict still counts.
     """
+    stage("judging")
     with progress(1.0, "judging"):
         report = load_report(folder)
     try:

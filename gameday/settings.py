@@ -81,6 +81,18 @@ def read(file: Path | None) -> Settings:
         raise InvalidFileError(*(_problem(file, e) for e in error.errors())) from error
 
 
+_EXPECTED = {
+    "int_parsing": "a whole number",
+    "int_type": "a whole number",
+    "int_from_float": "a whole number",
+    "path_type": "the path of a folder",
+    "is_instance_of": "the path of a folder",
+    "tuple_type": "a list, [a, b]",
+    "string_type": "text",
+    "dict_type": "a section",
+    "model_type": "a section",
+    "model_attributes_type": "a section",
+}
 _PATHS = ("scenario_paths", "runs_folder")
 _PRODUCTION_PATHS = ("approvals", "signers")
 _TARGET_PATHS = ("kubeconfig",)
@@ -114,7 +126,8 @@ def _problem(file: Path | None, error: Any) -> Problem:
         return Problem(where, f"unknown key `{key}`", f"one of {', '.join(known)}", remedy)
     if error["type"] == "missing":
         return Problem(where, f"no `{last}`", known.get(last) or "a value", f"Add `{last}` to the section.")
-    expected = error["msg"].lower().removeprefix("input should be ").removeprefix("value error, ")
+    expected = _EXPECTED.get(error["type"]) or error["msg"].lower().removeprefix("input should be ")
+    expected = expected.removeprefix("value error, ")
     if error["type"] == "string_pattern_mismatch":
         expected = known.get(last, expected)
     return Problem(where, repr(error["input"])[:60], expected, "Change the value.")

@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from gameday.cli.talk import from_here, say
 from gameday.config import settings
 from scenarios.errors import GamedayError, Problem, UsageError
 
@@ -46,6 +47,14 @@ def complete_objective(incomplete: str) -> list[tuple[str, str]]:
     return [(o.objective, o.title) for o in known if o.objective.startswith(incomplete)]
 
 
+def complete_set(incomplete: str) -> list[tuple[str, str]]:
+    """Names of parameters that begin so, ready for their value, with the value that they have."""
+    from scenarios.files.load import defaults
+    from scenarios.files.words import value
+
+    return [(f"{name}=", value(known)) for name, known in defaults().items() if name.startswith(incomplete)]
+
+
 ScenarioName = Annotated[
     str, typer.Argument(metavar="SCENARIO", help="name or path of a scenario", autocompletion=complete_scenario)
 ]
@@ -60,7 +69,12 @@ RunName = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="print the result as JSON")]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", metavar="KEY=VALUE", help="change a parameter or a size, with its unit; repeatable"),
+    typer.Option(
+        "--set",
+        metavar="KEY=VALUE",
+        help="change a parameter or a size, with its unit; repeatable",
+        autocompletion=complete_set,
+    ),
 ]
 
 
@@ -75,6 +89,15 @@ def overrides(sets: list[str] | None) -> dict[str, str]:
             )
         result[key.strip()] = value.strip()
     return result
+
+
+def scenario_folders() -> tuple[Path, ...]:
+    """Folders with the user's own files, as the settings name them; one that is not there is said."""
+    folders = settings().scenario_paths
+    for folder in folders:
+        if not folder.is_dir():
+            say(f"note: scenario_paths names {from_here(str(folder))}, which is no folder")
+    return folders
 
 
 def run_folders() -> list[Path]:

@@ -4,9 +4,8 @@ from typing import Annotated
 
 import typer
 
-from gameday.cli.arguments import AsJson, complete_objective
+from gameday.cli.arguments import AsJson, complete_objective, scenario_folders
 from gameday.cli.talk import put, put_json, put_paragraph, put_rows, then
-from gameday.config import settings
 
 EXAMPLE = "Example: `gameday explain rto.risk`"
 
@@ -22,7 +21,7 @@ def explain(objective: ObjectiveName = None, as_json: AsJson = False) -> None:
     """Explain an objective: its limit, who promises it, how it is measured, and what makes it INCONCLUSIVE."""
     from scenarios.files import describe
 
-    paths = settings().scenario_paths
+    paths = scenario_folders()
     if objective is None:
         listed = describe.promises(paths)
         if as_json:

@@ -2,26 +2,54 @@
 
 import sys
 from collections.abc import Sequence
+from typing import Annotated
 
 import typer
 
 from gameday.cli import check, compare, doctor, explain, init, judge, report, scenarios, show, simulate, testbed, undo
 from gameday.cli import run as run_command
-from gameday.cli.talk import problem_lines, say, then
+from gameday.cli.talk import problem_lines, put, say, then
 from gameday.exit_codes import ExitCode, of_error
 from scenarios.errors import GamedayError
 
 ISSUES = "please report it with the lines above"
 _CTRL_C = 130  # what typer makes of a KeyboardInterrupt
 
+EXAMPLES = """\
+See what can be played: `gameday scenarios`
+
+Play one in the twin, and judge it: `gameday simulate region-loss-automatic --trials 200`
+
+See the last run in a browser: `gameday report --open`
+
+Find what is wrong in your own files: `gameday check gamedays/`
+"""
+
 app = typer.Typer(
     name="gameday",
-    help="Tells whether recovery works, before the market does: play a failure, judge it against the runbook, show the "
-    "verdict.",
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        put(f"gameday {version('grandmodel-gameday')}")
+        raise typer.Exit
+
+
+@app.callback(epilog=EXAMPLES)
+def _top(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Tell whether recovery works, before the market does: play a failure, judge it, show the verdict."""
+
+
 app.command("init", epilog=init.EXAMPLE)(init.init)
 app.command("scenarios", epilog=scenarios.EXAMPLE)(scenarios.scenarios)
 app.command("show", epilog=show.EXAMPLE)(show.show)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gameday.cli.arguments import WORLDS, AsJson, ScenarioName, Sets, one_of, overrides
+from gameday.cli.arguments import WORLDS, AsJson, ScenarioName, Sets, one_of, overrides, scenario_folders
 from gameday.cli.talk import progress, put, put_json, say, then
 from gameday.config import settings
 from gameday.exit_codes import ExitCode, worst
@@ -77,7 +77,7 @@ def run(
     with progress(1.0, "reading the scenario"):
         from scenarios.files.load import load
 
-        resolved = load(scenario, paths=settings().scenario_paths, overrides=overrides(sets), world=world)
+        resolved = load(scenario, paths=scenario_folders(), overrides=overrides(sets), world=world)
     from gameday.game_day import at_risk, play_on_kind
 
     _refuse_second()

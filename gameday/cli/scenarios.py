@@ -1,8 +1,7 @@
 """`gameday scenarios`: what can be played."""
 
-from gameday.cli.arguments import AsJson
+from gameday.cli.arguments import AsJson, scenario_folders
 from gameday.cli.talk import put, put_json, then
-from gameday.config import settings
 
 EXAMPLE = "Example: `gameday scenarios --json`"
 
@@ -11,7 +10,7 @@ def scenarios(as_json: AsJson = False) -> None:
     """List the scenarios: what breaks, what it tests, where it can be played."""
     from scenarios.files.catalogue import scenarios as summaries
 
-    found = summaries(settings().scenario_paths)
+    found = summaries(scenario_folders())
     if as_json:
         put_json([vars(s) for s in found])
         return

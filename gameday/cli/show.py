@@ -4,9 +4,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from gameday.cli.arguments import AsJson, Sets, complete_scenario, overrides
+from gameday.cli.arguments import AsJson, Sets, complete_scenario, overrides, scenario_folders
 from gameday.cli.talk import put, put_json, put_rows, then
-from gameday.config import settings
 from scenarios.errors import Problem, UsageError
 
 if TYPE_CHECKING:
@@ -63,7 +62,7 @@ def show(
     if experiment:
         _experiment(scenario, changes)
         return
-    resolved = load(scenario, paths=settings().scenario_paths, overrides=changes)
+    resolved = load(scenario, paths=scenario_folders(), overrides=changes)
     if parameters or match:
         _parameters(resolved, match, as_json=as_json)
         return
@@ -81,7 +80,7 @@ def _experiment(scenario: str, changes: dict[str, Any]) -> None:
     from experiments.compile.compiler import compile_scenario
     from scenarios.files.load import load
 
-    put_json(compile_scenario(load(scenario, paths=settings().scenario_paths, overrides=changes, world="kind")))
+    put_json(compile_scenario(load(scenario, paths=scenario_folders(), overrides=changes, world="kind")))
     then(f"gameday run {scenario} --world kind")
 
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from gameday.cli.arguments import AsJson, ScenarioName, Sets, overrides
+from gameday.cli.arguments import AsJson, ScenarioName, Sets, overrides, scenario_folders
 from gameday.cli.talk import progress, say
 from gameday.config import settings
 from gameday.exit_codes import ExitCode
@@ -81,7 +81,7 @@ def simulate(
         if as_world not in (None, *CLUSTERS):
             found, allowed = f"`{as_world}`", f"one of {', '.join(CLUSTERS)}"
             raise UsageError(Problem("--as", found, allowed, "Choose one, or leave it out."))
-        paths = settings().scenario_paths
+        paths = scenario_folders()
         resolved = load(scenario, paths=paths, overrides=overrides(sets), world=as_world or "twin")
         if resolved.scenario.worlds.twin is None:
             where = f"{scenario} (worlds)"

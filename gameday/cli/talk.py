@@ -2,20 +2,28 @@
 
 import json
 import os
+import re
 import shutil
 import sys
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
-from scenarios.errors import GamedayError
+from scenarios.errors import GamedayError, Problem
 
 
 def say(text: str) -> None:
     """Print a line of talk."""
     sys.stderr.write(text + "\n")
     sys.stderr.flush()
+
+
+def stage(words: str) -> None:
+    """Say that a part of the work that takes time begins, where no bar shows it."""
+    if not sys.stderr.isatty():
+        say(words)
 
 
 def then(command: str) -> None:
@@ -60,9 +68,20 @@ def put_paragraph(title: str, text: str) -> None:
     put(f"{title}\n{textwrap.fill(text, room, initial_indent='  ', subsequent_indent='  ')}")
 
 
+def from_here(text: str) -> str:
+    """Return a text whose paths are written from the folder that one is in, where they are below it."""
+    here = str(Path.cwd())
+    return text if here == os.sep else re.sub(rf"(?<![\w./-]){re.escape(here + os.sep)}", "", text)
+
+
+def as_shown(problem: Problem) -> Problem:
+    """Return a problem as a person reads it."""
+    return Problem(*map(from_here, (problem.where, problem.found, problem.expected, problem.remedy)))
+
+
 def problem_lines(error: GamedayError) -> Iterator[str]:
     """Lines of an error: where, found, expected, remedy."""
-    for problem in error.problems:
+    for problem in map(as_shown, error.problems):
         yield f"error: {problem.where}"
         yield f"  found     {problem.found}"
         yield f"  expected  {problem.expected}"

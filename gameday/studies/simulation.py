@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
-from gameday.cli.talk import progress, say
+from gameday.cli.talk import progress, say, stage
 from gameday.play import free_folder, head, simulate, simulate_command
 from gameday.studies.trials import playing, workers
 from scenarios.files.resolved import Resolved
@@ -20,6 +20,7 @@ def single(resolved: Resolved, runs: Path, *, seed: int, trial: int, fidelity: s
 
 
 def _in_full(resolved: Resolved, folder: Path, *, seed: int, trial: int, fidelity: str) -> None:
+    stage(f"playing trial {trial} at fidelity {fidelity}")
     at_most_us = resolved.scenario.workload.at_most_us
     with progress(at_most_us, "starting the twin") as update:
         simulate(resolved, folder, seed=seed, trial=trial, fidelity=fidelity, progress=_words(update))
@@ -27,6 +28,8 @@ def _in_full(resolved: Resolved, folder: Path, *, seed: int, trial: int, fidelit
 
 def _words(update: Callable[..., None]) -> Callable[[int, int, str], None]:
     def told(now_us: int, of_us: int, words: str) -> None:
+        if not now_us:
+            stage(words)
         minutes = now_us / 60e6
         update(now_us, f"minute {minutes:.0f} of at most {of_us / 60e6:.0f}, {words}" if now_us else words)
 
@@ -73,6 +76,7 @@ def ensemble(
             resolved, facts, seed=seed, trials=trials, fidelity=fidelity, processes=workers(processes)
         ) as under_way:
             _in_full(resolved, full, seed=seed, trial=trial, fidelity=kept)
+            stage(f"playing {trials} trials at fidelity {fidelity}")
             with progress(trials, f"{trials} trials at fidelity {fidelity}") as update:
                 for done, one in enumerate(under_way.ended(), 1):
                     writer.add(one.trial, one.marks)

@@ -1,16 +1,17 @@
 """What there is: summaries of scenarios, suites, and the check of whole folders."""
 
 import difflib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from scenarios.errors import GamedayError, InvalidFileError, Problem
+from scenarios.errors import GamedayError, InvalidFileError, Problem, UsageError
 from scenarios.files import parameters
+from scenarios.files.checks.objective import check_objectives, check_subjects
 from scenarios.files.checks.procedure import check_steps
 from scenarios.files.checks.topology import check_topology
-from scenarios.files.library import LIBRARY, find, folders, neighbours, yaml_files
-from scenarios.files.load import defaults, load, objectives
+from scenarios.files.library import KINDS, LIBRARY, find, folders, neighbours, yaml_files
+from scenarios.files.load import defaults, load, objective_documents, objectives
 from scenarios.files.overrides import Target
 from scenarios.files.parse import parse
 from scenarios.files.problems import unknown
@@ -109,6 +110,17 @@ def check(paths: Sequence[Path] = (), *, search: Sequence[Path] = ()) -> list[Pr
     return list(dict.fromkeys(problems))
 
 
+def named(name: str, paths: Sequence[Path] = ()) -> Path:
+    """File of a name among the user's and the library's files of all kinds. Raises UsageError naming what is near."""
+    found = {file.stem: file for kind in reversed(KINDS) for f in folders(kind, paths)[::-1] for file in yaml_files(f)}
+    if name in found:
+        return found[name]
+    near = difflib.get_close_matches(name, found, n=1)
+    remedy = f"Did you mean `{near[0]}`?" if near else "`gameday scenarios` lists scenarios."
+    expected = "a file, a folder, or the name of a scenario, topology, procedure or suite"
+    raise UsageError(Problem("PATH", f"`{name[:80]}`", expected, remedy))
+
+
 def _files(path: Path) -> list[Path]:
     try:
         if not path.is_dir():
@@ -137,7 +149,7 @@ def _check(file: Path, paths: Sequence[Path]) -> list[Problem]:
 
 
 def _scenario(document: Document, paths: Sequence[Path]) -> list[Problem]:
-    load(str(document.path.resolve()), paths=paths)
+    load(f"./{document.path}" if not document.path.is_absolute() else str(document.path), paths=paths)
     return _named(document, "scenario")
 
 
@@ -158,9 +170,22 @@ def _procedure(document: Document, _: Sequence[Path]) -> list[Problem]:
 
 
 def _objectives(document: Document, paths: Sequence[Path]) -> list[Problem]:
-    parse(Objectives, document)
-    objectives(paths)
-    return []
+    """A file of objectives is checked wherever it lies, against those that are judged beside it."""
+    found, mine = parse(Objectives, document).objectives, document.path.resolve()
+    others = [other for other in objective_documents(paths) if other.path.resolve() != mine]
+    known = [o.objective for other in others for o in parse(Objectives, other).objectives]
+    return [*check_objectives(found, document, known), *check_subjects(found, document, _topologies(paths))]
+
+
+def _topologies(paths: Sequence[Path]) -> Iterator[Topology]:
+    """Topologies that can be named: what is wrong in one is said when it is checked itself."""
+    for file in (file for folder in folders("topologies", paths) for file in yaml_files(folder)):
+        try:
+            document = read(file, sourced=True)
+            if "topology" in document.values:
+                yield parse(Topology, document)
+        except InvalidFileError:
+            continue
 
 
 def _suites(document: Document, paths: Sequence[Path]) -> list[Problem]:

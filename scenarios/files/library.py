@@ -1,6 +1,7 @@
 """Where files are found: by path, by name in the user's folders, by name in the library."""
 
 import difflib
+import re
 from collections.abc import Iterable, Sequence
 from functools import cache
 from pathlib import Path
@@ -9,7 +10,14 @@ from scenarios.errors import GamedayError, InvalidFileError, Problem, UsageError
 from scenarios.files.yaml import Document, read
 
 LIBRARY = Path(__file__).parent.parent / "library"
-KINDS = ("scenarios", "topologies", "procedures", "objectives", "suites")
+_KEYS = {
+    "scenarios": "scenario",
+    "topologies": "topology",
+    "procedures": "procedure",
+    "objectives": "objectives",
+    "suites": "suite",
+}
+KINDS = tuple(_KEYS)
 
 
 @cache
@@ -29,6 +37,7 @@ def find(name_or_path: str, kind: str, paths: Sequence[Path] = (), *, where: str
     known = {file.stem: file for folder in reversed(folders(kind, paths)) for file in yaml_files(folder)}
     if name_or_path in known:
         return known[name_or_path]
+    known = {name: file for name, file in known.items() if _is(kind, file)}
     near = difflib.get_close_matches(name_or_path, known, n=1)
     problem = Problem(
         where or {"scenarios": "SCENARIO", "suites": "SUITE"}.get(kind, kind),
@@ -42,6 +51,15 @@ def find(name_or_path: str, kind: str, paths: Sequence[Path] = (), *, where: str
     )
     error: GamedayError = InvalidFileError(problem) if where else UsageError(problem)
     raise error
+
+
+def _is(kind: str, file: Path) -> bool:
+    """Whether a file is of a kind, by its first keys; a folder of the user may hold all kinds."""
+    try:
+        text = file.read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return False
+    return re.search(rf"^{_KEYS[kind]}\s*:", text, re.MULTILINE) is not None
 
 
 def _relative(path: str, folders_: Iterable[Path]) -> Path:

@@ -1,6 +1,6 @@
 """Load a scenario by name or path, with everything it names."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -129,15 +129,23 @@ def objectives(paths: Sequence[Path] = ()) -> tuple[Objective, ...]:
 
     Raises InvalidFileError for one without source, with limits that its kind does not take, or named twice.
     """
+    result: dict[str, Objective] = {}
+    for document in objective_documents(paths):
+        result |= _objectives(document, result)
+    return tuple(sorted(result.values(), key=lambda o: o.runbook is None))  # what the runbook promises comes first
+
+
+def objective_documents(paths: Sequence[Path] = ()) -> Iterator[Document]:
+    """Yield the files of objectives that are judged: the library's, then those in `objectives/` of the user's folders.
+
+    Raises InvalidFileError for one that cannot be read.
+    """
     own = [file for path in paths for file in yaml_files(path / "objectives")]
     files: dict[Path, Path] = {}
     for file in (*yaml_files(folders("objectives")[-1]), *own):
         files.setdefault(file.resolve(), file)
-    result: dict[str, Objective] = {}
     for file in files.values():
-        document = library_document(file) if file.is_relative_to(LIBRARY) else read(file)
-        result |= _objectives(document, result)
-    return tuple(sorted(result.values(), key=lambda o: o.runbook is None))  # what the runbook promises comes first
+        yield library_document(file) if file.is_relative_to(LIBRARY) else read(file)
 
 
 def _objectives(document: Document, known: Iterable[str]) -> dict[str, Objective]:

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from scenarios.errors import Problem
 from scenarios.files.problems import at, unknown
 from scenarios.files.yaml import Document
-from scenarios.model.objective import LIMITS, SUBJECTS, Objective
+from scenarios.model.objective import LIMITS, SUBJECTS, Objective, ObjectiveKind
+from scenarios.model.topology import Topology
 
 
 def check_objectives(objectives: Iterable[Objective], document: Document, known: Iterable[str]) -> list[Problem]:
@@ -23,6 +24,28 @@ def check_objectives(objectives: Iterable[Objective], document: Document, known:
         if subjects is not None and objective.subject not in subjects:
             problems.append(unknown(document.where(f"{place}.subject"), "subject", objective.subject, subjects))
     return problems
+
+
+def check_subjects(
+    objectives: Iterable[Objective], document: Document, topologies: Iterable[Topology]
+) -> list[Problem]:
+    """Problems of subjects that no topology has: such an objective could never be judged."""
+    services, copies, alerts = set[str](), set[str](), set[str]()
+    for topology in topologies:
+        services |= set(topology.services)
+        copies |= set(topology.database.copies)
+        alerts |= {rule.alert for rule in topology.monitoring.alerts}
+    parts: dict[ObjectiveKind, set[str]] = {
+        "recovery_time": services | {"database", "page", "complete"},
+        "data_loss": copies | {"transactions"},
+        "latency": services | {"database"},
+        "detection": alerts,
+    }
+    return [
+        unknown(document.where(f"objectives.{index}.subject"), "subject", objective.subject, parts[objective.kind])
+        for index, objective in enumerate(objectives)
+        if objective.kind in parts and objective.subject not in parts[objective.kind]
+    ]
 
 
 def _source(objective: Objective, document: Document, place: str) -> list[Problem]:

@@ -6,13 +6,14 @@ from collections.abc import Iterable, Mapping
 from scenarios.errors import Problem
 from scenarios.files.checks.procedure import apis, check_procedure
 from scenarios.files.checks.topology import check_topology
+from scenarios.files.checks.trigger import check_trigger
 from scenarios.files.problems import at, unknown
 from scenarios.files.resolved import Resolved
 from scenarios.files.yaml import Document
 from scenarios.model.faults import FAULTS, Choice, FaultKind, World
 from scenarios.model.scenario import Entry, Workload, Worlds
 from scenarios.model.topology import Topology
-from scenarios.record.kinds import KINDS
+from scenarios.model.units import duration
 
 HISTORY_MOST = 1_000_000  # writes
 
@@ -80,8 +81,9 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
         if entry.at_us is not None and entry.at_us >= scenario.workload.at_most_us:
             expected, remedy = "a time before `at most` of the workload", "Move it, or let the run last longer."
             problems.append(at(document, f"{place}.at", "a time after the run's end", expected, remedy))
-        if entry.when and entry.when.mark not in KINDS:
-            problems.append(unknown(document.where(f"{place}.when.mark"), "mark", entry.when.mark, KINDS))
+        problems += _ends(entry, scenario.workload, place, document)
+        if entry.when:
+            problems += check_trigger(resolved, entry.when, place, document)
         if entry.change is not None:
             problems += _change(resolved, entry, place, document)
         if entry.fault is not None and entry.fault not in FAULTS:
@@ -92,6 +94,16 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
             problems += _options(kind, entry, place, document)
             problems += _played(kind, resolved.scenario.worlds, place, document)
     return problems + _overlaps(scenario.timeline, document)
+
+
+def _ends(entry: Entry, workload: Workload, place: str, document: Document) -> list[Problem]:
+    """A fault that is to be lifted after the run's end never would be."""
+    if entry.at_us is None or not isinstance(entry.until, int) or entry.at_us + entry.until <= workload.at_most_us:
+        return []
+    found = f"{duration(entry.until)} from {duration(entry.at_us)} on, after the run's end"
+    expected = f"a time that is over by `at most` of the workload, {duration(workload.at_most_us)}"
+    remedy = "Shorten it, let the run last longer, or write `until: end`."
+    return [at(document, f"{place}.until", found, expected, remedy)]
 
 
 def _played(kind: FaultKind, worlds: Worlds, place: str, document: Document) -> list[Problem]:

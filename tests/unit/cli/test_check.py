@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,90 @@ def test_a_file_of_no_kind(place: Path, capsys: Capture) -> None:
     assert "a file that begins with `scenarii`" in capsys.readouterr().err
 
 
+@pytest.mark.proves("a file of objectives is checked wherever it lies: a source, a subject that can be judged")
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("    rationale: customers notice more\n", "", "no source for kpi.shop"),
+        ("subject: shop\n    title: The shop is quick", "subject: shopp\n    title: x", "Did you mean `shop`?"),
+        ("subject: shop\n    title: The shop recovers", "subject: nonesuch\n    title: x", "subject `nonesuch`"),
+    ],
+)
+def test_objectives_anywhere(old: str, new: str, said: str, place: Path, capsys: Capture) -> None:
+    write(place)
+    (place / "objectives" / "own.yaml").rename(place / "promised.yaml")
+    assert run(["check", "promised.yaml"]) == 0, capsys.readouterr().err
+    edit(place / "promised.yaml", old, new)
+    assert run(["check", "promised.yaml"]) == 2
+    assert said in capsys.readouterr().err
+
+
+def test_names_as_every_other_command_takes_them(place: Path, capsys: Capture) -> None:
+    write(place / "gamedays")
+    (place / "gameday.toml").write_text('scenario_paths = ["gamedays"]\n', encoding="utf-8")
+    for name in ("mine", "small", "weekly", "answer", "region-loss-manual", "testbed", "runbook"):
+        assert run(["check", name]) == 0, (name, capsys.readouterr().err)
+    edit(place / "gamedays" / "scenarios" / "mine.yaml", "response:", "respons:")
+    assert run(["check", "mine"]) == 2
+    capsys.readouterr()
+    assert run(["check", "region-los-manual"]) == 2
+    assert "Did you mean `region-loss-manual`?" in capsys.readouterr().err
+
+
+def test_errors_name_files_from_here(place: Path, capsys: Capture) -> None:
+    write(place / "gamedays")
+    (place / "gameday.toml").write_text('scenario_paths = ["gamedays"]\n', encoding="utf-8")
+    edit(place / "gamedays" / "scenarios" / "mine.yaml", "topology: small", "topology: smal")
+    for arguments in (["check"], ["check", str(place / "gamedays")], ["show", "mine"]):
+        assert run(arguments) == 2
+        assert capsys.readouterr().err.splitlines()[0] == "error: gamedays/scenarios/mine.yaml:5:1 (topology)"
+    assert run(["check", "--json"]) == 2
+    assert str(place) not in capsys.readouterr().out
+
+
+def test_only_files_of_its_kind_are_offered(place: Path, capsys: Capture) -> None:
+    folder = write(place / "kinds")
+    (place / "gamedays").mkdir()
+    for file in folder.rglob("*.yaml"):
+        file.rename(place / "gamedays" / file.name)
+    (place / "gameday.toml").write_text('scenario_paths = ["gamedays"]\n', encoding="utf-8")
+    assert run(["show", "nonesuch"]) == 2
+    (offered,) = [line for line in capsys.readouterr().err.splitlines() if line.startswith("  expected")]
+    assert " mine," in offered
+    assert "small" not in offered
+    assert "weekly" not in offered
+
+
+def test_a_folder_of_the_settings_that_is_not_there_is_said(place: Path, capsys: Capture) -> None:
+    (place / "gameday.toml").write_text('scenario_paths = ["gamedys"]\n', encoding="utf-8")
+    assert run(["scenarios"]) == 0
+    assert "note: scenario_paths names gamedys, which is no folder" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "expected"),
+    [
+        ("workers = 'many'", "a whole number"),
+        ("runs_folder = 3", "the path of a folder"),
+        ("scenario_paths = 3", "a list, [a, b]"),
+        ("scenario_paths = [3]", "the path of a folder"),
+    ],
+)
+def test_settings_are_refused_in_plain_words(line: str, expected: str, place: Path, capsys: Capture) -> None:
+    (place / "gameday.toml").write_text(f"{line}\n", encoding="utf-8")
+    assert run(["scenarios"]) == 2
+    assert f"  expected  {expected}\n" in capsys.readouterr().err
+
+
+def test_version_and_examples(place: Path, capsys: Capture) -> None:
+    assert run(["--version"]) == 0
+    assert re.fullmatch(r"gameday \d+\.\d+\.\d+\n", capsys.readouterr().out)
+    assert run(["--help"]) == 0
+    out = " ".join(capsys.readouterr().out.split())
+    assert "gameday simulate region-loss-automatic --trials 200" in out
+    assert "gameday check gamedays/" in out
+
+
 def test_scenarios(place: Path, capsys: Capture) -> None:
     write(place / "gamedays")
     (place / "gamedays" / "broken.yaml").write_text("scenario: [", encoding="utf-8")
@@ -119,6 +204,7 @@ def test_help_reads_no_settings_and_no_models(place: Path) -> None:
         ("gameday explain rto.r", {"rto.risk"}),
         ("gameday ch", {"check"}),
         ("gameday show --schema t", {"topology"}),
+        ("gameday simulate x --set people.ackn", {"people.acknowledge="}),
     ],
 )
 def test_completion(typed: str, expected: set[str], place: Path) -> None:
