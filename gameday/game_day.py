@@ -111,7 +111,8 @@ def play_on(
             pending.refuse()
         facts["before"] = stage.ready().to_json()
         targets = held.enter_context(stage.targets())
-        lock, experiment = GameDayLock(run_id), None
+        lock = GameDayLock(run_id)
+        experiment: dict[str, Any] | None = None
         if observe is None:
             held.enter_context(lock)
             experiment = _experiment(resolved, targets, confirm)
