@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from experiments.platforms.site import site
+from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed import layout
 from experiments.testbed.system.apiserver import ApiServer, ApiServerError, ApiServers
 from scenarios.errors import GamedayError, Problem, UsageError
@@ -27,6 +28,7 @@ from scenarios.record.storage import problem_of
 LEASE = "gameday"
 LEASE_S = 60
 RENEW_S = 10.0
+HEARD_S = 6.0  # a run says each 2 s that it is alive
 CALL_S = 5.0  # of one call to an API server: a lost one never answers
 
 
@@ -242,6 +244,19 @@ def on_this_machine(run: str) -> Iterator[None]:
         yield
     finally:
         lock.give_back()
+
+
+def refuse_heard() -> None:
+    """Refuse while the reverter hears a run: a Docker host has one, whoever's the run is, and wherever its lock.
+
+    Raises LockedError.
+    """
+    try:
+        plan = Reverter().plan()
+    except ReverterError:
+        return  # no run goes on without it
+    if plan["run"] and not plan["lifted_by"] and plan["silence_s"] < HEARD_S:
+        raise _locked("this Docker host", f"run {plan['run']}, heard {plan['silence_s']:.0f} s ago")
 
 
 class GameDayLock:

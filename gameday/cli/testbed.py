@@ -74,11 +74,12 @@ def down(as_json: AsJson = False) -> int:
 
 def _with_progress[T](words: str, does: Callable[[Callable[[float, str], None]], T]) -> T:
     """Do it while no game day is on. Raises LockedError (exit code 2) while one is."""
-    from experiments.safety.lock import HostLock, this_process
+    from experiments.safety.lock import HostLock, refuse_heard, this_process
 
     lock = HostLock()
     lock.take(this_process(words))
     try:
+        refuse_heard()
         with progress(1.0, words) as update:
             return does(update)
     finally:

@@ -15,9 +15,11 @@ import pytest
 
 from experiments.safety import lock as locking
 from experiments.safety.lock import GameDayLock, HostLock, LockedError, TargetLease, this_process
+from experiments.safety.reverter import Reverter
+from experiments.testbed.system.watch import Watch
 from gameday import game_day
 from scenarios.files.load import load
-from tests.unit.safety.doubles import Objects
+from tests.unit.safety.doubles import Clock, Objects
 
 HOLDS = """
 import os, sys
@@ -173,3 +175,14 @@ def test_a_run_whose_target_was_taken_stops(
     assert reasons[0].startswith(
         "game day on the target us-east-1 was taken by another: run second (process 7 on elsew"
     )
+
+
+@pytest.mark.proves("The testbed is not changed while the reverter hears a run, whoever's it is")
+def test_a_run_that_is_heard(reverter: Reverter, watch: Watch, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(locking, "Reverter", lambda: reverter)
+    locking.refuse_heard()
+    watch.put({"generation": 1, "run": "one", "lifts": []})
+    with pytest.raises(LockedError, match="run one, heard 0 s ago"):
+        locking.refuse_heard()
+    clock.s += 10
+    locking.refuse_heard()

@@ -54,5 +54,6 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
         (programs / name).symlink_to(f"/bin/{name}")
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr("experiments.safety.lock.refuse_heard", lambda: None)  # this machine's may be heard
     monkeypatch.delenv("GAMEDAY_KUBECONFIGS", raising=False)
     return Machine(programs, tmp_path / "calls")
