@@ -50,6 +50,14 @@ class Ending:
         self.lifting = False  # rollbacks have begun: nothing interrupts them
         self.interrupted = False  # before there was nothing left to do but to wait
         self.failed: list[str] = []
+        self._heard, self._signal = os.pipe()
+        os.set_blocking(self._signal, False)
+        threading.Thread(target=self._tell, daemon=True, name="signals").start()
+
+    def _tell(self) -> None:
+        """End every wait when a signal has come: the handler itself may interrupt a wait that holds the lock of it."""
+        while os.read(self._heard, 1):
+            moments.told.set()
 
     def over(self) -> None:
         """The parent says that the run is over. What is not finished by then is interrupted."""
@@ -60,7 +68,8 @@ class Ending:
 
     def take_signal(self, number: int, _: FrameType | None) -> None:
         """End every wait, and interrupt what is under way in the main thread unless it is lifting."""
-        moments.told.set()
+        with contextlib.suppress(BlockingIOError):
+            os.write(self._signal, b"!")
         if not self.lifting:
             self.lifting = self.interrupted = True  # chaoslib swallows what is raised while it tells its followers
             raise InterruptExecution(f"signal {number}")

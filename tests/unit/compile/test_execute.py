@@ -5,6 +5,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -199,3 +200,21 @@ def test_all_lifts_come_before_all_looks(monkeypatch: pytest.MonkeyPatch) -> Non
     left = execute.lift_everything({"rollbacks": looks})
     assert did == ["lift f:1", "lift f:0", "look f:1", "look f:0", "put back"]
     assert ["nobody answers" in words for words in left] == [True, True]
+
+
+@pytest.mark.proves("A signal that interrupts a wait of the executor at its worst moment does not hang it")
+def test_a_signal_within_a_wait_does_not_hang(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute.moments, "told", threading.Event())
+    told: Any = execute.moments.told
+    ending = execute.Ending()
+    ending.lifting = True
+
+    def interrupted() -> None:
+        with told._cond:  # as within `wait`
+            ending.take_signal(signal.SIGTERM, None)
+
+    thread = threading.Thread(target=interrupted, daemon=True)
+    thread.start()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert told.wait(20)
