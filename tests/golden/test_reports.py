@@ -1,5 +1,6 @@
 """Each format, letter by letter. Plots are replaced by their names: fonts differ by a hair between machines."""
 
+import json as as_json
 import re
 
 import pytest
@@ -8,6 +9,16 @@ from reports.formats import html, json, junit, markdown, terminal
 from tests.golden import sample
 
 REPORTS = {"one": sample.report(), "many": sample.report(many=True)}
+
+
+@pytest.fixture(autouse=True)
+def published(monkeypatch, tmp_path):
+    """Stand in for the published error: it changes with every game day that is published."""
+    of = {"inside": 7, "of": 10, "median_error": 0.25}
+    file = tmp_path / "published_error.json"
+    text = {"all": of, "played": "2026-01-03", "scenarios": {"region-loss-automatic": of}, "topology_digests": []}
+    file.write_text(as_json.dumps(text))
+    monkeypatch.setattr("reports.published.FILE", file)
 
 
 @pytest.fixture(params=REPORTS)
