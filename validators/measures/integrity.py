@@ -14,6 +14,7 @@ import pyarrow as pa
 from validators.columns import NONE, names, whole
 from validators.ledger import Done, done, in_order, sent
 from validators.marks import faults, of_kind, planned
+from validators.measures.little import inside
 from validators.model import Evidence, Measurement, Observations
 from validators.packed import Index, Packed, isin
 from validators.words import at, listed
@@ -46,7 +47,10 @@ def _counted(
 
 
 def flow(observations: Observations, name: str) -> Measurement:
-    """Intended = sent + not sent; sent = ok + failed + unknown + in flight, at each second and at the end."""
+    """Intended = sent + not sent; sent = ok + failed + unknown + in flight, at each second and at the end.
+
+    Little's law holds where the ledger has every order.
+    """
     method = "counts of the sender, second by second"
     table = observations.tables("load")
     edge = names(table, "service").equal("edge")
@@ -74,6 +78,10 @@ def flow(observations: Observations, name: str) -> Measurement:
     sound = f"each of {int(counts['sent'].sum()):,} requests is accounted for"
     skipped = int(seconds[-1] - seconds[0]) + 1 - len(np.unique(seconds))
     doubts = (f"{skipped:,} seconds were not counted",) if skipped > 0 else ()
+    whole_record = observations.complete and not doubts and len(seconds) == len(np.unique(seconds))
+    if whole_record and (found := inside(observations, seconds, counts["sent"], ended)) is not None:
+        wrong += [] if found.holds else [found.words]
+        sound += f"; {found.words}"
     return _counted(name, wrong, len(seconds), method, sound, doubts, (Evidence("load", "service=edge"),))
 
 
