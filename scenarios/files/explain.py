@@ -129,7 +129,8 @@ _HOUSE_RULE = Meaning(
 )
 _INTEGRITY = Meaning(
     "Whether the record itself can be trusted: counts that add up, times in order, faults that landed and went.",
-    "By the record's own tables and facts. A broken instrument makes the results that depend on it INCONCLUSIVE before "
+    "By the record's own tables and facts; where the ledger holds every order, Little's law must hold between the "
+    "counts and the times of the orders. A broken instrument makes the results that depend on it INCONCLUSIVE before "
     "anything is merged.",
     "Always.",
     "What the rule needs was not observed; a planned fault was never seen to land, for a recovery from nothing proves "
