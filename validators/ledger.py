@@ -18,6 +18,7 @@ I64 = NDArray[np.int64]
 Bool = NDArray[np.bool_]
 SENT = ("data_class", "seq", "key", "sent_us")
 DONE = ("data_class", "key", "done_us", "outcome")
+SECOND_US = 1_000_000
 READBACK = ("data_class", "timeline", "key", "copies", "position")
 _NONE: I64 = np.zeros(0, dtype=np.int64)
 
@@ -31,6 +32,7 @@ class Done:
     unknown_keys: Packed  # timed out, and never acknowledged; sorted
     failed_keys: Packed
     rows: int  # ends on record, of all classes
+    ended: I64  # ends in each second of the run, however they were
 
 
 @dataclass(frozen=True)
@@ -99,12 +101,16 @@ def done(observations: Observations, data_class: str) -> Done:
 
 def _done(observations: Observations, data_class: str) -> Done:
     acked, acked_us, unknown, failed = Packing(), Packing(), Packing(), Packing()
+    ended = np.zeros(observations.duration_us // SECOND_US + 1, dtype=np.int64)
     rows, last_us, ordered = 0, NONE, True
     for part in observations.parts("writes_done", DONE):
         rows += part.num_rows
         mine, outcome, keys = names(part, "data_class").equal(data_class), names(part, "outcome"), whole(part, "key")
         chosen = _rows(mine & outcome.equal("acked"))
-        at = whole(part, "done_us")[chosen]
+        done_us = whole(part, "done_us")
+        second = done_us[_rows(mine)] // SECOND_US
+        ended += np.bincount(second[(second >= 0) & (second < len(ended))], minlength=len(ended))
+        at = done_us[chosen]
         if len(at):
             ordered = ordered and int(at[0]) >= last_us and not np.any(np.diff(at) < 0)
             last_us = int(at[-1])
@@ -115,7 +121,7 @@ def _done(observations: Observations, data_class: str) -> Done:
     keys_, at_ = _earliest(acked.end(), acked_us.end(), ordered=ordered)
     timed_out = unknown.end()
     never = np.unique(timed_out.where(~isin(timed_out, keys_)).values())
-    return Done(keys_, at_, pack(never), failed.end(), rows)
+    return Done(keys_, at_, pack(never), failed.end(), rows, ended)
 
 
 def _earliest(keys: Packed, at: Packed, *, ordered: bool) -> tuple[Packed, Packed]:

@@ -11,11 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from validators.columns import names, whole
-from validators.ledger import sent
+from validators.ledger import SECOND_US, done, sent
 from validators.model import Observations
 
-SECOND_US = 1_000_000
 CLASS = "transactions"
 I64 = NDArray[np.int64]
 
@@ -49,20 +47,18 @@ def inside(observations: Observations, seconds: I64, arrived: I64, ended: I64) -
 
     Args:
         observations: a whole record.
-        seconds: consecutive seconds of the load.
+        seconds: consecutive seconds of the load, from 0 or later.
         arrived: orders sent in each.
         ended: orders that ended in each, however they did.
     """
     first, end = int(seconds[0]), int(seconds[-1]) + 1
-    arrivals = ends = stayed = 0
+    arrivals = stayed = 0
     for block in sent(observations, CLASS)[1].blocks():
         second = block // SECOND_US
         mine = second[(second >= first) & (second < end)]  # orders declared before the run were not sent in it
         arrivals, stayed = arrivals + len(mine), stayed - int(mine.sum())
-    for part in observations.parts("writes_done", ("data_class", "done_us")):
-        second = whole(part, "done_us")[names(part, "data_class").equal(CLASS)] // SECOND_US
-        mine = second[(second >= first) & (second < end)]
-        ends, stayed = ends + len(mine), stayed + int(mine.sum())
+    each = done(observations, CLASS).ended[:end]
+    ends, stayed = int(each.sum()), stayed + int((np.arange(len(each)) * each).sum())
     if (arrivals, ends) != (int(arrived.sum()), int(ended.sum())):
         return None
     stayed += (arrivals - ends) * end  # those are inside at the end of the last second too
