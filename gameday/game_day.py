@@ -103,7 +103,7 @@ def play_on(
     if observe is not None:
         resolved = _observed(resolved, observe)
     operator = "live" if ask else "scripted"
-    facts = cluster_head(resolved, stage.world, datetime.now(UTC), operator) | {"observe_only": observe is not None}
+    facts = cluster_head(resolved, stage.world, datetime.now(UTC), operator, observe)
     folder, run_id = free_folder(runs, facts["run_id"]), facts["run_id"]
     with ExitStack() as held:
         held.enter_context(on_this_machine(run_id))  # before anything is looked at: another run may be breaking it

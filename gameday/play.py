@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from scenarios.files.resolved import Resolved
+from scenarios.model.units import duration
 from scenarios.record.writer import RunWriter
 
 Progress = Callable[[int, int, str], None]
@@ -50,11 +51,15 @@ def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[st
     }
 
 
-def cluster_head(resolved: Resolved, world: str, started: datetime, operator: str) -> dict[str, Any]:
+def cluster_head(
+    resolved: Resolved, world: str, started: datetime, operator: str, observe_us: int | None = None
+) -> dict[str, Any]:
     """What run.json of a game day says from the start. `started` names the run: a cluster is never played twice.
 
-    `operator`: people's answers are scripted, or live.
+    `operator`: people's answers are scripted, or live. `observe_us`: nothing is broken, for so long.
     """
+    options = ["--world", world, *(["--operator", operator] if operator != "scripted" else [])]
+    options += ["--observe", "--for", duration(observe_us)] if observe_us is not None else []
     return {
         "run_id": f"{resolved.scenario.scenario}-{world}-{started:%Y%m%d-%H%M%S}",
         "source": world,
@@ -62,7 +67,8 @@ def cluster_head(resolved: Resolved, world: str, started: datetime, operator: st
         "operator": operator,
         "scaled": getattr(resolved.scenario.worlds, world).rate_per_s is not None,
         "started_at": started.isoformat(timespec="seconds"),
-        "command": _command(resolved, "run", "--world", world),
+        "observe_only": observe_us is not None,
+        "command": _command(resolved, "run", *options),
         **_made_with("chaostoolkit", "chaostoolkit-lib", "kubernetes", "locust", "psycopg", "pyarrow"),
         "not_judged": _not_judged_on_cluster(resolved, world, operator),
         **resolved.document(),

@@ -2,11 +2,14 @@
 
 import json
 import shlex
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from gameday.cli.main import run
+from gameday.play import cluster_head
+from scenarios.files.load import load
 from tests.unit.scenarios.texts import write
 
 Capture = pytest.CaptureFixture[str]
@@ -65,3 +68,15 @@ def test_a_trial_that_was_kept_says_which_it_was(place: Path, capsys: Capture) -
         words = shlex.split(json.loads(reported(kept, "json", capsys))["command"])
         assert ["--trial", kept.name.removeprefix("trial-")] == words[5:7] or kept.name == "trial-0"
         assert words[-4:] == CHANGED
+
+
+def test_a_game_day_says_how_it_was_played() -> None:
+    resolved = load("region-loss-automatic", world="kind", overrides={"workload.rate": "20/s"})
+
+    def command(operator: str, observe_us: int | None = None) -> str:
+        return str(cluster_head(resolved, "kind", datetime.now(UTC), operator, observe_us)["command"])
+
+    played = "gameday run region-loss-automatic --world kind"
+    assert command("scripted") == f"{played} --set workload.rate=20/s"
+    assert command("live") == f"{played} --operator live --set workload.rate=20/s"
+    assert command("scripted", 600_000_000) == f"{played} --observe --for '10 min' --set workload.rate=20/s"
