@@ -23,6 +23,7 @@ from scenarios.errors import Problem
 MARK = "gameday-testbed"  # ConfigMap in kube-system of a cluster that is ours
 _CREATE_S = 400
 _ANSWER_S = 120
+_REFUSES = "net.ipv4.icmp_ratelimit=0"
 _OWNER, _, _OWNED = OWNER_LABEL.partition("=")
 
 
@@ -48,11 +49,13 @@ def make(place: Place, addresses: Mapping[str, str] | None = None) -> None:
         _wait_until_it_answers(place)
         if not is_ours(place):
             raise foreign(place)
+        _refuse_aloud(place)
         return
     if there:
         delete(place)  # we began it, and were stopped before it was whole
     _create(place)
     _wait_until_it_answers(place)
+    _refuse_aloud(place)
     _mark(place)
 
 
@@ -135,6 +138,17 @@ def _revive(place: Place, addresses: Mapping[str, str]) -> None:
                 run("docker", "restart", node)
         elif condition not in ("running", "paused"):
             run("docker", "start", node)
+
+
+def _refuse_aloud(place: Place) -> None:
+    """Have the nodes refuse each connection to a service without pods, after a restart too.
+
+    Linux sends one such answer a second to a peer; the rest of the connections would hang for two minutes, and at the
+    rate of a game day docker-proxy, which holds them, runs out of files and dies.
+    """
+    setting = f"echo {_REFUSES} > /etc/sysctl.d/60-gameday.conf && sysctl -q -w {_REFUSES}"
+    for node in place.nodes:
+        run("docker", "exec", node, "sh", "-c", setting)
 
 
 def _wait_until_it_answers(place: Place) -> None:

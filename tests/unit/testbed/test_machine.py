@@ -85,5 +85,13 @@ def test_a_cluster_that_was_begun_and_not_finished_is_made_anew(
     monkeypatch.setattr(clusters, "_wait_until_it_answers", lambda _: None)
     monkeypatch.setattr(clusters, "_mark", lambda _: None)
     state.change(making=frozenset({EAST.cluster}))
+    monkeypatch.setattr(clusters, "_refuse_aloud", lambda _: None)
     clusters.make(EAST)
     assert machine.called() == ["get", "delete", "create"]
+
+
+def test_every_node_refuses_aloud_after_a_restart_too(machine: Machine) -> None:
+    machine.whole()
+    machine.keeps_calls_of("docker", 'echo "$@"')
+    clusters._refuse_aloud(EAST)
+    assert machine.called() == ["exec"] * len(EAST.nodes)
