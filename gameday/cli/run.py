@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 EXAMPLE = "Example: `gameday run region-loss-automatic --world kind --yes`"
 OPERATORS = ("scripted", "live")
+ANSWERS = {"": True, "y": True, "yes": True, "n": False, "no": False}
 SECOND_US = 1_000_000
 
 World = Annotated[
@@ -171,10 +172,14 @@ def _ask(question: Mapping[str, Any]) -> bool:
     for key in ("procedure", "step", "verb"):
         if key in question:
             say(f"  {key}: {question[key]}")
-    try:
-        return bool(typer.confirm("Done?", default=True, err=True))
-    except typer.Abort:  # the terminal is closed, or Ctrl-C: it also ends the run
-        return False
+    say("Done? [Y/n]")
+    # Past Python's own reader: its lock, held by a thread that waits for an answer, would abort the end of the process.
+    while line := os.read(0, 1024):
+        word = line.decode(errors="replace").strip().lower()
+        if word in ANSWERS:
+            return ANSWERS[word]
+        say("y or n?")
+    return False
 
 
 def _show(folder: Path, *, as_json: bool) -> ExitCode:

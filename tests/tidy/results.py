@@ -21,6 +21,7 @@ from reports import published
 from reports.comparison import Comparison, compare
 from reports.model import Report
 from reports.words import quantity
+from scenarios.record.reader import RunRecord
 from validators.model import Verdict
 
 ROOT = Path(__file__).parent.parent.parent
@@ -138,16 +139,25 @@ def _instrument(report: Report) -> dict[str, str]:
     rates = (mine.groupby("service", observed=True).size() / seconds).round(1)
     samples = report.record.table("samples").to_pandas()
     lags = samples[samples["name"] == "sender_lag_us_p99"].groupby("subject", observed=True)["value"].max() / 1e3
-    marks = report.record.marks
-    lift = {m.kind: m.t_us for m in marks if m.kind in ("lift_begun", "lifted")}
-    lifted = f"{(lift['lifted'] - lift['lift_begun']) / 1e6:.1f} s" if {"lifted", "lift_begun"} <= set(lift) else "–"
     return {
         "scenario": str(report.scenario["scenario"]),
         "probes a second": ", ".join(f"{name} {rate:g}" for name, rate in rates.items()),
         "greatest lag p99": ", ".join(f"{name} {lag:.1f} ms" for name, lag in lags.items()),
-        "time to lift": lifted,
+        "time to lift": _lifted(report),
         "lasted": quantity(seconds, "s"),
     }
+
+
+def _lifted(report: Report) -> str:
+    """How long the lift took; what mends itself, or stays out because it was replaced, was not lifted."""
+    marks = {m.kind: m.t_us for m in report.record.marks}
+    if not {"lift_begun", "lifted", "fault_gone"} <= marks.keys():
+        return "stays, for the failback" if {"lift_begun", "lifted"} <= marks.keys() else "–"
+    assert isinstance(report.record, RunRecord), "a real run"
+    journal = json.loads((report.record.folder / "journal.json").read_text(encoding="utf-8"))
+    if any(run.get("output") == "it mends itself" for run in journal["rollbacks"]):
+        return "mends itself"
+    return f"{(marks['lifted'] - marks['lift_begun']) / 1e6:.1f} s"
 
 
 def _beside(found: Comparison) -> Iterator[str]:

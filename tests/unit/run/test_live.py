@@ -1,13 +1,11 @@
 """Somebody at a terminal is the operator: a real terminal, a real run, a fault that is a file."""
 
-import io
 import os
 import pty
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -52,16 +50,38 @@ class Terminal:
         """Press Ctrl-C, and wait for the end."""
         self._process.send_signal(signal.SIGINT)
         self._until(lambda: self._process.poll() is not None)
+        while self._read(0.0):
+            pass
         assert self._process.returncode == 0, self._said
         assert "stopped by hand" in self._said
 
+    def close(self) -> None:
+        """End it, whatever it does."""
+        self._process.kill()
+        self._process.wait()
+        os.close(self._mine)
+
     def _until(self, seen: Callable[[], bool]) -> None:
-        deadline = time.monotonic() + 250
         while not seen():
-            assert time.monotonic() < deadline, self._said
-            if select([self._mine], [], [], 0.1)[0]:
-                with suppress(OSError):  # its end is closed
-                    self._said += os.read(self._mine, 1 << 16).decode(errors="replace")
+            ended = self._process.poll() is not None
+            self._read(0.1)
+            assert not ended or seen(), self._said
+
+    def _read(self, within_s: float) -> bool:
+        """Take what it says; returns whether it said anything."""
+        if select([self._mine], [], [], within_s)[0]:
+            with suppress(OSError):  # its end is closed
+                said = os.read(self._mine, 1 << 16).decode(errors="replace")
+                self._said += said
+                return bool(said)
+        return False
+
+
+@pytest.fixture
+def terminal(tmp_path: Path) -> Iterator[Terminal]:
+    terminal = Terminal(tmp_path)
+    yield terminal
+    terminal.close()
 
 
 def facts(folder: Path) -> list[tuple[str, str]]:
@@ -71,8 +91,7 @@ def facts(folder: Path) -> list[tuple[str, str]]:
 
 
 @pytest.mark.proves("A live operator is asked at the terminal, and what they answer is what is recorded, when they do")
-def test_a_person_who_answers(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
+def test_a_person_who_answers(terminal: Terminal, tmp_path: Path) -> None:
     terminal.answer("severity P0", "y")
     terminal.answer("is failover to be carried out", "y")
     terminal.answer("Promote the west.", "y")
@@ -85,8 +104,7 @@ def test_a_person_who_answers(tmp_path: Path) -> None:
     assert not (tmp_path / "broken").exists()
 
 
-def test_a_person_who_says_no(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
+def test_a_person_who_says_no(terminal: Terminal, tmp_path: Path) -> None:
     terminal.answer("severity P0", "y")
     terminal.answer("is failover to be carried out", "n")
     terminal.holds()
@@ -96,8 +114,7 @@ def test_a_person_who_says_no(tmp_path: Path) -> None:
     assert not {"decided", "procedure_started", "step_started", "procedure_finished"} & kinds
 
 
-def test_the_end_of_the_run_answers_nothing(tmp_path: Path) -> None:
-    terminal = Terminal(tmp_path)
+def test_the_end_of_the_run_answers_nothing(terminal: Terminal, tmp_path: Path) -> None:
     terminal.asks("severity P0")
     terminal.end()
     kinds = {kind for kind, _ in facts(tmp_path)}
@@ -123,6 +140,8 @@ def test_response_times_are_judged_when_somebody_answers() -> None:
 
 
 def test_an_end_of_the_terminal_is_a_no(monkeypatch: pytest.MonkeyPatch) -> None:
-    """`typer` raises for it, in a thread that nobody watches."""
-    monkeypatch.setattr(sys, "stdin", io.StringIO(""))
+    said = [b"perhaps\n", b"Yes\n", b"n\n", b""]
+    monkeypatch.setattr(os, "read", lambda *_: said.pop(0))
+    assert command._ask({"ask": "decide"})
+    assert not command._ask({"ask": "decide"})
     assert not command._ask({"ask": "decide"})
