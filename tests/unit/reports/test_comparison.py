@@ -22,7 +22,7 @@ def verdict(name: str, value: float | None, result: Result | None = Result.PASS,
 
 
 def measured(*verdicts: Verdict) -> Report:
-    return Report(HEAD, Judgement(Result.PASS, verdicts, 1, 1, "PASS"), MemoryRecorder())
+    return Report({**HEAD, "source": "kind"}, Judgement(Result.PASS, verdicts, 1, 1, "PASS"), MemoryRecorder())
 
 
 def predicted(values: dict[str, Any], phases: dict[str, dict[str, float]], trials: int = 20) -> Report:

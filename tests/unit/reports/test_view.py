@@ -119,7 +119,7 @@ def test_trials_decide_and_the_full_trial_illustrates():
     tactical = next(r for r in seen.rows if r.name == "rto.tactical")
     assert tactical.word == "FAIL"
     assert tactical.single.result is Result.PASS
-    assert tactical.trials.startswith("met in 155 of 200 trials: 77.5 % [72.1 %")
+    assert tactical.trials.startswith("met in 155 of 200 trials: 78 % [72 %")
     assert "95 % within 11 min 53 s, 1 min 53 s over" in tactical.spread
 
 
