@@ -141,17 +141,17 @@ def _on_eks(
         put(day.text())
     if day.problems:
         raise UsageError(*day.problems)
+    if not os.isatty(0):
+        found, expected = "no terminal to type on", "the name of each target, typed"
+        remedy = "This was the dry run, and nothing was changed. To play it, run it on a terminal."
+        raise UsageError(Problem("gameday run --world eks", found, expected, remedy))
     from gameday.aws_play import play_on_eks
 
     return play_on_eks(day, resolved, settings(), question=_typed, ask=ask, observe=observe)
 
 
 def _typed(question: str) -> str:
-    """Have something typed. Raises UsageError when nobody can type."""
-    if not os.isatty(0):
-        found, expected = "no terminal to type on", "the name of each target, typed"
-        remedy = "This was the dry run, and nothing was changed. To play it, run it on a terminal."
-        raise UsageError(Problem("gameday run --world eks", found, expected, remedy))
+    """Have something typed."""
     return str(typer.prompt(question, err=True, default="", show_default=False))
 
 
