@@ -61,7 +61,6 @@ def _command() -> object:
     return container.get("command")
 
 
-@pytest.mark.proves("a game day on EKS, rehearsed: names typed, a pod dies, record and verdict, nothing is left")
 def test_pod_kill(whole_testbed: Status, pod_kill: Rehearsal, record_property: Callable[[str, object], None]) -> None:
     before = Counters().read(REGION)
     unapproved = pod_kill.run("run", "rehearsed", "--world", "eks")
