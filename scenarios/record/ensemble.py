@@ -109,7 +109,7 @@ class EnsembleWriter(Closing):
 
     def __init__(self, folder: Path, head: Mapping[str, Any]) -> None:
         super().__init__(folder, {"schema_version": ENSEMBLE_SCHEMA_VERSION, "termination": "open", **head})
-        self._stream = Stream(folder, _TABLE, TRIALS)
+        self._stream = Stream(folder, _TABLE, TRIALS, order="trial")  # they end in any order
         self._trials: set[int] = set()
         with self._failure.reported("a new folder for the ensemble"):
             new_folder(folder, HEAD, self._head)

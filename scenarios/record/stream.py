@@ -17,11 +17,12 @@ ROW_GROUP = 250_000  # rows that closing holds in memory at once
 class Stream:
     """A table that grows; rows are with the operating system when `append` returns.
 
-    The file exists from the first rows on. Raises OSError or ArrowException.
+    The file exists from the first rows on; closed, its rows stand by `order`, a column, or as they came. Raises
+    OSError or ArrowException.
     """
 
-    def __init__(self, folder: Path, name: str, schema: pa.Schema) -> None:
-        self._folder, self.name, self._schema = folder, name, schema
+    def __init__(self, folder: Path, name: str, schema: pa.Schema, *, order: str | None = None) -> None:
+        self._folder, self.name, self._schema, self._order = folder, name, schema, order
         self.rows = 0
         self._file: pa.NativeFile | None = None
         self._stream: pa.RecordBatchStreamWriter | None = None
@@ -57,7 +58,7 @@ class Stream:
         source = self._folder / f"{self.name}.arrows"
         temporary = self._folder / f"{self.name}.parquet.tmp"
         try:
-            _rewrite(source, temporary, self._schema)
+            _rewrite(source, temporary, self._schema, self._order)
             sync(temporary)
             os.replace(temporary, self._folder / f"{self.name}.parquet")
         except (OSError, pa.ArrowException):
@@ -67,7 +68,7 @@ class Stream:
         source.unlink()
 
 
-def _rewrite(source: Path, target: Path, schema: pa.Schema) -> None:
+def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -> None:
     names = [c.name for c in schema if pa.types.is_dictionary(c.type)]
     deltas = {c.name: "DELTA_BINARY_PACKED" for c in schema if pa.types.is_integer(c.type)}
     with (
@@ -81,6 +82,9 @@ def _rewrite(source: Path, target: Path, schema: pa.Schema) -> None:
             column_encoding=deltas,
         ) as writer,
     ):
+        if order is not None:
+            writer.write_table(reader.read_all().sort_by(order))
+            return
         held: list[pa.RecordBatch] = []
         rows = 0
         for batch in reader:

@@ -11,7 +11,9 @@ OBSERVERS = (
     "steps",
 )  # fmt: skip
 MAY_KNOW = {*OBSERVERS, "context", "roles", "clock_time", "waiting", "draws", "series"}
-DATABASE_API = {"fence", "promote", "observed_lag_s", "restore_snapshot", "restore_point_in_time"}
+DATABASE_API = {
+    "fence", "promote", "reseed", "catch_up", "observed_lag_s", "restore_snapshot", "restore_point_in_time",
+}  # fmt: skip
 CLUSTER_API = {
     "deploy", "patch_config", "ready", "restart", "rollout_undo", "scale", "set_image", "wait_ready", "region",
 }  # fmt: skip

@@ -111,7 +111,7 @@ def test_faults_come_in_the_order_of_their_times(tmp_path: Path) -> None:
         "until_good",
     ]  # fmt: skip
     assert called(experiment, "rollbacks")[:4] == [
-        "lift dns-api-down:1", "until_gone dns-api-down:1", "lift redis-loss:0", "until_gone redis-loss:0",
+        "lift dns-api-down:1", "lift redis-loss:0", "until_gone dns-api-down:1", "until_gone redis-loss:0",
     ]  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """Who answers a page, how it escalates, who decides, and what one factor an incident does to all of it."""
 
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -157,11 +158,8 @@ def test_people_leave_to_the_automation_what_it_has_begun_and_take_over_when_it_
         resolved = library("region-loss-automatic", people__decide="1 min", postgres__promote="12 min", **settings)
         both = resolved.scenario.model_copy(update={"response": ("automatic-failover", "manual-failover")})
         manual = library("region-loss-manual").procedures["manual-failover"]
-        stage = Stage(
-            type(resolved)(
-                both, resolved.topology, resolved.parameters, {**resolved.procedures, "manual-failover": manual}, ()
-            )
-        )
+        procedures = {**resolved.procedures, "manual-failover": manual}
+        stage = Stage(replace(resolved, scenario=both, procedures=procedures, objectives=()))
         observed = Scripted(stage, healthy)
         stage.until(5.4)
         observed.turn()
