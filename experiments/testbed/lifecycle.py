@@ -117,6 +117,7 @@ def down(progress: Progress) -> None:
             if not ours and not _answers_as_ours(place):
                 raise clusters.foreign(place)
             clusters.delete(place)
+    forget()  # a failback that is pending, and faults, went with the clusters
     state.forget()
     progress(1.0, "gone")
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from experiments.safety import pending
 from experiments.testbed import clusters, containers, layout, lifecycle, state
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import EAST
@@ -22,9 +23,11 @@ def test_down_removes_what_it_knows_even_when_it_does_not_answer(machine: Machin
     machine.whole()
     machine.keeps_calls_of("kind", f"test $1 != get || echo {EAST.cluster}")
     state.change(identities={EAST.region: state.Identity(EAST.cluster, "uid", "ca")})
+    pending.keep("us-east-1", "us-west-2", "a-run", None, demoted=False)
     lifecycle.down(lambda *_: None)
     assert machine.called() == ["get", "delete"]
     assert state.read() == state.State()
+    assert pending.read() is None, "what was pending went with the clusters"
 
 
 def test_reset_without_a_testbed_says_up(machine: Machine) -> None:
