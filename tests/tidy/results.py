@@ -27,7 +27,7 @@ from validators.model import Verdict
 ROOT = Path(__file__).parent.parent.parent
 RUNS = ROOT / "docs" / "results" / "runs"
 PAGE = ROOT / "docs" / "results.md"
-MOST_BYTES = 1_000_000
+MOST_BYTES = 1 << 20
 MADE_AGAIN = ("report.html", "verdicts.json")
 SERVICES = ("strategic", "tactical", "risk", "database", "complete")
 HEAD = """\

@@ -1,5 +1,6 @@
 """The results' page says what the committed records say, and they hold nothing of the machine that made them."""
 
+import json
 import re
 
 import pytest
@@ -25,6 +26,9 @@ def test_records_are_small_and_private(packed) -> None:
         for file in folder.iterdir():
             found = PRIVATE.search(file.read_bytes())
             assert found is None, f"{file.name}: {found}"
+        journal = folder / "journal.json"
+        named = json.loads(journal.read_text(encoding="utf-8")) if journal.exists() else {}
+        assert not {"node", "platform"} & set(named), "the journal names the machine"
 
 
 def test_there_are_records() -> None:
