@@ -17,6 +17,7 @@ from scenarios.record.reader import RunRecord
 pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("kind")]
 
 SCENARIO = "region-loss-automatic"
+ATTEMPTS = 3
 PHASES = ("detect", "decide", "act", "converge")
 SERVICES = ("strategic", "tactical", "risk", "database")
 
@@ -30,12 +31,24 @@ def gameday(folder: Path, *arguments: str, timeout_s: float) -> subprocess.Compl
     )
 
 
+def play(folder: Path) -> tuple[subprocess.CompletedProcess[str], Path]:
+    """Play it; return what was said, and the newest record."""
+    played = gameday(folder, "run", SCENARIO, "--world", "kind", "--yes", "--json", timeout_s=1200)
+    runs = (
+        sorted((folder / "runs").iterdir(), key=lambda run: run.stat().st_mtime) if (folder / "runs").exists() else []
+    )
+    assert runs, played.stderr
+    return played, runs[-1]
+
+
 @pytest.mark.timeout(1500)
 @pytest.mark.proves("a region is lost for real: measured from outside, judged by the same validators, and undone")
 def test_region_loss(whole_testbed: Status, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    played = gameday(tmp_path, "run", SCENARIO, "--world", "kind", "--yes", "--json", timeout_s=1200)
+    played, folder = play(tmp_path)
+    for _ in range(ATTEMPTS - 1):
+        if played.returncode == 4 and not any(m.kind == "injection_begun" for m in RunRecord(folder).marks):
+            played, folder = play(tmp_path)  # a busy machine: a service was bad just before, so nothing was broken
     assert played.returncode in (0, 1, 3), played.stderr
-    [folder] = (tmp_path / "runs").iterdir()
     record = RunRecord(folder)
     assert record.head["termination"] == "complete"
     assert record.head["evidence_class"] == "lab"
