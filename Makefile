@@ -64,7 +64,7 @@ test-cluster: .venv/test ## game days on two real kind clusters, which are made 
 test-kill: .venv/test ## the runner is killed at each step of a region's loss, on the testbed (an hour)
 	@$(BIN)/python -m pytest tests/kill
 
-test-deep: .venv/test ## wrong kernels must be caught, and bounds checked: when sim/data changed (10 minutes)
+test-deep: .venv/test ## wrong kernels must be caught, and bounds checked: when sim/data changed (3 minutes)
 	@$(BIN)/python -m tests.deep
 
 bench: .venv/test ## measure speed and memory, write docs/performance.md (20 minutes)

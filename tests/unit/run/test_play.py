@@ -19,21 +19,8 @@ from experiments.run.remains import lift_remains
 from scenarios.files.load import load
 from scenarios.record.writer import MemoryRecorder
 from tests.unit.faults import fake
+from tests.unit.run.breaking import BREAKS
 
-NAME = "pod-hang:0"
-BREAKS = f"""
-import json, os, signal, sys, time
-from pathlib import Path
-from experiments.faults import base, report
-from tests.unit.faults import fake
-folder = json.loads(sys.stdin.readline())["folder"]
-def say(kind, subject, detail):
-    mark = {{"t_us": 0, "kind": kind, "subject": subject, "detail": detail, "source_t_us": None}}
-    print(json.dumps({{"mark": mark}}), flush=True)
-report.listen(say)
-base.protect(fake.Arms(Path(folder)))
-fake.inject("{NAME}", folder)
-"""
 HANGS = f"{BREAKS}\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\ntime.sleep(1000)\n"
 STOPS = f"{BREAKS}\nos.kill(os.getpid(), signal.SIGSTOP)\n"
 LEAVES = "import sys\nsys.stdin.read()\nsys.exit(5)\n"

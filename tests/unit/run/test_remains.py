@@ -16,22 +16,9 @@ from experiments.run.remains import lift_remains
 from scenarios.files.load import load
 from scenarios.record.writer import MemoryRecorder
 from tests.unit.faults import fake
+from tests.unit.run.breaking import BREAKS, NAME
 
-NAME = "pod-hang:0"
-EXECUTES = f"""
-import json, os, signal, sys
-from pathlib import Path
-from experiments.faults import base, report
-from tests.unit.faults import fake
-folder = json.loads(sys.stdin.readline())["folder"]
-def say(kind, subject, detail):
-    mark = {{"t_us": 0, "kind": kind, "subject": subject, "detail": detail, "source_t_us": None}}
-    print(json.dumps({{"mark": mark}}), flush=True)
-report.listen(say)
-base.protect(fake.Arms(Path(folder)))
-fake.inject("{NAME}", folder)
-os.kill(os.getpid(), signal.SIGKILL)
-"""
+EXECUTES = f"{BREAKS}\nos.kill(os.getpid(), signal.SIGKILL)\n"
 SENDS = """
 import json, sys
 from pathlib import Path

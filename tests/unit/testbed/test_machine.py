@@ -93,7 +93,7 @@ def test_a_cluster_that_was_begun_and_not_finished_is_made_anew(
     assert machine.called() == ["get", "delete", "create"]
 
 
-def test_every_node_refuses_aloud_after_a_restart_too(machine: Machine) -> None:
+def test_every_node_is_told_to_refuse_aloud(machine: Machine) -> None:
     machine.whole()
     machine.keeps_calls_of("docker", 'echo "$@"')
     clusters._refuse_aloud(EAST)

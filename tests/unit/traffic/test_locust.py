@@ -13,6 +13,7 @@ from experiments.observe import wire
 from experiments.observe.names import PROBE_KEYS
 from experiments.traffic import LOCUST
 from tests.unit.observe.servers import NONE, REGION, Answer, Http, Parent, document, http, name_server, parent
+from tests.unit.traffic.counted import edge_counts
 
 OWN = {"X-Region": REGION, "X-Pod": "a", "X-Own": "strategic=400,risk=1500,redis=300"}
 USERS = 20
@@ -76,14 +77,6 @@ def _play(
     return found, server
 
 
-def _edge(found: Parent) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for row in found.rows("load"):
-        if row["service"] == "edge":
-            total.update({k: row[k] for k in ("intended", "sent", "ok", "failed", "unknown", "attempts")})
-    return total
-
-
 @pytest.mark.proves("Locust plays the users of a load test: ledger, counts and lag are those of the open-loop sender")
 def test_users_leave_the_record_of_the_sender() -> None:
     def answer(_f: Parent, _s: Http, body: Any) -> Answer:
@@ -96,7 +89,7 @@ def test_users_leave_the_record_of_the_sender() -> None:
     assert sorted(r["key"] for r in done) == [r["key"] for r in sent]
     assert {r["outcome"] for r in done} == {"acked"}
     assert {(b["key"], b["seq"]) for _, _, b in server.asked} == {(r["key"], r["seq"]) for r in sent}
-    edge = _edge(found)
+    edge = edge_counts(found)
     assert edge["sent"] == edge["ok"] == edge["attempts"] == len(sent) <= edge["intended"]
     services = {(r["region"], r["service"]) for r in found.rows("load")}
     assert services == {("client", "edge"), (REGION, "strategic"), (REGION, "risk")}
@@ -120,7 +113,7 @@ def test_a_system_that_stalls_is_not_measured_as_fast() -> None:
     gaps = [m for m in found.recorder.marks if m.kind == "observer_gap"]
     assert [m.detail["what"] for m in gaps] == ["load"]
     assert "users still waited" in gaps[0].detail["why"]
-    edge = _edge(found)
+    edge = edge_counts(found)
     assert edge["unknown"] == 20
     assert edge["sent"] < edge["intended"]  # a turn more than two seconds late is left out
     assert Counter(r["outcome"] for r in found.rows("writes_done"))["unknown"] == 20
@@ -141,7 +134,7 @@ def test_an_order_is_tried_again_only_under_its_own_key() -> None:
     assert set(tries.values()) == {2}
     assert min(tries) == 1_007  # users that are started again go on where the others were
     assert [m.kind for m in found.recorder.marks] == ["load_stopped"]
-    edge = _edge(found)
+    edge = edge_counts(found)
     assert edge["attempts"] == 2 * edge["sent"]
 
 

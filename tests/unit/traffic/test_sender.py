@@ -19,6 +19,7 @@ from tests.unit.observe.servers import (
     name_server,
     parent,
 )
+from tests.unit.traffic.counted import edge_counts
 
 OWN = {"X-Region": REGION, "X-Pod": "a", "X-Own": "strategic=400,risk=1500,redis=300"}
 FACTORS = {"opening_first_minute": 8.0, "opening_first_five_minutes": 3.0, "diurnal_edges": 2.2, "diurnal_trough": 0.5}
@@ -50,14 +51,6 @@ def _play(answer: Any, orders: int, **more: Any) -> tuple[Parent, Http]:
     with parent() as found:
         server = asyncio.run(play(found))
     return found, server
-
-
-def _edge(found: Parent) -> Counter[str]:
-    total: Counter[str] = Counter()
-    for row in found.rows("load"):
-        if row["service"] == "edge":
-            total.update({k: row[k] for k in ("intended", "sent", "ok", "failed", "unknown", "attempts")})
-    return total
 
 
 @pytest.mark.proves(
@@ -103,7 +96,7 @@ def test_every_order_has_one_row_when_it_is_sent_and_one_when_it_has_ended() -> 
     assert sorted(r["key"] for r in done) == [r["key"] for r in sent]
     assert {r["outcome"] for r in done} == {"acked"}
     assert {(b["key"], b["seq"]) for _, _, b in server.asked} == {(r["key"], r["seq"]) for r in sent}
-    edge = _edge(found)
+    edge = edge_counts(found)
     assert edge["intended"] == edge["sent"] == edge["ok"] == len(sent)
     assert [m.kind for m in found.recorder.marks] == ["load_started", "load_stopped"]
 
@@ -136,7 +129,7 @@ def test_an_order_that_timed_out_is_unknown_and_retried_under_its_own_key() -> N
     assert all(outcome == ("unknown" if (key - 1_000) % 2 else "acked") for key, outcome in outcomes.items())
     assert set(tries) == set(outcomes)
     assert max(tries.values()) == 2
-    edge = _edge(found)
+    edge = edge_counts(found)
     assert edge["attempts"] == 2 * edge["sent"] > edge["intended"]
 
 
@@ -169,7 +162,7 @@ def test_what_was_refused_or_never_sent_has_failed() -> None:
     with parent() as other:
         asyncio.run(refused(other))
     assert {r["outcome"] for r in other.rows("writes_done")} == {"failed"}
-    assert _edge(other)["failed"] == len(other.rows("writes_sent")) > 0
+    assert edge_counts(other)["failed"] == len(other.rows("writes_sent")) > 0
 
 
 def test_a_deadline_inside_the_system_leaves_the_order_unknown() -> None:
@@ -180,7 +173,7 @@ def test_a_deadline_inside_the_system_leaves_the_order_unknown() -> None:
 def test_a_system_that_hangs_is_still_offered_the_load() -> None:
     found, server = _play(lambda *_: NONE, 40, rate_per_s=200.0, timeout_us=200_000)
     assert server.open_most > 10
-    edge = _edge(found)
+    edge = edge_counts(found)
     assert edge["sent"] == edge["intended"] == edge["unknown"] + edge["failed"]  # failed: not even connected in time
     assert edge["unknown"] >= 40
 
