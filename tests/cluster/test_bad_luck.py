@@ -39,7 +39,8 @@ workload: {profile: steady, rate: 20/s, duration: 30 s, at most: 30 s}
 timeline: [{at: 5 s, fault: pod-kill, target: {region: us-east-1, service: risk}}]
 worlds: {kind: {topology: testbed}}
 """
-OBSERVE = ("run", "unlucky.yaml", "--world", "kind", "--yes", "--observe")
+PLAY = ("run", "unlucky.yaml", "--world", "kind", "--yes")
+OBSERVE = (*PLAY, "--observe", "--for", "30s")
 OWNER, _, OWNED = layout.OWNER_LABEL.partition("=")
 
 
@@ -107,7 +108,7 @@ def test_expired_token(copied: Path, place: Path) -> None:
     said = gameday(place, "testbed", "status")
     assert said.returncode == 1
     assert f"lacks: {EAST.region}: its API: 401 Unauthorized" in said.stderr
-    assert "401 Unauthorized" in refused(gameday(place, *OBSERVE))
+    assert "401 Unauthorized" in refused(gameday(place, *PLAY))
 
 
 def test_wrong_target(copied: Path, place: Path) -> None:
@@ -118,7 +119,7 @@ def test_wrong_target(copied: Path, place: Path) -> None:
 
     shutil.copyfile(copied / WEST.kubeconfig.name, copied / EAST.kubeconfig.name)
     _edit(copied / EAST.kubeconfig.name, rename)
-    assert "another cluster (kube-system" in refused(gameday(place, *OBSERVE))
+    assert "another cluster (kube-system" in refused(gameday(place, *PLAY))
     assert list((copied / "targets").glob("*")) == []  # no copy of a key
 
 
