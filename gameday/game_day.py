@@ -34,6 +34,7 @@ from scenarios.record.writer import RunWriter
 
 Confirm = Callable[[str], None]
 Ask = Callable[[Mapping[str, Any]], bool]
+KEEPS = "`gameday undo` keeps every order, `gameday testbed reset` empties the data."
 LOADING_S = 12.0  # from starting the processes of a run to its first second
 
 
@@ -153,7 +154,7 @@ def _insist_on_whole() -> quiet.Before:
     if not found.whole:
         lacks = "; ".join(found.lacks)[:400]
         raise UsageError(
-            Problem("testbed", lacks, "a whole one", "Run `gameday testbed up`, or `gameday testbed reset`.")
+            Problem("testbed", lacks, "a whole one", f"Run `gameday testbed up` when it was never whole. {KEEPS}")
         )
     return insist_on_quiet()
 

@@ -206,7 +206,7 @@ def undo(fault: str, by: str) -> str:
     results = _safety[0].lift(fault, by) if _safety else perform(plan.lifts)
     failed = [f"{result.verb} {result.target}: {result.detail}" for result in results if not result.ok]
     if failed:
-        remedy = "Run `gameday undo`, then `gameday testbed reset`."
+        remedy = "Run `gameday undo`; if it stays, `gameday testbed reset`, which empties the data."
         raise LeftBehindError(Problem(fault, "; ".join(failed), "every part of it lifted", remedy))
     stays = "; ".join(f"{result.target} {result.detail}" for result in results if stays_out(result))
     keep(fault, replace(plan, lifted=True, stays=stays))

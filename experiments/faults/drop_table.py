@@ -14,7 +14,7 @@ def plan(region: str) -> base.Plan:
     pod = database.primary(region)
     radius = (
         f"the table {TABLE} of the primary in {region} is dropped with all its rows, and its replica drops it too. "
-        "Nothing lifts that: `gameday testbed reset` makes the databases anew."
+        "Nothing lifts that: `gameday testbed reset` makes the databases anew, empty."
     )
     return base.Plan("drop-table", (f"{region}/database",), radius, facts={"region": region, "pod": pod})
 

@@ -76,7 +76,9 @@ def from_json(document: Any) -> Lift:
 
 
 def _bad(found: Any, expected: str) -> UsageError:
-    return UsageError(Problem("lift", str(found)[:200], expected, "Run `gameday testbed reset`; it needs no list."))
+    return UsageError(
+        Problem("lift", str(found)[:200], expected, "`gameday testbed reset` needs no list; it empties the data.")
+    )
 
 
 def unpause(container: str) -> Lift:

@@ -14,7 +14,7 @@ OUTSIDE_URL = f"http://{layout.HOST}:{layout.OUTSIDE_PORT}"
 PREPARES = True
 WRONG = "This is not the cluster that `gameday testbed up` made: nothing was touched. Make the testbed anew."
 SILENT = "Run `gameday testbed status`, then `gameday testbed up`."
-REMEDY = "Run `gameday undo`, or `gameday testbed reset`."
+REMEDY = "Run `gameday undo`; `gameday testbed reset` makes the databases anew, empty."
 _ANSWERS_WITHIN_S = 1.0
 
 
@@ -35,6 +35,19 @@ def leads_to() -> str:
         return str(json.loads(text)["region"]) if status == 200 else ""
     except (ValueError, KeyError, TypeError):
         return ""
+
+
+def failing_over() -> bool:
+    """Whether an automation of either region is in the middle of its procedure; one that is silent is not."""
+    return any(map(_in_a_step, layout.PLACES.values()))
+
+
+def _in_a_step(place: layout.Place) -> bool:
+    status, text = call_url(f"{place.url('automation')}/status", "GET", None, timeout_s=_ANSWERS_WITHIN_S)
+    try:
+        return status == 200 and json.loads(text)["step"] is not None
+    except (ValueError, KeyError, TypeError):
+        return False
 
 
 def fencing(home: str) -> Mapping[str, Any]:

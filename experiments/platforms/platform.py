@@ -28,6 +28,9 @@ class Platform(Protocol):
     def leads_to(self) -> str:
         """Region that the name leads to now; empty when it cannot be known. Raises nothing."""
 
+    def failing_over(self) -> bool:
+        """Whether an automation is in the middle of its procedure; one that tells nobody is not. Raises nothing."""
+
     def fencing(self, home: str) -> Mapping[str, Any]:
         """What the reverter must know to let the primary's region come back fenced: home, nodes, network."""
 

@@ -16,6 +16,7 @@ from typing import Any
 from experiments.observe import wire
 from experiments.observe.clock import Clock, Origin
 from experiments.run.children import Child, Message
+from experiments.run.finishing import FINISHER, FINISHES_WITHIN_S, Finishing
 from experiments.run.repeats import Repeats
 from experiments.run.settling import Settling
 from scenarios.files.resolved import Resolved
@@ -56,9 +57,11 @@ class Stop:
     def __init__(self) -> None:
         self.reason: str | None = None
         self.by_hand = False
+        self.signals = 0
 
     def hand(self, reason: str) -> None:
         """A person or the machine stops it, by a signal."""
+        self.signals += 1
         self.by_hand = self.by_hand or self.reason is None
         self(reason)
 
@@ -106,6 +109,7 @@ class GameDay:
     `watch` is told every message and may stop the run. `ask` asks the person at the terminal, in a thread of its own.
     `printer` makes what takes the lines that a process prints on standard error; None: they go where ours go.
     `lift` lifts what an executor that died has left, records facts by what it is given, and returns what is left.
+    `finishing` finishes a failover that was begun when the run ends before it has settled.
     """
 
     def __init__(
@@ -121,6 +125,7 @@ class GameDay:
         printer: Callable[[], Callable[[str], object]] | None = None,
         *,
         lift: Callable[[Callable[..., None]], list[str]],
+        finishing: Finishing | None = None,
     ) -> None:
         self._resolved = resolved
         self._recorder = recorder
@@ -133,6 +138,9 @@ class GameDay:
         self._ask = ask
         self._printer = printer
         self._lift_remains = lift
+        self._finishing = finishing or Finishing(resolved)
+        self._finisher: Child | None = None
+        self._finisher_ended: int | None = None
         self.torn: dict[str, int] = {}  # process: lines of it that were no message
         self.left: list[str] = []  # what could not be lifted, in words
         self._messages: queue.Queue[Message] = queue.Queue()
@@ -141,7 +149,7 @@ class GameDay:
         self._restarts: dict[str, int] = {}
         self._repeats = Repeats()
         self._next_order = 0
-        self._finishing: set[str] = set()
+        self._told_to_end: set[str] = set()  # observers
         self._executor_ended: int | None = None
         self._executor_ended_us = 0
         self._probed_us = 0  # when the last probe through DNS was heard of
@@ -168,7 +176,8 @@ class GameDay:
     @property
     def children(self) -> list[Child]:
         """All processes that were started; the executor first, because it lifts."""
-        return [*([self._executor] if self._executor else []), *self._observers.values()]
+        acting = [child for child in (self._executor, self._finisher) if child is not None]
+        return [*acting, *self._observers.values()]
 
     def _start(self) -> None:
         """Start everybody, and wait for the run's start: what they load must not cost the first seconds."""
@@ -233,11 +242,30 @@ class GameDay:
         at_once = bool(ended.stopped or ended.failed)
         if at_once:
             self._lift(at_once=True)
+            self._finish_failover(ended)
         self._finish("sender", SENDER_ENDS_WITHIN_S)
         self._finish(PROBERS, PAGES_END_WITHIN_S)
         if not at_once:
             self._lift(at_once=False)
+            self._finish_failover(ended)
         self._finish("watchers", SENDER_ENDS_WITHIN_S)
+
+    def _finish_failover(self, ended: Ended) -> None:
+        """Bring a failover that was begun to its end; stopped once more, it is left to `gameday undo`."""
+        if self._executor is None or ended.reason == "settled":
+            return
+        self._finisher = self._finishing.child(self.clock.origin)
+        if self._finisher is None:
+            return
+        signals = self._stop.signals
+        self._progress(0, 1, "finishing the failover; once more Ctrl-C leaves it to `gameday undo`")
+        self._print(self._finisher)
+        self._finisher.start(self._messages)
+        self._drain_until(lambda: self._finisher_ended is not None or self._stop.signals > signals, FINISHES_WITHIN_S)
+        code = self._finisher_ended
+        self._finisher.kill()
+        if words := self._finishing.left(code):
+            self.left.append(words)
 
     def _lift(self, *, at_once: bool) -> None:
         """Let the executor lift; one that does not in time is ended, and what it has left is lifted in its place."""
@@ -264,7 +292,7 @@ class GameDay:
         child = self._observers.get(name)
         if child is None:
             return
-        self._finishing.add(name)
+        self._told_to_end.add(name)
         child.finish()
         self._drain_until(lambda: not child.alive, within_s)
         child.stop()
@@ -313,6 +341,7 @@ class GameDay:
         if "mark" in body:
             mark = body["mark"]
             self._settling.mark(mark["t_us"], mark["kind"], mark["subject"])
+            self._finishing.mark(mark)
             self._note_fault(mark["kind"], mark["subject"])
             if self._executor is not None and message.child != EXECUTOR:
                 self._executor.tell({"fact": [mark["kind"], mark["subject"]]})
@@ -354,7 +383,10 @@ class GameDay:
                 found = ["what the executor could not lift, or did not see gone (its exit code 5)"]
             self.left += found
             return
-        if name in self._finishing or self._stop.reason is not None:
+        if name == FINISHER:
+            self._finisher_ended = code
+            return
+        if name in self._told_to_end or self._stop.reason is not None:
             return
         from_us = self._flows[name]
         self._restarts[name] = self._restarts.get(name, 0) + 1

@@ -17,10 +17,12 @@ from kubernetes.client.exceptions import ApiException
 from urllib3.exceptions import HTTPError
 
 from experiments.faults import base
+from experiments.operate.finishing import ENDS_WITHIN_S, follow
 from experiments.operate.moments import moments
 from experiments.operate.reseeding import NotCaughtUpError
 from experiments.operate.verbs import StepError
 from experiments.operate.verbs import perform as perform_step
+from experiments.platforms.platform import platform
 from experiments.safety import pending
 from experiments.safety.demotion import connect, demote, start_stopped
 from experiments.safety.forgetting import forget
@@ -42,7 +44,6 @@ from scenarios.errors import GamedayError, LeftBehindError, Problem, UsageError
 Progress = Callable[[float, str], None]
 
 LIFTS_WITHIN_S = 60.0
-PROCEDURE_ENDS_WITHIN_S = 180.0
 WHOLE_WITHIN_S = 240.0
 ANSWERS_WITHIN_S = 60.0
 
@@ -162,7 +163,7 @@ def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
     was = PLACES.get(waiting.old if waiting else journal.home(), plan().home)
     other = next(place for place in PLACES.values() if place is not was)
     progress(0.1, "the failover, if one is under way")
-    moments.poll(lambda: not _procedure_runs(), PROCEDURE_ENDS_WITHIN_S, every_s=1.0)
+    moments.poll(lambda: not platform().failing_over(), ENDS_WITHIN_S, every_s=1.0)
     if is_primary_instead(other, was, writer(OUTSIDE_URL)):
         return was, other
     cut = _cut()
@@ -176,15 +177,6 @@ def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
 def _on_its_way_home(home: Place) -> bool:
     """Whether the primary came home by halves: as a failback that was kept, or by one that a run played itself."""
     return pending.read() is not None or is_half_way(plan().away, home, writer(OUTSIDE_URL))
-
-
-def _procedure_runs() -> bool:
-    """Whether the automation is in the middle of its procedure; one that does not answer is not."""
-    try:
-        found = outside.call("GET", f"{plan().away.url('automation')}/status")
-    except (OSError, ValueError):
-        return False
-    return found["step"] is not None
 
 
 def _cut() -> dict[str, str]:
@@ -268,11 +260,8 @@ def save_unread(runs: Path) -> None:
 def _finish_failover(new: Place) -> None:
     """Services and name follow the primary: an abort after a promotion finishes the failover."""
     replicas = {name: service.replicas for name, service in plan().topology.services.items()}
-    target = {"region": new.region}
-    perform_step("deploy", target, {"plan": replicas})
-    perform_step("wait_ready", target, {"plan": replicas})
     outside.call("POST", f"{outside.OUTSIDE}/dns/block", {"blocked": False})
-    perform_step("switch_dns", target, {})
+    follow(new.region, replicas, perform_step)
 
 
 # --- the end

@@ -145,7 +145,7 @@ def _wait(progress: Progress, begins: float) -> Status:
             progress(1.0, "whole")
             return found
         if passed_s > _WHOLE_S:
-            remedy = "`gameday testbed status` shows more; `gameday testbed reset`, or `down` and `up`."
+            remedy = "`gameday testbed status` shows more. Run `gameday undo`; `testbed reset` empties the data."
             lacks = "; ".join(found.lacks)[:600]
             raise TestbedError(Problem("testbed", f"not whole after {_WHOLE_S} s: {lacks}", "a whole one", remedy))
         progress(begins + (1 - begins) * min(passed_s / _WHOLE_S, 0.95), found.lacks[0])
@@ -156,7 +156,7 @@ def _refuse_pending() -> None:
     found = looking.look()
     if found.pending_failback:
         away = plan().away.region
-        problem = Problem("testbed", f"failed over to {away}", "the primary at home", "Run `gameday testbed reset`.")
+        problem = Problem("testbed", f"failed over to {away}", "the primary at home", "Run `gameday undo --home`.")
         raise TestbedError(problem)
 
 

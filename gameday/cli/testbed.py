@@ -21,6 +21,11 @@ It needs docker, kind, two cores and 4 GB; `gameday doctor` looks. Nothing but i
 and state folder is touched: not your kubeconfig, not your current context.
 """
 
+HOME = "`gameday undo --home` brings the primary home with every order; `gameday testbed reset` would empty the data"
+EMPTIES = (
+    "`gameday undo` mends it and keeps every order; what it cannot mend, `gameday testbed reset` makes anew, empty"
+)
+
 app = typer.Typer(help=HELP, no_args_is_help=True, rich_markup_mode="markdown")
 
 
@@ -88,7 +93,9 @@ def _with_progress[T](words: str, does: Callable[[Callable[[float, str], None]],
 
 def _mend(found: "Status") -> str:
     made = any(state != "absent" for region in found.regions.values() for state in region.nodes.values())
-    return "gameday testbed reset" if made else "gameday testbed up"
+    if not made:
+        return "gameday testbed up"
+    return "gameday undo --home" if found.pending_failback else "gameday undo"
 
 
 def _show(found: "Status", *, as_json: bool) -> None:
@@ -100,7 +107,9 @@ def _show(found: "Status", *, as_json: bool) -> None:
         say(f"lacks: {lack}")
     say("whole" if found.whole else "not whole")
     if found.pending_failback:
-        say("pending: a failback, `gameday testbed reset` brings the primary home")
+        say(f"pending: a failback; {HOME}")
+    elif not found.whole:
+        say(EMPTIES)
 
 
 def _rows(found: "Status") -> list[tuple[str, str]]:

@@ -39,6 +39,8 @@ def undo(home: Home = False, world: World = "kind", as_json: AsJson = False) -> 
         _show(done)
     for what in done.left:
         say(f"left behind: {what}")
+    if done.left and world == "kind":
+        say("`gameday undo` may be called again; `gameday testbed reset` makes the databases anew, empty")
     if done.pending:
         say(f"pending: {done.pending}")
     then(_next(done) if world == "kind" else "gameday run SCENARIO --world eks")

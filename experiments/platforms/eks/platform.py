@@ -48,6 +48,11 @@ def leads_to() -> str:
     return next((region for region, place in site().places.items() if place.address == found), "")
 
 
+def failing_over() -> bool:
+    """No: what an automation on AWS is doing, it tells nobody."""
+    return False
+
+
 def fencing(home: str) -> Mapping[str, Any]:
     """Nothing: a lost primary of RDS does not come back by a lift of ours."""
     return {"home": "", "nodes": {}, "network": ""}

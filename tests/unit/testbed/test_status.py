@@ -130,7 +130,12 @@ def test_status_says_what_is_lacking_and_how_to_mend_it(
     assert run(["testbed", "status"]) == ExitCode.MISSED
     said = capsys.readouterr()
     assert "lacks: DNS leads to us-west-2" in said.err
-    assert said.err.splitlines()[-1] == "next: gameday testbed reset"
+    assert "would empty the data" in said.err
+    assert said.err.splitlines()[-1] == "next: gameday undo --home", "nothing that empties the data is advised first"
+    broken = replace(whole, lacks=("node gameday-us-east-1-worker is paused",))
+    monkeypatch.setattr(lifecycle, "status", lambda: broken)
+    run(["testbed", "status"])
+    assert capsys.readouterr().err.splitlines()[-1] == "next: gameday undo"
 
 
 def test_times_are_described_by_mean_spread_and_quantiles() -> None:
