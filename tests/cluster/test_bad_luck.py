@@ -160,7 +160,11 @@ def test_disk_full_in_the_middle(whole_testbed: Status, place: Path) -> None:
         ["unshare", "-rm", "sh", "-c", command, sys.executable],
         cwd=place, env=environment, capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
-    assert "no space left on device" in refused(done)
+    if done.returncode == 4:  # the run looks at its disk once a second, and may see it before a write fails
+        assert "stopped: the disk of the record has 0 MB left" in done.stderr
+        assert "Traceback" not in done.stderr
+    else:
+        assert "no space left on device" in refused(done)
     assert "unlucky-kind-" in done.stdout
     nothing_is_left()
 
