@@ -9,11 +9,13 @@ from pydantic import BaseModel
 
 from scenarios.errors import InvalidFileError, Problem, UsageError
 from scenarios.files import parameters as catalogue
+from scenarios.files.findings import short
 from scenarios.files.parse import names
 from scenarios.files.yaml import Document
 from scenarios.model.parameters import Parameter
 from scenarios.model.scenario import Scenario
 from scenarios.model.topology import Topology
+from scenarios.model.units import UnusableError
 
 
 @dataclass
@@ -62,8 +64,8 @@ class Target:
     def _parameter(self, known: dict[str, Parameter], name: str, value: Any, where: str) -> Problem | None:
         try:
             known[name] = catalogue.overridden(known[name], value)
-        except (ValueError, TypeError) as error:
-            return Problem(where, repr(value)[:60], str(error), "Write the value with its unit.")
+        except UnusableError as error:
+            return Problem(where, short(value), error.expected, error.remedy)
         return None
 
     def _unknown(self, name: str, where: str) -> Problem:

@@ -7,9 +7,11 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from scenarios.errors import InvalidFileError, Problem
+from scenarios.files.findings import short
 from scenarios.files.yaml import Document
 from scenarios.model import units
 from scenarios.model.parameters import Kind, Parameter, Tag
+from scenarios.model.units import UnusableError
 
 _FORMS = ("value", "uniform", "lognormal", "switch")
 _KEYS = {*_FORMS, "tag", "source", "range", "why", "off"}
@@ -29,7 +31,7 @@ def catalogue(document: Document) -> dict[str, Parameter]:
     for section, entries in document.values.items():
         if not isinstance(entries, dict):
             raise InvalidFileError(
-                Problem(document.where(section), repr(entries)[:60], "parameters by name", "Indent them below it.")
+                Problem(document.where(section), short(entries), "parameters by name", "Indent them below it.")
             )
         for name, entry in entries.items():
             result[f"{section}.{name}"] = described(document, f"{section}.{name}", entry)
@@ -40,15 +42,9 @@ def described(document: Document, dotted: str, entry: Any) -> Parameter:
     """One parameter from its mapping of value, tag, source and range. Raises InvalidFileError."""
     try:
         return _parameter(name_of(dotted), entry)
-    except (ValueError, TypeError, KeyError, IndexError) as error:
-        raise InvalidFileError(
-            Problem(
-                document.where(dotted),
-                repr(entry)[:80],
-                str(error),
-                "Write {value: 5 min, tag: J, source: ..., range: [2 min, 10 min]}.",
-            )
-        ) from error
+    except UnusableError as error:
+        remedy = f"{error.remedy} A whole entry: {{value: 5 min, tag: J, source: ..., range: [2 min, 10 min]}}."
+        raise InvalidFileError(Problem(document.where(dotted), short(entry), error.expected, remedy)) from error
 
 
 def name_of(dotted: str) -> str:
@@ -58,23 +54,24 @@ def name_of(dotted: str) -> str:
 
 def _parameter(name: str, entry: Any) -> Parameter:
     if not isinstance(entry, dict):
-        raise ValueError("a mapping with value, uniform, lognormal or switch")
+        raise UnusableError("a mapping with value, uniform, lognormal or switch", "Say the value and its source.")
     if extra := sorted(set(entry) - _KEYS):
         near = difflib.get_close_matches(extra[0], _KEYS, n=1)
-        raise ValueError(f"no key `{extra[0]}`" + (f" (did you mean `{near[0]}`?)" if near else ""))
+        remedy = f"Did you mean `{near[0]}`?" if near else "Remove it."
+        raise UnusableError(f"no key `{extra[0][:80]}`, but {', '.join(sorted(_KEYS))}", remedy)
     if "switch" in entry:
         on = entry["switch"]
         if not isinstance(on, bool):
-            raise ValueError("switch: true or switch: false")
+            raise UnusableError("switch: true or switch: false", "Write one of the two.")
         why = entry.get("why") or f"off: {entry.get('off', '')}"
         return Parameter(name, "switch", (float(on),), "switch", _tag(entry, "J"), entry.get("source", "ablation"), why)
     forms = [form for form in _FORMS if form in entry]
     if len(forms) != 1:
-        raise ValueError("exactly one of value, uniform, lognormal and switch")
+        raise UnusableError("exactly one of value, uniform, lognormal and switch", "Give one of them.")
     kind, values, unit = _distribution(forms[0], entry[forms[0]])
     tag, source = _tag(entry, None), entry.get("source")
     if not isinstance(source, str) or not source.strip():
-        raise ValueError("a source: where the value comes from")
+        raise UnusableError("a source: where the value comes from", "Add `source:`.")
     parameter = Parameter(name, kind, values, unit, tag, source, entry.get("why", ""))
     return _with_range(parameter, entry.get("range"))
 
@@ -83,7 +80,7 @@ def _tag(entry: Mapping[str, Any], default: Tag | None) -> Tag:
     tags: dict[object, Tag] = {tag: tag for tag in get_args(Tag)}
     written = entry.get("tag", default)
     if not isinstance(written, str) or written not in tags:
-        raise ValueError(f"a tag of {', '.join(get_args(Tag))}")
+        raise UnusableError(f"a tag of {', '.join(get_args(Tag))}", "Add `tag:` with one of them.")
     return tags[written]
 
 
@@ -96,17 +93,19 @@ def _with_range(parameter: Parameter, written: Any) -> Parameter:
         )
     if written is not None:
         if not isinstance(written, list) or len(written) != 2:
-            raise ValueError("a range [least, greatest]")
+            raise UnusableError("a range [least, greatest]", "Write two values.")
         (low, unit), (high, unit_high) = (quantity(v) for v in written)
         if unit != parameter.unit or unit_high != parameter.unit:
-            raise ValueError(f"a range in the value's unit: {_UNITS[parameter.unit]}")
+            raise UnusableError(
+                f"a range in the value's unit: {_UNITS[parameter.unit]}", "Give both the unit of the value."
+            )
         parameter = replace(parameter, low=low, high=high)
     if judged and (parameter.low is None or parameter.high is None):
-        raise ValueError("a range [least, greatest]: a value of judgement or folklore has one")
+        raise UnusableError("a range [least, greatest]: a value of judgement or folklore has one", "Add `range:`.")
     if parameter.low is not None and parameter.high is not None:
         middle = sum(parameter.values) / 2 if parameter.kind == "uniform" else parameter.values[0]
         if not parameter.low <= middle <= parameter.high:
-            raise ValueError("a range that contains the value")
+            raise UnusableError("a range that contains the value", "Widen the range, or change the value.")
     return parameter
 
 
@@ -115,15 +114,17 @@ def _distribution(form: str, written: Any) -> tuple[Kind, tuple[float, ...], str
         value, unit = quantity(written)
         return "constant", (value,), unit
     if not isinstance(written, list) or len(written) != 2:
-        raise ValueError("[least, greatest]" if form == "uniform" else "[median, log-sd]")
+        raise UnusableError("[least, greatest]" if form == "uniform" else "[median, log-sd]", "Write two values.")
     first, unit = quantity(written[0])
     second, unit_second = quantity(written[1])
     if form == "uniform":
         if unit_second != unit or second < first:
-            raise ValueError("[least, greatest] in one unit")
+            raise UnusableError(
+                "[least, greatest] in one unit", "Write the smaller one first, both with the same unit."
+            )
         return "uniform", (first, second), unit
     if unit_second != "1" or second < 0 or first <= 0:
-        raise ValueError("[median, log-sd], e.g. [2 min, 0.6]")
+        raise UnusableError("[median, log-sd], e.g. [2 min, 0.6]", "Give a median above 0 and a number without a unit.")
     return "lognormal", (first, second), unit
 
 
@@ -135,8 +136,8 @@ def quantity(value: object) -> tuple[float, str]:
     """
     if isinstance(value, int | float) and not isinstance(value, bool):
         return units.finite(float(value)), "1"
-    if not isinstance(value, str):
-        raise ValueError("a quantity such as 5 min, 100/s, 3 % or 7")
+    if not isinstance(value, str) or not re.match(r"\s*[+-]?\.?[0-9]", value):
+        raise UnusableError("a quantity such as 5 min, 100/s, 3 % or 7", "Write a number and its unit.")
     if "/" in value:
         return units.rate_per_s(value), "1/s"
     if value.strip().endswith("%"):
@@ -155,26 +156,26 @@ def overridden(old: Parameter, value: object) -> Parameter:
     """Return a parameter with another value: `5 min`, `lognormal(2 min, 0.6)`, `uniform(1 s, 5 s)`, on or off.
 
     A file may write `{lognormal: [2 min, 0.6]}`, and with tag, source and range what a catalogue says; without them the
-    value is set by hand and has no range. Raises ValueError with what was expected.
+    value is set by hand and has no range. Raises UnusableError with what was expected.
     """
     if isinstance(value, dict) and set(value) & {"tag", "source", "range"}:
         new = _parameter(old.name, value)
     elif old.kind == "switch":
         word = str(value).lower()
         if word not in ("on", "off", "true", "false"):
-            raise ValueError("on or off")
+            raise UnusableError("on or off", "Write one of the two.")
         new = _by_hand(old, "switch", (float(word in ("on", "true")),))
     else:
         kind, values, unit = _distribution(*_form(value))
         new = replace(_by_hand(old, kind, values), unit=unit)
     if new.unit != old.unit:
-        raise ValueError(_UNITS[old.unit])
+        raise UnusableError(_UNITS[old.unit], "Write the value with its unit.")
     if new.unit == "share" and not all(0 <= v <= 1 for v in new.values):
-        raise ValueError("a percentage from 0 % to 100 %")
+        raise UnusableError("a percentage from 0 % to 100 %", "Give a share of the whole.")
     if old.kind != new.kind and new.kind != "constant" and old.kind == "constant":
-        raise ValueError(f"{_UNITS[old.unit]}: this one is a constant")
+        raise UnusableError(f"{_UNITS[old.unit]}: this one is a constant", "Give one value.")
     if any(v < 0 for v in new.values):
-        raise ValueError("a quantity that is not negative")
+        raise UnusableError("a quantity that is not negative", "Give a number of 0 or more.")
     return new
 
 

@@ -1,39 +1,14 @@
 """From a document to a model: pydantic's findings as problems with file, line, key and remedy."""
 
 import difflib
-import re
 from collections.abc import Iterable
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
 from scenarios.errors import InvalidFileError, Problem
+from scenarios.files.findings import BOUNDS, Finding
 from scenarios.files.yaml import Document
-from scenarios.model import units
-from scenarios.model.base import NAME_PATTERN
-from scenarios.model.objective import OBJECTIVE_PATTERN
-
-_BOUNDS = {
-    "greater_than_equal": ("ge", "at least", "larger"),
-    "greater_than": ("gt", "more than", "larger"),
-    "less_than_equal": ("le", "at most", "smaller"),
-    "less_than": ("lt", "less than", "smaller"),
-}
-_PATTERNS = {
-    NAME_PATTERN: "a name of letters, digits, - and _",
-    OBJECTIVE_PATTERN: "GROUP.NAME, e.g. rto.risk",
-}
-_TYPES = {
-    "int_type": "a whole number",
-    "float_type": "a number",
-    "finite_number": "a number that is not infinite",
-    "bool_type": "true or false",
-    "string_type": "text",
-    "tuple_type": "a list, [a, b]",
-    "dict_type": "a mapping, {key: value}",
-    "model_type": "a mapping, {key: value}",
-    "model_attributes_type": "a mapping, {key: value}",
-}
 
 
 def parse[M: BaseModel](model: type[M], document: Document) -> M:
@@ -69,37 +44,15 @@ def _problems(model: type[BaseModel], document: Document, errors: list[Any]) -> 
 
 
 def _problem(model: type[BaseModel], document: Document, error: Any, path: list[str]) -> Problem:
-    where, kind, found = document.where(".".join(path)), error["type"], _short(error["input"])
+    where, kind = document.where(".".join(path)), error["type"]
     if kind == "extra_forbidden":
         known = names(model, path[:-1])
         near = difflib.get_close_matches(path[-1], known, n=1)
         hint = f"Did you mean `{near[0]}`?" if near else "Remove it."
         return Problem(where, f"unknown key `{path[-1][:80]}`", f"one of {', '.join(sorted(known))}", hint)
-    if kind == "missing":
-        key = error["loc"][-1]
-        if isinstance(key, int):
-            return Problem(where, found, f"at least {key + 1} values", "Add what is missing.")
-        return Problem(where, f"no `{key}`", f"the key `{key}`", f"Add `{key}:`.")
-    if kind == "value_error":
-        remedy = "Give one of them." if isinstance(error["input"], dict) else "Write a number and its unit."
-        return Problem(where, found, str(error["ctx"]["error"]), remedy)
-    if kind in _BOUNDS:
-        bound, words, direction = _BOUNDS[kind]
-        written = _written(document.values, path)
-        limit = _in_unit_of(written, error["ctx"][bound])
-        return Problem(where, _short(written), f"{words} {limit}", f"Give a {direction} value.")
-    if kind == "literal_error":
-        allowed = error["ctx"]["expected"].replace("'", "`")
-        return Problem(where, found, allowed, _nearest(error["input"], allowed))
-    if kind == "string_pattern_mismatch":
-        return Problem(where, found, _PATTERNS[error["ctx"]["pattern"]], "Choose another name.")
-    if kind in ("too_short", "string_too_short"):
-        return Problem(where, found, "something here", "Fill it in.")
-    if kind in ("too_long", "string_too_long"):
-        what = "values" if isinstance(error["input"], list) else "characters"
-        return Problem(where, found, f"at most {error['ctx']['max_length']} {what}", "Write less.")
-    expected = _TYPES.get(kind, error["msg"][0].lower() + error["msg"][1:])
-    return Problem(where, found, expected, "Change the value.")
+    value = _written(document.values, path) if kind in BOUNDS else error["input"]
+    finding = Finding(kind, value, error.get("ctx", {}), error["loc"][-1], lambda *more: names(model, [*path, *more]))
+    return Problem(where, *finding.words())
 
 
 def _written(values: Any, path: list[str]) -> object:
@@ -107,23 +60,6 @@ def _written(values: Any, path: list[str]) -> object:
     for part in path:
         values = values[int(part)] if isinstance(values, list) else values[part]
     return values
-
-
-def _in_unit_of(written: object, bound: float) -> str:
-    """Return a bound in the unit that was written."""
-    text = written.strip() if isinstance(written, str) else ""
-    if re.fullmatch(units.DURATION, text):
-        return units.duration(bound)
-    if text.endswith("%"):
-        return f"{bound * 100:g} %"
-    if "/" in text:
-        return f"{bound:,.0f}/s"
-    return f"{bound:g} vCPU" if text.endswith("vCPU") else f"{bound:g}"
-
-
-def _nearest(value: object, allowed: str) -> str:
-    near = difflib.get_close_matches(str(value), allowed.split("`")[1::2], n=1)
-    return f"Did you mean `{near[0]}`?" if near else "Choose one of them."
 
 
 def _existing(values: Any, location: tuple[int | str, ...]) -> list[str]:
@@ -171,12 +107,3 @@ class _Members:
 
     def __init__(self, inner: Any) -> None:
         self.inner = inner
-
-
-def _short(value: object) -> str:
-    if value is None:
-        return "nothing"
-    if isinstance(value, dict | list):
-        return f"a {'mapping' if isinstance(value, dict) else 'list'} of {len(value)}"
-    text = str(value).lower() if isinstance(value, bool) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

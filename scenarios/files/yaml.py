@@ -37,6 +37,7 @@ _SOURCE = {"tag", "source", "range", "why"}  # beside `value`
 _ENDS = (MappingEndEvent, SequenceEndEvent)
 _WHOLE = re.compile(r"[-+]?[0-9]+")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
+_HALF = re.compile("[\ud800-\udfff]")  # of a character beyond U+FFFF; alone it can be neither printed nor written
 _WORDS = {
     "": None,
     "~": None,
@@ -50,6 +51,23 @@ _WORDS = {
     "False": False,
     "FALSE": False,
 }
+# What the parser complains of -> what was expected, remedy. The first that fits.
+_COMPLAINTS = (
+    (r"character '\\t'", "spaces at the beginning of a line", "Replace the tab by spaces."),
+    (r"found character", "text in quotes, if it begins with such a sign", "Put the text into quotes."),
+    (r"mapping values are not allowed", "one `key: value` in a line", "Put text with `: ` in it into quotes."),
+    (
+        r"could not find expected ':'",
+        "`key: value`",
+        "Add the `:` and a value, or indent what belongs to the line above.",
+    ),
+    (r"block end", "lines of one list or mapping that begin in one column", "Indent this line as its neighbours are."),
+    (r"end of stream|document separator", "text whose quotes end", "Close the quotes that begin here."),
+    (r"',' or '[\]}]'", "`,` between values, and a bracket that closes", "Add the comma or the bracket."),
+    (r"expected the node content", "a value", "Write one, or close the brackets that are open above."),
+    (r"escape", "an escape that YAML has", "Put text with backslashes into single quotes."),
+    (r"", "lines of `key: value` and `- value`", "Write one; indent with spaces, and quote text that has signs."),
+)
 
 
 @dataclass(frozen=True)
@@ -130,6 +148,7 @@ class _Reader:
         self.places: dict[str, tuple[int, int]] = {}
         self._documents = 0
         self._line = 1  # of the last event
+        self._at = ""  # dotted path of what is being read
 
     def tree(self, text: str) -> Any:
         """Values of the text's only document; None if it is empty."""
@@ -152,12 +171,14 @@ class _Reader:
             raise _problem(f"{self.path}:{line}", found, "printable text", "Remove it.") from error
         except (YAMLError, ValueError, OverflowError) as error:  # the last two from escapes such as "\U99999999"
             if isinstance(error, MarkedYAMLError) and (mark := error.problem_mark) is not None:
-                where, what = f"{self.path}:{mark.line + 1}:{mark.column + 1}", error.problem
+                what = str(error.problem)
+                if "end of stream" in what and error.context_mark is not None:
+                    mark = error.context_mark  # where the quotes begin that never end
+                where = f"{self.path}:{mark.line + 1}:{mark.column + 1}"
             else:
                 where, what = f"{self.path}:{self._line}", "an escape that is no character"
-            raise _problem(
-                where, f"text that is not YAML ({what})", "valid YAML 1.2", "Mend the syntax here."
-            ) from error
+            expected, remedy = next(words for sign, *words in _COMPLAINTS if re.search(sign, what))
+            raise _problem(where, f"text that is not YAML ({what})", expected, remedy) from error
 
     def _events(self, text: str) -> Generator[Event]:
         for event in YAML(typ="safe", pure=True).parse(text):
@@ -175,6 +196,9 @@ class _Reader:
                 )
             if getattr(event, "ctag", None):
                 raise self._odd(event, f"the tag {event.ctag}", "plain values", "Remove the tag.")
+            if isinstance(event, ScalarEvent) and _HALF.search(str(event.value)):
+                remedy = "Write the whole character, or its escape of eight digits."
+                raise self._odd(event, "an escape of half a character", "text of characters", remedy)
             if isinstance(
                 event, ScalarEvent | MappingStartEvent | SequenceStartEvent | MappingEndEvent | SequenceEndEvent
             ):
@@ -182,7 +206,8 @@ class _Reader:
 
     def _odd(self, event: Event, found: str, expected: str, remedy: str) -> InvalidFileError:
         line, column = _place(event)
-        return _problem(f"{self.path}:{line}:{column}", found, expected, remedy)
+        key = f" ({self._at})" if self._at else ""
+        return _problem(f"{self.path}:{line}:{column}{key}", found, expected, remedy)
 
     def _value(self, event: Event, events: Iterator[Event], dotted: str, depth: int) -> Any:
         if depth > DEPTH_MAX:
@@ -192,15 +217,19 @@ class _Reader:
         if isinstance(event, MappingStartEvent):
             return self._mapping(events, dotted, depth)
         items: list[Any] = []
-        while not isinstance(item := next(events), _ENDS):
-            path = f"{dotted}.{len(items)}" if dotted else str(len(items))
+        while True:
+            self._at = path = f"{dotted}.{len(items)}" if dotted else str(len(items))
+            if isinstance(item := next(events), _ENDS):
+                return items
             self.places[path] = _place(item)
             items.append(self._value(item, events, path, depth + 1))
-        return items
 
     def _mapping(self, events: Iterator[Event], dotted: str, depth: int) -> dict[str, Any]:
         result: dict[str, Any] = {}
-        while not isinstance(event := next(events), _ENDS):
+        while True:
+            self._at = dotted
+            if isinstance(event := next(events), _ENDS):
+                return result
             if not isinstance(event, ScalarEvent):
                 raise self._odd(event, "a key that is not a word", "a word", "Write `key: value` lines.")
             key = str(event.value)
@@ -216,8 +245,8 @@ class _Reader:
                     "Remove one of the two.",
                 )
             self.places[path] = _place(event)
+            self._at = path
             result[key] = self._value(next(events), events, path, depth + 1)
-        return result
 
     def _scalar(self, event: ScalarEvent) -> Any:
         text = str(event.value)

@@ -54,7 +54,8 @@ def _option(value: object) -> float | str:
         return units.share(value)
     if isinstance(value, str) and value in WORDS:
         return value
-    raise ValueError(f"a number, a percentage such as 50 %, or one of {', '.join(sorted(WORDS))}")
+    expected = f"a number, a percentage such as 50 %, or one of {', '.join(sorted(WORDS))}"
+    raise units.UnusableError(expected, "Write a number or a word that the fault takes.")
 
 
 Duration = Annotated[int, _unit(units.duration_us), Field(ge=0), _text(units.DURATION, "5 min")]  # microseconds

@@ -8,6 +8,7 @@ from typing import Annotated, Literal, Self
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from scenarios.model.base import Cpu, Duration, Flag, Model, Name, Number, Share, Text, TimeOfDay, Whole
+from scenarios.model.units import UnusableError
 
 SHORTEST_PERIOD_US = 100_000  # of something that polls
 SHORTEST_SPACING_US = 1_000  # of probes and writes
@@ -47,7 +48,7 @@ class DrawnTime(Model):
     @model_validator(mode="after")
     def _one(self) -> Self:
         if (self.exponential_us is None) == (self.lognormal is None):
-            raise ValueError("exactly one of `exponential` and `lognormal`")
+            raise UnusableError("exactly one of `exponential` and `lognormal`", "Give one of them.")
         return self
 
 

@@ -16,10 +16,21 @@ CPU = rf"({NUMBER})\s*vCPU"
 TIME_OF_DAY = r"([01][0-9]|2[0-3]):([0-5][0-9])"
 
 
-def _match(pattern: str, value: object, expected: str) -> re.Match[str]:
+class UnusableError(ValueError):
+    """A value that cannot be used: what was expected in its place, and how to mend it."""
+
+    def __init__(self, expected: str, remedy: str) -> None:
+        super().__init__(expected)
+        self.expected = expected
+        self.remedy = remedy
+
+
+def _match(pattern: str, value: object, expected: str, example: str) -> re.Match[str]:
     match = re.fullmatch(pattern, value.strip()) if isinstance(value, str) else None
     if match is None:
-        raise ValueError(expected)
+        bare = isinstance(value, int | float) and not isinstance(value, bool)
+        remedy = f"Write a number and its unit, as `{example}`."
+        raise UnusableError(f"{expected}, e.g. {example}", f"Add the unit, as in `{example}`." if bare else remedy)
     return match
 
 
@@ -30,7 +41,7 @@ def _number(text: str) -> float:
 def finite(value: float) -> float:
     """Return the number itself if it is one that can be counted with."""
     if not math.isfinite(value) or abs(value) > GREATEST:
-        raise ValueError(f"a number up to {GREATEST:g}")
+        raise UnusableError(f"a number up to {GREATEST:g}", "Give a smaller value.")
     return value
 
 
@@ -40,34 +51,36 @@ def duration_us(value: object) -> int:
     >>> duration_us("5 min"), duration_us("0.5 ms")
     (300000000, 500)
     """
-    match = _match(DURATION, value, f"a duration with a unit ({', '.join(_TIME_US)}), e.g. 5 min")
+    match = _match(DURATION, value, f"a duration with a unit ({', '.join(_TIME_US)})", "5 min")
     exact = _number(match[1]) * _TIME_US[match[2]]
     if exact < 0:
-        raise ValueError("a duration that is not negative")
+        raise UnusableError("a duration that is not negative", "Give a number of 0 or more.")
     if exact > LONGEST_US:
-        raise ValueError("a duration of at most ten years")
+        raise UnusableError("a duration of at most ten years", "Give a smaller value.")
     return round(exact)
 
 
 def rate_per_s(value: object) -> float:
     """Per second of "10500/s"."""
-    match = _match(RATE, value, "a rate with a unit (/s, /min, /h), e.g. 10500/s")
+    match = _match(RATE, value, "a rate with a unit (/s, /min, /h)", "10500/s")
     return _number(match[1]) / _PER_S[match[2]]
 
 
 def share(value: object) -> float:
     """Fraction of "95 %"."""
-    return _number(_match(SHARE, value, "a percentage, e.g. 95 %")[1]) / 100
+    return _number(_match(SHARE, value, "a percentage", "95 %")[1]) / 100
 
 
 def cpu(value: object) -> float:
     """Return vCPU of "2 vCPU"."""
-    return _number(_match(CPU, value, "a CPU size with its unit, e.g. 2 vCPU")[1])
+    return _number(_match(CPU, value, "a CPU size with its unit", "2 vCPU")[1])
 
 
 def time_of_day_s(value: object) -> int:
     """Seconds after 00:00 UTC of "02:00"."""
-    match = _match(TIME_OF_DAY, value, "a time of day in UTC, e.g. 02:00")
+    match = re.fullmatch(TIME_OF_DAY, value.strip()) if isinstance(value, str) else None
+    if match is None:
+        raise UnusableError("a time of day in UTC, e.g. 02:00", "Write hours and minutes from 00:00 to 23:59.")
     return int(match[1]) * 3600 + int(match[2]) * 60
 
 

@@ -1,19 +1,26 @@
 """Whatever stands in a file, the worst that comes of it is an InvalidFileError."""
 
 import contextlib
+import math
 import re
+from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
+from pydantic import BaseModel
 
 from scenarios.errors import GamedayError, InvalidFileError
 from scenarios.files.catalogue import check
 from scenarios.files.library import LIBRARY
 from scenarios.files.load import load
 from scenarios.files.parameters import quantity
-from scenarios.files.yaml import read
+from scenarios.files.parse import parse
+from scenarios.files.schema import MODELS
+from scenarios.files.yaml import Document, read
 from scenarios.model import units
 from tests.unit.scenarios.texts import FILES, write
 
@@ -95,13 +102,21 @@ KEYS = st.sampled_from(
 )
 
 
+GENERIC = re.compile("change the value|input should|value error|mend the syntax", re.IGNORECASE)
+PLACE_OF_IT = re.compile(r"[^:]+\.yaml(:\d+(:\d+)?( \(.+\))?)?|--set .*", re.DOTALL)
+
+
 def mendable(error: GamedayError) -> None:
-    """Check that each problem says where, what was found, what was expected, and the remedy."""
+    """Check that each problem says where, what was found, what was expected, and the remedy, in words of its own."""
     for problem in error.problems:
         assert problem.where
         assert problem.found
         assert problem.expected
-        assert problem.remedy
+        assert problem.remedy.endswith((".", "?"))
+        assert not GENERIC.search(str(problem))
+        str(problem).encode()  # it can be printed
+        if isinstance(error, InvalidFileError):
+            assert PLACE_OF_IT.fullmatch(problem.where), problem.where
 
 
 def mutated(text: str, mutations: list[Mutation]) -> str:
@@ -157,6 +172,66 @@ def test_any_bytes(folder: Path, data: bytes) -> None:
         assert isinstance(read(file).values, dict)
     except InvalidFileError as error:
         mendable(error)
+
+
+def places(node: object, path: tuple[int | str, ...] = ()) -> Iterator[tuple[int | str, ...]]:
+    """Paths of all values of a document."""
+    if path:
+        yield path
+    for key, child in node.items() if isinstance(node, dict) else enumerate(node) if isinstance(node, list) else ():
+        yield from places(child, (*path, key))
+
+
+def with_value(node: object, path: tuple[int | str, ...], value: object) -> Any:
+    """Return a document with another value at a path."""
+    if not path:
+        return value
+    if isinstance(node, dict):
+        return {**node, path[0]: with_value(node[path[0]], path[1:], value)}
+    assert isinstance(node, list)
+    return [with_value(child, path[1:], value) if n == path[0] else child for n, child in enumerate(node)]
+
+
+def of_library(file: Path) -> tuple[type[BaseModel], Document, list[tuple[int | str, ...]]]:
+    document = read(file, sourced=file.parent.name == "topologies")
+    model = MODELS[next(iter(document.values))]
+    return model, document, list(places(document.values))
+
+
+LIBRARY_FILES = [of_library(file) for file in sorted(LIBRARY.glob("*/*.yaml"))]
+SCALARS = [None, True, 0, -1, 2.5, 10**17, math.inf]
+TEXTS = [
+    "",
+    " ",
+    "a b",
+    "5 min",
+    "-5 min",
+    "5 %",
+    "500 %",
+    "1/s",
+    "2 vCPU",
+    "25:00",
+    "9" * 400 + " s",
+    "x" * 3000,
+    "null",
+]
+NESTED = [[], [None], [[]], [1] * 50, {}, {"x": None}, {"": 1}, {"a b": {}}]
+VALUES = st.sampled_from([*SCALARS, *TEXTS, *NESTED])
+
+
+@pytest.mark.proves("a value of any type in any place of a file is read, or refused with its key, in words of its own")
+@given(data=st.data(), value=VALUES)
+@settings(max_examples=300, deadline=None, derandomize=True)
+def test_any_value_in_any_place(data: st.DataObject, value: object) -> None:
+    model, document, known = data.draw(st.sampled_from(LIBRARY_FILES))
+    place = data.draw(st.sampled_from(known))
+    try:
+        parse(model, replace(document, values=with_value(document.values, place, value)))
+    except InvalidFileError as error:
+        mendable(error)
+        dotted = ".".join(map(str, place))
+        for problem in error.problems:
+            assert f"({dotted}" in problem.where or dotted.startswith(problem.where.rpartition("(")[2].rstrip(")"))
 
 
 LEAVES = st.none() | st.booleans() | st.integers(-5, 10**17) | st.floats() | ODD | st.lists(ODD, max_size=2)

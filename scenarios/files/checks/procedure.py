@@ -2,6 +2,7 @@
 
 from scenarios.errors import Problem
 from scenarios.files.checks.graph import cycle
+from scenarios.files.findings import short
 from scenarios.files.problems import at, unknown
 from scenarios.files.resolved import Resolved
 from scenarios.files.yaml import Document
@@ -77,7 +78,7 @@ def _verb(step: Step, place: str, document: Document) -> list[Problem]:
             continue
         if not _fits(value, options[name].kind):
             expected = _OPTIONS[options[name].kind]
-            problems.append(at(document, where, repr(value)[:60], expected, "Change the value."))
+            problems.append(at(document, where, short(value), expected, f"Write {expected}."))
     problems += [
         at(
             document,

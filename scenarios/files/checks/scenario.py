@@ -196,7 +196,7 @@ def _options(kind: FaultKind, entry: Entry, place: str, document: Document) -> l
             what = "a whole number" if option.whole else "a number"
             expected = f"{what} from {option.least:g} to {option.most:g}: {option.title}"
             found = value if isinstance(value, str) else f"{value:g}"
-            problems.append(Problem(where, found, expected, "Change the value."))
+            problems.append(Problem(where, found, expected, "Give one in this range."))
     if not kind.lifted and entry.until is not None:
         expected = "no `until`: it happens at an instant"
         problems.append(at(document, f"{place}.until", f"`until` for {kind.name}", expected, "Remove it."))

@@ -120,11 +120,11 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "patience of no distribution": ({PATIENCE: {"normal": "1 s"}}, "unknown key `normal`", ""),
     "patience of two distributions": (
         {PATIENCE: {"exponential": "1 s", "lognormal": ["1 s", 1]}},
-        "a mapping of 2",
+        "a mapping of exponential, lognormal",
         "Give one",
     ),
     "patience without a log-sd": ({PATIENCE: {"lognormal": ["1 s"]}}, "a list of 1", "Add what is missing"),
-    "patience with too much": ({PATIENCE: {"lognormal": ["1 s", 1, 2]}}, "a list of 3", "less"),
+    "patience with too much": ({PATIENCE: {"lognormal": ["1 s", 1, 2]}}, "a list of 3", "Remove the others"),
     "PromQL": ({"monitoring.alerts.0.intended": "sum("}, "not PromQL", ""),
 }
 
