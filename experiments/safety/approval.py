@@ -17,6 +17,7 @@ from experiments.safety.window import Window
 from scenarios.errors import Problem, UsageError
 
 NAMESPACE = "gameday-approval"  # ssh-keygen's -n: a signature for another purpose is no approval
+NOT_LITERAL = frozenset('*?!,"')  # what makes a pattern or a list of names (`man ssh_config`, PATTERNS)
 
 
 class NotApprovedError(UsageError):
@@ -70,28 +71,52 @@ def verify(request: Request, signature: Path, signers: Path, executor: str) -> s
         executor: who runs it, as in that file.
 
     Raises:
-        NotApprovedError: no signature, a wrong one, by somebody unknown, for something else, or by the executor.
+        NotApprovedError: no signature, a wrong one, by somebody unknown, for something else, by the executor, or by
+            a key that does not stand for one person.
     """
     for path, what in ((signature, "the approval's signature"), (signers, "the list of allowed signers")):
         if not path.is_file():
             raise NotApprovedError(Problem(str(path), "no such file", what, f"Have it approved: {_how(signature)}"))
-    found = attempt("ssh-keygen", "-Y", "find-principals", "-s", str(signature), "-f", str(signers))
-    if not found.ok or not found.lines:
-        remedy = f"Have it signed by one of {signers.name}."
-        raise NotApprovedError(Problem(str(signature), "signed by nobody who may approve", "a known signer", remedy))
-    names = {name.strip() for name in found.lines[0].split(",")}
+    name = _one_name(signature, signers)
     with tempfile.TemporaryDirectory() as folder:
         document = Path(folder) / "request"
         document.write_bytes(request.document())
-        good = [name for name in sorted(names) if _verifies(document, signature, signers, name)]
+        good, own = (_verifies(document, signature, signers, who) for who in (name, executor))
+    if own or name.casefold() == executor.casefold():
+        remedy = "Ask somebody else to approve."
+        raise NotApprovedError(Problem(str(signature), f"signed by {executor}, who runs it", "somebody else", remedy))
     if not good:
         expected = f"{request.scenario} ({request.scenario_digest[:12]}), these targets, {request.window}"
         remedy = "It was given for something else, or was changed. Have it approved again."
         raise NotApprovedError(Problem(str(signature), "a signature of something else", expected, remedy))
-    if executor in names:
-        remedy = "Ask somebody else to approve."
-        raise NotApprovedError(Problem(str(signature), f"signed by {executor}, who runs it", "somebody else", remedy))
-    return good[0]
+    return name
+
+
+def _one_name(signature: Path, signers: Path) -> str:
+    """The one name that the signing key has in the list of signers.
+
+    A pattern, a list of names, or a key with two entries does not say who approved: it may be the executor. Each entry
+    is asked about by itself, for of two with the same key ssh-keygen names only the first.
+    """
+    entries = signers.read_text(encoding="utf-8", errors="replace").splitlines()
+    names = [name for entry in entries if entry.strip() for name in _names(signature, entry)]
+    if not names:
+        remedy = f"Have it signed by one of {signers.name}."
+        raise NotApprovedError(Problem(str(signature), "signed by nobody who may approve", "a known signer", remedy))
+    if len(names) == 1 and not NOT_LITERAL & set(names[0]):
+        return names[0]
+    found = f"the signing key stands for {' and '.join(f'`{name}`' for name in names)}"
+    remedy = "Give each key one line with one whole name, without `*`, `?`, `!` and `,`."
+    raise NotApprovedError(Problem(str(signers), found, "one key, one person", remedy))
+
+
+def _names(signature: Path, entry: str) -> list[str]:
+    """Names and patterns that an entry of the list gives to the signing key; none when it is about another key."""
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8") as file:
+        file.write(entry + "\n")
+        file.flush()
+        found = attempt("ssh-keygen", "-Y", "find-principals", "-s", str(signature), "-f", file.name)
+    return [line.strip() for line in found.lines] if found.ok else []
 
 
 def _verifies(document: Path, signature: Path, signers: Path, name: str) -> bool:

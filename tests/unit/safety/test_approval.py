@@ -49,6 +49,34 @@ def test_somebody_else_approves(keys: Path) -> None:
         verify(keys, signature)
 
 
+@pytest.mark.proves("an approval counts only when the signing key stands for one person, and never for the executor")
+@pytest.mark.parametrize(
+    ("lines", "found"),
+    [
+        ("approver@example.test,executor@example.test KEY", "`approver@example.test` and `executor@example.test`"),
+        ("*@example.test KEY", r"`\*@example.test`"),
+        ("executor@example.tes? KEY", r"`executor@example.tes\?`"),
+        ("approver@example.test KEY\nexecutor@example.test KEY", "`approver@example.test` and `executor@example.test`"),
+        ("approver@example.test KEY\nadviser@example.test KEY", "`approver@example.test` and `adviser@example.test`"),
+        ("EXECUTOR@example.test KEY", "who runs it"),
+    ],
+    ids=["a list", "every name", "a pattern", "also the executor's key", "a key twice", "another spelling"],
+)
+def test_nobody_approves_under_a_second_name(keys: Path, lines: str, found: str) -> None:
+    signature = signed(keys, "executor")
+    key = " ".join((keys / "executor.pub").read_text().split()[:2])
+    (keys / "signers").write_text(lines.replace("KEY", key) + "\n")
+    with pytest.raises(NotApprovedError, match=found):
+        verify(keys, signature)
+
+
+def test_other_signers_may_be_listed_as_they_like(keys: Path) -> None:
+    signature = signed(keys, "approver")
+    with (keys / "signers").open("a") as file:
+        file.write(f"board@example.test,*@elsewhere.test {(keys / 'stranger.pub').read_text()}")
+    assert verify(keys, signature) == "approver@example.test"
+
+
 def test_a_stranger_does_not_count(keys: Path) -> None:
     with pytest.raises(NotApprovedError, match="nobody who may approve"):
         verify(keys, signed(keys, "stranger"))
