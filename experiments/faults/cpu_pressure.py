@@ -12,8 +12,8 @@ def plan(region: str, service: str, count: int = 1) -> base.Plan:
         pod["throttled"] = inside.throttled(pod["node"], pod["container"])
     names = [pod["name"] for pod in pods]
     radius = f"all CPU of {base.listed(names)} in {region}, up to their limit, is used by something else."
-    targets = tuple(f"{region}/{service}/{name}" for name in names)
-    return base.Plan("cpu-pressure", targets, radius, pressure.lifts(pods), {"pods": pods})
+    token, targets = inside.token(), tuple(f"{region}/{service}/{name}" for name in names)
+    return base.Plan("cpu-pressure", targets, radius, pressure.lifts(pods, token), {"pods": pods, "token": token})
 
 
 def inject(fault: str, region: str, service: str, count: int = 1) -> dict[str, Any]:
@@ -23,7 +23,7 @@ def inject(fault: str, region: str, service: str, count: int = 1) -> dict[str, A
 
 def _act(planned: base.Plan) -> None:
     for pod in planned.facts["pods"]:
-        pressure.use_cpu(pod)
+        pressure.use_cpu(pod, planned.facts["token"])
 
 
 def landed(fault: str) -> bool:
@@ -31,7 +31,7 @@ def landed(fault: str) -> bool:
 
     def see(planned: base.Plan) -> bool:
         return all(
-            inside.marked(pod["node"], pod["container"], pressure.MARK)
+            pressure.runs(pod, planned.facts["token"])
             and inside.throttled(pod["node"], pod["container"]) > pod["throttled"]
             for pod in planned.facts["pods"]
         )

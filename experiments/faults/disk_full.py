@@ -8,50 +8,75 @@ from typing import Any
 
 import psycopg
 
-from experiments.faults import base, database, inside, verbs
+from experiments.faults import base, database, inside
 from experiments.operate.moments import moments
 from experiments.safety.tunnel import data_of
 from experiments.testbed.layout import PLACES
 
 ROOM_MB = 16  # beside what the log holds when it is moved: it is the filler's
 STARTS_WITHIN_S = 60.0
+_LOCK = "wal"  # of a node: lifts of other plans, too, work on the same log
 _WRITTEN = "SELECT pg_logical_emit_message(false, 'gameday', repeat('x', 4000000))"
 
 # $1: the database's pod (another container of it may run by now), $2: folder of its data on the node, $3: MB of room.
-# A log that was moved whole says so, so that it is known which of the two holds the last write.
-_ENDED = f"""systemctl stop kubelet
+# Each step leaves the log whole in one place, and the names say in which: a script may be killed at any of them.
+#   pg_wal    the log; a small file system in memory while the fault holds
+#   wal.disk  the log as it was moved away; `moved` is in it once the small file system holds all of it
+#   wal.back  the log as it was brought back, whole; wal.new while it is copied, wal.old what is only to be removed
+_NAMES = "log=$2/pg/pg_wal disk=$2/wal.disk new=$2/wal.new back=$2/wal.back old=$2/wal.old"
+_ENDED = f"""fail() {{ echo "$1" >&2; exit 1; }}
+trap 'systemctl start kubelet' EXIT
+systemctl stop kubelet
 mine() {{ for p in $({inside.PROCESSES}); do grep -qE '^(postgres|bash)$' /proc/$p/comm 2>/dev/null && echo $p; done; }}
 n=0; for p in $(mine "$1"); do kill -s $signal $p 2>/dev/null; done
 while [ $n -lt 60 ] && [ -n "$(mine "$1")" ]; do sleep 0.1; n=$((n + 1)); done
 for p in $(mine "$1"); do kill -9 $p 2>/dev/null; done
-log=$2/pg/pg_wal disk=$2/wal.disk new=$2/wal.new
 """
-_FILL = f"""signal=INT; {_ENDED}
-mv $log $disk && mkdir $log
-mount -t tmpfs -o size=$(($(du -sm $disk | cut -f1) + $3))m,mode=0700 tmpfs $log
-cp -a $disk/. $log/ && touch $disk/moved
+_FILL = f"""{_NAMES} signal=INT
+[ ! -e $disk ] || {{ echo "$disk is there: the log was moved before and not brought back" >&2; exit 1; }}
+{_ENDED}
+rm -rf $new $back $old
+mv $log $disk && mkdir $log &&
+  mount -t tmpfs -o size=$(($(du -sm $disk | cut -f1) + $3))m,mode=0700 tmpfs $log &&
+  cp -a $disk/. $log/ && touch $disk/moved ||
+  {{ trap - EXIT; fail "the log could not be moved to a disk of its own"; }}  # the lift starts what was ended
 dd if=/dev/zero of=$log/filler bs=64k 2>/dev/null
-systemctl start kubelet"""
-_EMPTY = f"""[ -d $2/wal.disk ] || exit 0
-signal=KILL; {_ENDED}
-if [ -e $disk/moved ]; then
-  rm -f $log/filler && rm -rf $new && mkdir $new && cp -a $log/. $new/ &&
-    umount $log && rmdir $log && mv $new $log && rm -rf $disk
-else
-  umount $log 2>/dev/null; rm -rf $log && mv $disk $log
+true"""
+_EMPTY = f"""{_NAMES} signal=KILL
+[ -d $disk ] || {{ rm -rf $old; exit 0; }}
+{_ENDED}
+files() {{ (cd $1 && find . -type f ! -name filler -printf '%P %s\\n' | sort); }}
+if [ ! -e $disk/moved ]; then
+  if mountpoint -q $log; then umount $log || fail "$log is in use"; fi
+  rm -rf $log && mv $disk $log || fail "the log could not be put back from $disk"
+  exit 0
 fi
-done=$?; systemctl start kubelet; exit $done"""
+if mountpoint -q $log; then
+  n=0; until mount -o remount,ro $log; do
+    n=$((n + 1)); [ $n -lt 20 ] || fail "somebody writes to $log"; sleep 0.1
+  done
+  rm -rf $new $back; mkdir $new && cp -a $log/. $new/ && rm -f $new/filler || fail "no room for the log"
+  [ "$(files $log)" = "$(files $new)" ] || fail "the log did not come back whole"
+  mv $new $back && umount $log || fail "$log is in use"
+fi
+if [ -d $back ]; then
+  if [ -d $log ]; then rmdir $log || fail "$log is not empty"; fi
+  mv $back $log
+fi
+[ -n "$(ls -A $log)" ] || fail "the log is lost: its disk was in memory, and the node was stopped"
+mv $disk $old && rm -rf $old"""
 
 
 def plan(region: str) -> base.Plan:
     """Plan to move the primary's log to a small disk and fill it."""
     pod, data = database.primary(region), data_of(PLACES[region])
-    lift = verbs.execute(data.node, inside.shell(_EMPTY, pod["uid"], data.folder))
+    token = inside.token()
+    lift = inside.lifting(data.node, token, inside.shell(_EMPTY, pod["uid"], data.folder), _LOCK)
     radius = (
         f"the disk of the write-ahead log of {region} is full: the primary is restarted on a small one, and dies. "
         f"Whoever stops the node {data.node} meanwhile loses the log."
     )
-    facts = {"region": region, "pod": pod, "node": data.node, "folder": data.folder}
+    facts = {"region": region, "pod": pod, "node": data.node, "folder": data.folder, "token": token}
     return base.Plan("disk-full", (f"{region}/database",), radius, (lift,), facts)
 
 
@@ -62,7 +87,8 @@ def inject(fault: str, region: str) -> dict[str, Any]:
 
 def _act(planned: base.Plan) -> None:
     facts = planned.facts
-    inside.run(facts["node"], inside.shell(_FILL, facts["pod"]["uid"], facts["folder"], str(ROOM_MB)))
+    fill = inside.shell(_FILL, facts["pod"]["uid"], facts["folder"], str(ROOM_MB))
+    inside.run(facts["node"], inside.injecting(facts["token"], fill, _LOCK))
     moments.poll(lambda: database.state(facts["region"]) is not None, STARTS_WITHIN_S, every_s=0.5)
     moments.poll(lambda: not _could_write(facts["region"]), STARTS_WITHIN_S)
 

@@ -3,10 +3,12 @@
 Every script takes its names as arguments, and exits with 0 when there is nothing to do.
 """
 
+import uuid
 from collections.abc import Sequence
 
-from experiments.faults import containers
+from experiments.faults import containers, verbs
 from experiments.faults.base import nothing
+from experiments.faults.verbs import Lift
 from experiments.platforms.shell import CommandError
 
 # Processes of a pod or a container: those whose control group names its identity, in either spelling.
@@ -23,10 +25,39 @@ _READ = f"""{_GROUP}; shift 2; for f in "$@"; do if [ -f "$g/$f" ]; then cat "$g
 _WRITE = f"""{_GROUP}; [ -n "$g" ] || exit 0; echo "$4" > "$g/$3" """
 _CONTROLLER = {"cpu": ("cpu.cfs_quota_us", "cpu.max"), "memory": ("memory.usage_in_bytes", "memory.current")}
 
+# `docker exec` leaves running what it has started when its caller dies. So what a plan does in a node and what its lift
+# does there take turns, and what comes after the lift is not done. $1: lock, $2: token of the plan, $3: inject or lift.
+_IN_TURN = """exec 9>"/run/gameday-$1.lock"
+flock -w 60 9 || { echo "somebody else works on $1 since 60 s" >&2; exit 75; }
+if [ "$3" = lift ]; then : > "/run/gameday-$2.lifted"
+elif [ -e "/run/gameday-$2.lifted" ]; then echo "it was lifted before it began" >&2; exit 76; fi
+shift 3; exec "$@" """
+
 
 def shell(script: str, *arguments: str) -> list[str]:
     """Command that runs a script with arguments."""
     return ["sh", "-c", script, "gameday", *arguments]
+
+
+def token() -> str:
+    """A token of a plan's own: what is made under it in a node is that plan's and no other's."""
+    return uuid.uuid4().hex[:12]
+
+
+def injecting(token: str, command: Sequence[str], lock: str = "") -> list[str]:
+    """Command that does a part of an injection unless its lift has begun.
+
+    Args:
+        token: the plan's.
+        command: what to do.
+        lock: what is worked on, one at a time; nothing: only the plan's own commands take turns.
+    """
+    return shell(_IN_TURN, lock or token, token, "inject", *command)
+
+
+def lifting(node: str, token: str, command: Sequence[str], lock: str = "") -> Lift:
+    """Lift that runs a command in a node once no injection of the plan runs there; none begins after it."""
+    return verbs.execute(node, shell(_IN_TURN, lock or token, token, "lift", *command))
 
 
 def signalling(identity: str, signal: str) -> list[str]:

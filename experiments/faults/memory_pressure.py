@@ -12,8 +12,10 @@ def plan(region: str, service: str, count: int = 1, share: float = 0.8) -> base.
     pods = pressure.pods(region, service, int(count), "memory")
     names = [pod["name"] for pod in pods]
     radius = f"{share:.0%} of the memory of {base.listed(names)} in {region} is used by something else."
-    targets = tuple(f"{region}/{service}/{name}" for name in names)
-    return base.Plan("memory-pressure", targets, radius, pressure.lifts(pods), {"pods": pods, "share": share})
+    token, targets = inside.token(), tuple(f"{region}/{service}/{name}" for name in names)
+    return base.Plan(
+        "memory-pressure", targets, radius, pressure.lifts(pods, token), {"pods": pods, "token": token, "share": share}
+    )
 
 
 def inject(fault: str, region: str, service: str, count: int = 1, share: float = 0.8) -> dict[str, Any]:
@@ -23,7 +25,7 @@ def inject(fault: str, region: str, service: str, count: int = 1, share: float =
 
 def _act(planned: base.Plan) -> None:
     for pod in planned.facts["pods"]:
-        pressure.use_memory(pod, planned.facts["share"])
+        pressure.use_memory(pod, planned.facts["token"], planned.facts["share"])
 
 
 def landed(fault: str) -> bool:
@@ -32,7 +34,9 @@ def landed(fault: str) -> bool:
     def see(planned: base.Plan) -> bool:
         wanted = NEARLY * planned.facts["share"]
         return all(
-            inside.memory(pod["node"], pod["container"]) >= wanted * pod["limit"] for pod in planned.facts["pods"]
+            pressure.runs(pod, planned.facts["token"])
+            and inside.memory(pod["node"], pod["container"]) >= wanted * pod["limit"]
+            for pod in planned.facts["pods"]
         )
 
     return base.look(fault, see, without=False)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from experiments.faults import base, cluster, inside, verbs
+from experiments.faults import base, cluster, inside
 
 
 def plan(region: str, service: str, count: int = 1) -> base.Plan:
@@ -10,8 +10,9 @@ def plan(region: str, service: str, count: int = 1) -> base.Plan:
     pods = cluster.ready_pods(region, service, int(count))
     names = [cluster.name_of(pod) for pod in pods]
     found = cluster.identities(pods)
-    facts = {"region": region, "service": service, "pods": found}
-    lifts = tuple(verbs.execute(pod["node"], inside.signalling(pod["uid"], "CONT")) for pod in found)
+    token = inside.token()
+    facts = {"region": region, "service": service, "pods": found, "token": token}
+    lifts = tuple(inside.lifting(pod["node"], token, inside.signalling(pod["uid"], "CONT")) for pod in found)
     radius = f"{len(names)} of the pods of {service} in {region} hang: {base.listed(names)}."
     return base.Plan("pod-hang", cluster.subjects(region, service, pods), radius, lifts, facts)
 
@@ -23,7 +24,7 @@ def inject(fault: str, region: str, service: str, count: int = 1) -> dict[str, A
 
 def _act(planned: base.Plan) -> None:
     for pod in planned.facts["pods"]:
-        inside.run(pod["node"], inside.signalling(pod["uid"], "STOP"))
+        inside.run(pod["node"], inside.injecting(planned.facts["token"], inside.signalling(pod["uid"], "STOP")))
 
 
 def landed(fault: str) -> bool:

@@ -6,12 +6,16 @@ from typing import Any
 
 from kubernetes.utils.quantity import parse_quantity
 
-from experiments.faults import base, cluster, inside, verbs
+from experiments.faults import base, cluster, inside
 from experiments.faults.verbs import Lift
 
-MARK = "gameday-pressure"
-_BUSY = f"mark = '{MARK}'\nwhile True: pass"
-_HOLD = f"import time; mark = '{MARK}'; held = b'1' * %d; time.sleep(86400)"
+_BUSY = "mark = '%s'\nwhile True: pass"
+_HOLD = "import time; mark = '%s'; held = b'1' * %d; time.sleep(86400)"
+
+
+def _mark(token: str) -> str:
+    """Mark of a plan's own: what uses memory of a pod goes on when what uses its CPU is lifted."""
+    return f"gameday-pressure-{token}"
 
 
 def pods(region: str, service: str, count: int, resource: str) -> list[dict[str, Any]]:
@@ -30,26 +34,36 @@ def pods(region: str, service: str, count: int, resource: str) -> list[dict[str,
     ]
 
 
-def lifts(found: Sequence[dict[str, Any]]) -> tuple[Lift, ...]:
-    """Lifts that kill what is marked in each container, and nothing else."""
-    return tuple(verbs.execute(pod["node"], inside.killing_marked(pod["container"], MARK)) for pod in found)
+def lifts(found: Sequence[dict[str, Any]], token: str) -> tuple[Lift, ...]:
+    """Lifts that kill what a plan has started in each container, and nothing else."""
+    return tuple(
+        inside.lifting(pod["node"], token, inside.killing_marked(pod["container"], _mark(token))) for pod in found
+    )
 
 
-def use_cpu(pod: dict[str, Any]) -> None:
+def use_cpu(pod: dict[str, Any], token: str) -> None:
     """Use all CPU of a container's limit."""
     for number in range(math.ceil(pod["limit"])):
-        command = ["python", "-c", _BUSY]
-        inside.run(pod["node"], inside.starting(pod["container"], f"{MARK}-{number}", command))
+        _start(pod, token, number, _BUSY % _mark(token))
 
 
-def use_memory(pod: dict[str, Any], share: float) -> None:
+def use_memory(pod: dict[str, Any], token: str, share: float) -> None:
     """Use memory until so large a share of a container's limit is in use."""
     more = int(share * pod["limit"]) - inside.memory(pod["node"], pod["container"])
     if more > 0:
-        command = ["python", "-c", _HOLD % more]
-        inside.run(pod["node"], inside.starting(pod["container"], f"{MARK}-memory", command))
+        _start(pod, token, 0, _HOLD % (_mark(token), more))
+
+
+def _start(pod: dict[str, Any], token: str, number: int, script: str) -> None:
+    command = inside.starting(pod["container"], f"{_mark(token)}-{number}", ["python", "-c", script])
+    inside.run(pod["node"], inside.injecting(token, command))
+
+
+def runs(pod: dict[str, Any], token: str) -> bool:
+    """Whether anything that a plan has started runs in a container."""
+    return bool(inside.marked(pod["node"], pod["container"], _mark(token)))
 
 
 def is_gone(planned: base.Plan) -> bool:
-    """Whether nothing marked runs in any of the containers."""
-    return not any(inside.marked(pod["node"], pod["container"], MARK) for pod in planned.facts["pods"])
+    """Whether nothing of it runs in any of the containers."""
+    return not any(runs(pod, planned.facts["token"]) for pod in planned.facts["pods"])

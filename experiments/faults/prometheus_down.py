@@ -21,8 +21,12 @@ def inject(fault: str, region: str) -> dict[str, Any]:
 
 
 def landed(fault: str) -> bool:
-    """Whether it does not answer."""
-    return base.look(fault, lambda p: not containers.answers(p.facts["region"], "prometheus", _HEALTHY), without=False)
+    """Whether its pod is gone, and it does not answer."""
+    return base.look(
+        fault,
+        lambda p: scaling.is_away(p) and not containers.answers(p.facts["region"], "prometheus", _HEALTHY),
+        without=False,
+    )
 
 
 def gone(fault: str) -> bool:

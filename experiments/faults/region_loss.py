@@ -58,8 +58,14 @@ def _act(planned: base.Plan) -> None:
 
 
 def landed(fault: str) -> bool:
-    """Whether nothing of the region answers at its edge."""
-    return base.look(fault, lambda planned: not containers.listens(planned.facts["region"]), without=False)
+    """Whether every node is paused, stopped or cut, and nothing of the region answers at its edge."""
+
+    def see(planned: base.Plan) -> bool:
+        nodes = [containers.inspect(node["name"]) for node in planned.facts["nodes"]]
+        lost = bool(nodes) and not any(node.works for node in nodes)
+        return lost and not containers.listens(planned.facts["region"])
+
+    return base.look(fault, see, without=False)
 
 
 def gone(fault: str) -> bool:

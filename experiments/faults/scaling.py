@@ -21,6 +21,12 @@ def take_away(planned: base.Plan) -> None:
     cluster.patch(planned.facts["region"], planned.facts["path"], {"spec": {"replicas": 0}}, "merge")
 
 
+def is_away(planned: base.Plan) -> bool:
+    """Whether the cluster says that none of its pods is left."""
+    found = cluster.get(planned.facts["region"], planned.facts["path"])
+    return not found["spec"]["replicas"] and not found["status"].get("replicas")
+
+
 def is_back(planned: base.Plan) -> bool:
     """Whether it has all the pods that it had."""
     region, path = planned.facts["region"], planned.facts["path"]

@@ -2,22 +2,24 @@
 
 from typing import Any
 
-from experiments.faults import base, database, inside, verbs
+from experiments.faults import base, database, inside
 
 
 def plan(region: str, cpu: float = 0.05) -> base.Plan:
     """Plan to leave the primary with so many CPUs."""
     pod = database.primary(region)
     file, before = inside.quota(pod["node"], pod["container"])
+    token = inside.token()
     facts = {
         "region": region,
         "pod": pod,
+        "token": token,
         "file": file,
         "before": before,
         "quota": inside.quota_of(file, cpu, before),
         "throttled": inside.throttled(pod["node"], pod["container"]),
     }
-    lift = verbs.execute(pod["node"], inside.limiting(pod["container"], file, before))
+    lift = inside.lifting(pod["node"], token, inside.limiting(pod["container"], file, before))
     radius = f"the primary of {region} gets {cpu:g} CPU: every query is slow."
     return base.Plan("slow-database", (f"{region}/database",), radius, (lift,), facts)
 
@@ -29,7 +31,8 @@ def inject(fault: str, region: str, cpu: float = 0.05) -> dict[str, Any]:
 
 def _act(planned: base.Plan) -> None:
     pod, facts = planned.facts["pod"], planned.facts
-    inside.run(pod["node"], inside.limiting(pod["container"], facts["file"], facts["quota"]))
+    limit = inside.limiting(pod["container"], facts["file"], facts["quota"])
+    inside.run(pod["node"], inside.injecting(facts["token"], limit))
 
 
 def landed(fault: str) -> bool:
