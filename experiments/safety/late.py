@@ -31,8 +31,9 @@ class Late:
 
     read: tuple[str, ...]
     unread: tuple[str, ...]
-    only_there: int | None  # nothing: it is not known which timeline survives
+    only_there: int | None  # nothing: there is no list
     list_of_them: str  # path of the CSV; empty: none
+    unlisted: str = ""  # why there is none
 
 
 class Appending:
@@ -88,15 +89,12 @@ def read_late(folder: Path) -> Late | None:
     recorder = Appending(folder, len(marks))
     question = Question(home, origin.epoch_us, promoted, ())
     clean = of_this_process(place.kubeconfig for place in site().places.values())
-    found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(recorder), question)
+    found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(recorder), question).each(clean.text)
     recorder.close()
-    only = None
-    if found.survives is not None:
-        survives = clean.text(found.survives)
-        head = {**json.loads((folder / "run.json").read_text(encoding="utf-8")), "surviving_timeline": survives}
-        replace_file(folder / "run.json", head_text(head))
-        only = reconcile(folder, head, survives)
-    return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "")
+    head = json.loads((folder / "run.json").read_text(encoding="utf-8")) | found.head()
+    replace_file(folder / "run.json", head_text(head))
+    only = reconcile(folder, head, found)
+    return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "", found.unlisted)
 
 
 def is_unread(folder: Path) -> bool:

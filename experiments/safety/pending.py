@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from experiments.platforms.site import site
-from experiments.testbed.kept import write_json
+from experiments.testbed import kept
 from scenarios.errors import Problem, UsageError
 
 
@@ -31,6 +31,9 @@ class Pending:
         return f"{self.new} was promoted in run {self.run}; {self.old} is fenced until it is made its standby"
 
 
+_LIKE = Pending("old", "new", "run", "record", 0)
+
+
 def _file() -> Path:
     return site().state / "pending.json"
 
@@ -38,14 +41,21 @@ def _file() -> Path:
 def keep(old: str, new: str, run: str, record: Path | None, *, demoted: bool = False) -> Pending:
     """Keep a pending failback; the file is replaced at once or not at all. Raises TestbedError."""
     pending = Pending(old, new, run, str(record.absolute()) if record else "", time.time_ns() // 1000, demoted)
-    write_json(_file(), asdict(pending))
+    kept.write_json(_file(), asdict(pending))
     return pending
 
 
 def read() -> Pending | None:
-    """Return what is pending, if anything is."""
+    """Return what is pending, if anything is. Raises TestbedError when the file is damaged."""
+    remedy = "`gameday testbed status` says where the primary is. Remove the file, then `gameday undo`: it finds out."
     try:
-        return Pending(**json.loads(_file().read_text(encoding="utf-8")))
+        with kept.read(_file(), "what a run, or `gameday undo`, has kept of a pending failback", remedy):
+            found = Pending(**json.loads(_file().read_text(encoding="utf-8")))
+            if wrong := [
+                name for name, value in asdict(_LIKE).items() if type(getattr(found, name)) is not type(value)
+            ]:
+                raise TypeError(f"{', '.join(wrong)} of another type")
+            return found
     except FileNotFoundError:
         return None
 
@@ -56,7 +66,7 @@ def clear() -> None:
 
 
 def refuse() -> None:
-    """Refuse a run while something is pending. Raises UsageError."""
+    """Refuse a run while something is pending. Raises UsageError, and as `read`."""
     pending = read()
     if pending is not None:
         standby = (

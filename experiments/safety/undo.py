@@ -36,6 +36,7 @@ from experiments.safety.lock import HostLock, this_process
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import clusters, outside, state, status
+from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
 from experiments.testbed.system.returning import writer
@@ -92,6 +93,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         done.run = journal.last_run()
         record = _record(done.run, runs)
         lift_left(done, journal)
+        _publish()
         for place in PLACES.values():
             clusters.start_kubelets(place)
         old, new = _settled(progress, journal)
@@ -152,6 +154,16 @@ def _reverter_lifts(reverter: Reverter, journal: Journal) -> list[Result]:
         return []  # what it holds is in the ledger too
     settle(reverter, journal)
     return [Result(**result) for result in held["results"]]
+
+
+def _publish() -> None:
+    """Give nodes their ports that came back without them. Raises LeftBehindError while another program has one."""
+    for node, seen in clusters.node_states(list(PLACES.values())).items():
+        if seen == "unpublished":
+            try:
+                clusters.publish(node)
+            except TestbedError as error:
+                raise LeftBehindError(*error.problems) from error
 
 
 # --- who is the primary now

@@ -17,7 +17,8 @@ from experiments.platforms.kube import TIMEOUT_S, asking, client_of
 from experiments.platforms.shell import CommandError, attempt, run
 from experiments.testbed import rendering, state
 from experiments.testbed.errors import TestbedError
-from experiments.testbed.layout import NETWORK, OWNER_LABEL, Place
+from experiments.testbed.layout import NETWORK, OWNER_LABEL, Place, kubeconfig_folder
+from experiments.testbed.system.lifting import Lifter, unpublished
 from scenarios.errors import Problem
 
 MARK = "gameday-testbed"  # ConfigMap in kube-system of a cluster that is ours
@@ -99,15 +100,22 @@ def delete(place: Place) -> None:
 
 
 def node_states(places: Sequence[Place]) -> dict[str, str]:
-    """State of each node container as Docker sees it: running, paused, exited, cut (without network) or absent."""
+    """State of each node container as Docker sees it: running, paused, exited, absent, or running and not reached.
+
+    Those that are not reached are cut (without network) or unpublished (on it, without their ports of this machine).
+    """
     names = [name for place in places for name in place.nodes]
     found = attempt("docker", "inspect", "--type", "container", *names)
     documents = json.loads(found.stdout or "[]")
     states = dict.fromkeys(names, "absent")
     for document in documents:
         connected = NETWORK in document["NetworkSettings"]["Networks"]
-        running = str(document["State"]["Status"])
-        states[document["Name"].lstrip("/")] = running if connected or running != "running" else "cut"
+        seen = str(document["State"]["Status"])
+        if seen == "running" and not connected:
+            seen = "cut"
+        elif seen == "running" and unpublished(document):
+            seen = "unpublished"
+        states[document["Name"].lstrip("/")] = seen
     return states
 
 
@@ -132,12 +140,30 @@ def _revive(place: Place, addresses: Mapping[str, str]) -> None:
         if condition == "paused":
             run("docker", "unpause", node)
         if condition == "cut":
-            old = ("--ip", addresses[node]) if node in addresses else ()
-            run("docker", "network", "connect", *old, NETWORK, node)
-            if not old:
+            if node in addresses:
+                _connect(node, addresses[node])
+            else:  # one whose address is not known finds its way when it starts
+                run("docker", "network", "connect", NETWORK, node)
                 run("docker", "restart", node)
+        elif condition == "unpublished":
+            publish(node)
         elif condition not in ("running", "paused"):
             run("docker", "start", node)
+
+
+def publish(node: str) -> None:
+    """Publish the ports of a node that is on the network without them. Raises TestbedError while one is taken."""
+    form = f'{{{{(index .NetworkSettings.Networks "{NETWORK}").IPAddress}}}}'
+    _connect(node, run("docker", "inspect", "-f", form, node).stdout.strip())
+
+
+def _connect(node: str, address: str) -> None:
+    """Connect a node under an address, as a lift does. Raises TestbedError."""
+    lift = {"verb": "docker-connect", "target": node, "arguments": {"network": NETWORK, "ip": address}}
+    result = Lifter(kubeconfig_folder()).perform_one(lift)
+    if not result.ok:
+        remedy = "Free what it names, then the same command again."
+        raise TestbedError(Problem(f"node {node}", result.detail, "it on the network, with its ports", remedy))
 
 
 def _refuse_aloud(place: Place) -> None:

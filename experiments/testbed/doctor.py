@@ -12,7 +12,7 @@ from pathlib import Path
 from experiments.platforms.shell import CommandError, Result, attempt
 from experiments.testbed import clusters, images, layout
 from experiments.testbed.errors import TestbedError
-from experiments.testbed.layout import PLACES, PORTS
+from experiments.testbed.layout import PLACES, PORTS, Place
 from scenarios.errors import Problem
 
 MEMORY_GB = 4.0  # the testbed itself takes less; a run, its probers and its load stand beside it
@@ -184,6 +184,12 @@ def _free(subject: str, address: str, ports: list[int]) -> Finding:
         by_holder.setdefault(_holder(port), []).append(str(port))
     found = "; ".join(f"{address}: {', '.join(held)} taken by {holder}" for holder, held in by_holder.items())
     return Finding(f"ports of {subject}", False, found, expected, "Stop what listens there (`ss -ltnp` names it).")
+
+
+def taken(place: Place) -> str:
+    """Ports of a region's edge that others have while its own node does not, and who; empty: none."""
+    found = _free(place.region, place.address, list(PORTS.values()))
+    return "" if found.ok else found.found
 
 
 def _can_listen(address: str, port: int) -> bool:

@@ -6,10 +6,8 @@ from pathlib import Path
 from threading import Lock
 from typing import Any
 
-from experiments.testbed.errors import TestbedError
-from experiments.testbed.kept import write_json
+from experiments.testbed import kept
 from experiments.testbed.layout import state_folder
-from scenarios.errors import Problem
 
 _LOCK = Lock()  # both regions are made at once
 
@@ -51,24 +49,22 @@ def read() -> State:
     Raises:
         TestbedError: the file is damaged, or another version of gameday has written it.
     """
+    remedy = "Remove the file, then `gameday testbed up`: it knows its clusters by a mark in them."
     try:
-        document: dict[str, Any] = json.loads(path().read_text(encoding="utf-8"))
-        document["making"] = frozenset(document["making"])
-        document["identities"] = {region: Identity(**values) for region, values in document["identities"].items()}
-        return State(**document)
+        with kept.read(path(), "what `gameday testbed up` remembered", remedy):
+            document: dict[str, Any] = json.loads(path().read_text(encoding="utf-8"))
+            document["making"] = frozenset(document["making"])
+            document["identities"] = {region: Identity(**values) for region, values in document["identities"].items()}
+            return State(**document)
     except FileNotFoundError:
         return State()
-    except (OSError, ValueError, TypeError, LookupError, AttributeError) as error:
-        found, expected = f"{type(error).__name__}: {error}"[:200], "what `gameday testbed up` remembered"
-        remedy = "Remove the file, then `gameday testbed up`: it knows its clusters by a mark in them."
-        raise TestbedError(Problem(str(path()), found, expected, remedy)) from error
 
 
 def change(**changes: Any) -> State:
     """Remember something else; the file is replaced at once or not at all. Raises TestbedError."""
     with _LOCK:
         changed = replace(read(), **changes)
-        write_json(path(), asdict(changed) | {"making": sorted(changed.making)})
+        kept.write_json(path(), asdict(changed) | {"making": sorted(changed.making)})
         return changed
 
 

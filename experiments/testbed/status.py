@@ -16,7 +16,7 @@ from kubernetes.client import AppsV1Api, CoreV1Api, V1Node
 
 from experiments.platforms.kube import TIMEOUT_S, KubernetesError, NoClusterError, asking, client_of
 from experiments.platforms.shell import attempt
-from experiments.testbed import clusters, layout, state
+from experiments.testbed import clusters, doctor, layout, state
 from experiments.testbed.connecting import connect
 from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
@@ -255,7 +255,9 @@ def _lacks(
 
 
 def _region_lacks(place: Place, region: Region) -> Iterator[str]:
-    yield from (f"node {node} is {condition}" for node, condition in region.nodes.items() if condition != "running")
+    for node, condition in region.nodes.items():
+        if condition != "running":
+            yield f"node {node} is {condition}{_why(place, node, condition)}"
     if region.refused:
         yield f"{place.region}: its API: {region.refused}"
     if region.workloads or not region.refused:
@@ -263,6 +265,12 @@ def _region_lacks(place: Place, region: Region) -> Iterator[str]:
     yield from _database_lacks(place, region.database)
     if not region.prometheus:
         yield f"{place.region}: Prometheus is not ready"
+
+
+def _why(place: Place, node: str, condition: str) -> str:
+    """Who has the ports of a node that is there without them."""
+    held = doctor.taken(place) if node == place.control_plane and condition in ("cut", "unpublished", "exited") else ""
+    return f" ({held})" if held else ""
 
 
 def _pods_lack(place: Place, region: Region) -> Iterator[str]:

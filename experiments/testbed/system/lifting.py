@@ -7,6 +7,7 @@ says why; nothing is raised, so that the lifts after it are still tried.
 
 import http.client
 import json
+import re
 import time
 import urllib.error
 import urllib.request
@@ -20,6 +21,7 @@ from .apiserver import ApiServerError, ApiServers
 from .engine import Engine, EngineError
 
 TIMEOUT_S = 10.0  # of one lift
+_TAKEN = re.compile(r"listen (?:tcp|udp)\d? (\S+): bind: address already in use")
 _DIRECT = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # what is called is on this machine
 
 
@@ -106,14 +108,35 @@ class Lifter:
 
     def _connect(self, container: str, arguments: Mapping[str, Any]) -> str:
         network, ip = str(arguments["network"]), str(arguments["ip"])
-        has = address_of(self.engine.inspect(container, timeout_s=self._timeout_s), network)
-        if has == ip:
+        found = self.engine.inspect(container, timeout_s=self._timeout_s)
+        has = address_of(found, network)
+        if has == ip and not unpublished(found):
             return f"was connected to {network} as {ip}"
         if has is not None:
-            self.disconnect(container, network)
+            self._loosen(container, network, has)
         body = {"Container": container, "EndpointConfig": {"IPAMConfig": {"IPv4Address": ip}}}
-        self.engine.do(f"/networks/{quote(network)}/connect", body, timeout_s=self._timeout_s)
+        try:
+            self.engine.do(f"/networks/{quote(network)}/connect", body, timeout_s=self._timeout_s)
+        except EngineError as error:
+            if taken := _TAKEN.search(str(error)):
+                found = f"{taken[1]} is taken by another program (`ss -ltnp` names it)"
+                raise CannotLiftError(f"{found}: its ports are published when that one is free") from error
+            raise
         return f"connected to {network} as {ip}"
+
+    def _loosen(self, container: str, network: str, ip: str) -> None:
+        """Cut a container from a network before it is connected anew.
+
+        After a connection that failed for a port, Docker says it is connected and will not disconnect it: what stays
+        is the interface, which it then finds in its way.
+        """
+        try:
+            self.disconnect(container, network)
+        except EngineError as error:
+            if "is not connected" not in str(error):
+                raise
+            own = f"for each in $(ip -o -4 addr show to {ip} | awk '{{print $2}}'); do ip link del $each; done"
+            self._execute(container, {"command": ["sh", "-c", own]})
 
     def disconnect(self, container: str, network: str) -> None:
         """Cut a container from a network."""
@@ -165,6 +188,14 @@ def address_of(container: Mapping[str, Any], network: str) -> str | None:
         return None
     wanted = (found.get("IPAMConfig") or {}).get("IPv4Address")
     return str(found.get("IPAddress") or wanted or "")
+
+
+def unpublished(container: Mapping[str, Any]) -> list[str]:
+    """Ports ("127.0.1.1:30080") that a container should publish and does not."""
+    published = container["NetworkSettings"].get("Ports") or {}
+    wanted = (container.get("HostConfig") or {}).get("PortBindings") or {}
+    missing = [each for port, bindings in wanted.items() if not published.get(port) for each in bindings or ()]
+    return [f"{each.get('HostIp') or '0.0.0.0'}:{each.get('HostPort')}" for each in missing]
 
 
 def url_seen_here(url: str, addresses: Mapping[str, str]) -> str:

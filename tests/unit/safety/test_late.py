@@ -79,6 +79,24 @@ def test_the_old_timeline_is_read_once(tmp_path: Path, timelines: list[Question]
     assert len(RunRecord(folder).table("readback")) == 5
 
 
+def test_without_the_surviving_timeline_there_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def read(_: object, clock: Any, recorder: Any, __: Question) -> ReadBack:
+        """Of the old primary only, an order that everybody may hold."""
+        found = {"data_class": "transactions", "timeline": "us-east-1/1", "key": [EPOCH_US], "read_us": [9]}
+        recorder.append("readback", found | {"copies": [1], "position": [1]})
+        recorder.mark(clock.now_us(), "readback_done", "us-east-1/1", timeline="us-east-1/1")
+        return ReadBack("us-west-2/2", ("us-east-1/1",), ("us-west-2",))
+
+    monkeypatch.setattr(late, "read_back", read)
+    folder = killed(tmp_path / "record")
+    found = read_late(folder)
+    assert found is not None
+    assert (found.only_there, found.list_of_them) == (None, "")
+    assert found.unlisted == "us-west-2/2, which survives, was not read back to its end"
+    assert RunRecord(folder).head["unlisted"] == found.unlisted
+    assert not (folder / "reconciliation.csv").exists()
+
+
 def test_a_closed_record_is_left_alone(tmp_path: Path, timelines: list[Question]) -> None:
     with RunWriter(tmp_path / "record", HEAD) as writer:
         writer.close("complete", duration_us=1)

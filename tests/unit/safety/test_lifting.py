@@ -1,6 +1,7 @@
 """Lifting from this process: by the reverter when it holds the lifts, else here, with the same fencing."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from experiments.safety.journal import Journal
 from experiments.safety.lifting import perform
 from experiments.safety.reverter import Reverter
 from experiments.testbed.layout import EAST
+from experiments.testbed.system.engine import EngineError
 from experiments.testbed.system.lifting import Lifter, holds, url_seen_here
 from experiments.testbed.system.watch import Watch
 from tests.unit.safety.doubles import Lifting, Witness
@@ -57,6 +59,56 @@ def test_what_fails_stays_in_the_ledger(lifting: Lifting) -> None:
 
 def test_nothing_to_lift(lifting: Lifting, watch: Watch, reverter: Reverter) -> None:
     assert perform([], reverter=reverter) == []
+
+
+# --- a port that another has taken meanwhile
+
+
+class Engine:
+    """Docker as it is seen to behave: a container whose port is taken seems connected, and cannot be disconnected."""
+
+    def __init__(self, *, half: bool) -> None:
+        self.taken, self.ports, self.half = True, False, half
+        self.address = "10.0.0.2" if half else ""
+
+    def inspect(self, _: str, **__: Any) -> dict[str, Any]:
+        bound = [{"HostIp": "127.0.1.1", "HostPort": "30080"}]
+        networks = {"kind": {"IPAddress": self.address}} if self.address else {}
+        settings = {"Networks": networks, "Ports": {"30080/tcp": bound} if self.ports else {}}
+        return {"NetworkSettings": settings, "HostConfig": {"PortBindings": {"30080/tcp": bound}}}
+
+    def do(self, path: str, *_: Any, **__: Any) -> None:
+        if path.endswith("disconnect"):
+            if self.half:
+                raise EngineError("container a is not connected to network kind")
+            self.address, self.ports = "", False
+            return
+        if self.half:
+            raise EngineError("it conflicts with existing route")
+        self.address, self.ports, self.half = "10.0.0.2", not self.taken, self.taken
+        if self.taken:
+            words = "Error starting userland proxy: listen tcp4 127.0.1.1:30080: bind: address already in use"
+            raise EngineError(words)
+
+    def execute(self, _: str, command: list[str], **__: Any) -> tuple[int, str]:
+        assert "10.0.0.2" in command[-1]
+        self.half = False
+        return 0, ""
+
+
+@pytest.mark.proves("A node is not said to be connected again before its ports are published; tried again, they are")
+@pytest.mark.parametrize("half", [False, True])
+def test_a_port_that_was_taken(half: bool) -> None:
+    engine: Any = Engine(half=half)
+    lifter, lift = Lifter(Path("nowhere"), engine=engine), verbs.connect(NODE, "kind", "10.0.0.2").to_json()
+    for _ in range(2):
+        result = lifter.perform_one(lift)
+        assert not result.ok
+        assert "127.0.1.1:30080 is taken" in result.detail
+    engine.taken = False
+    assert lifter.perform_one(lift).ok
+    assert (engine.address, engine.ports) == ("10.0.0.2", True)
+    assert "was connected" in lifter.perform_one(lift).detail
 
 
 # --- the verbs that need no Docker

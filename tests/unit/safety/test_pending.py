@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from experiments.safety import pending
+from experiments.testbed.errors import TestbedError
 from scenarios.errors import UsageError
 
 
@@ -20,3 +21,17 @@ def test_blocks_until_done(tmp_path: Path) -> None:
     pending.clear()
     pending.refuse()
     pending.clear()
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "null", "\x00", '{"old": "us-east-1"}', '{"a": 1}', "NUMBERS"])
+def test_a_damaged_file_is_said_and_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
+    pending.keep("us-east-1", "us-west-2", "one", None)
+    file = tmp_path / "pending.json"
+    text = text if text != "NUMBERS" else file.read_text().replace('"us-east-1"', "1")
+    file.write_text(text)
+    for look in (pending.read, pending.refuse):
+        with pytest.raises(TestbedError, match="pending.json") as raised:
+            look()
+        assert "gameday undo" in raised.value.problems[0].remedy
+    assert file.read_text() == text

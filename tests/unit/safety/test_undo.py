@@ -21,6 +21,7 @@ from experiments.safety.lock import HostLock, LockedError, this_process
 from experiments.safety.reverter import Reverter
 from experiments.safety.undo import Undone, save_unread, undo
 from experiments.testbed import state as testbed
+from experiments.testbed.errors import TestbedError
 from experiments.testbed.status import Database, Region, Status
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
@@ -139,6 +140,22 @@ def test_cut_and_nobody_promoted(world: World, tmp_path: Path) -> None:
     Journal().keep_cut({"gameday-us-east-1-worker": "10.0.0.2"})
     undo(quiet, home=False, runs=tmp_path)
     assert world.did == ["connect", "lease home"]
+
+
+@pytest.mark.parametrize("taken", [False, True])
+def test_a_node_without_its_ports_gets_them(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, taken: bool
+) -> None:
+    def publish(node: str) -> None:
+        world.did.append(node)
+        if taken:
+            raise TestbedError(Problem(node, "127.0.1.1:30080 is in use", "its ports", "Free it."))
+
+    world.nodes = {"gameday-us-east-1-control-plane": "unpublished"}
+    monkeypatch.setattr(undoing.clusters, "publish", publish)
+    with pytest.raises(LeftBehindError, match="30080") if taken else nullcontext():
+        undo(quiet, home=False, runs=tmp_path)
+    assert world.did == ["gameday-us-east-1-control-plane"]
 
 
 def test_what_does_not_answer_is_left_not_a_bug(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
