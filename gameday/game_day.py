@@ -247,20 +247,19 @@ def _play(
             read = read_back(
                 Where.of(observing.where()), day.clock, recorder,
                 Question.of(observing.watchers(resolved, origin), seen.promoted),
-            )  # fmt: skip
+            ).each(clean.text)  # fmt: skip
     termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
     why = clean.text(ended.stopped or ended.failed or "")
     head = {
         "duration_us": ended.end_us,
-        "surviving_timeline": read.survives,
+        **read.head(),
         "clock": {"bound_us": day.clock_bound_us},
         "torn_lines": day.torn,
         **({"why": why} if why else {}),
     }
     head = clean.value(head)
     game.writer.close(termination, **head)
-    if read.survives is not None:
-        reconcile(folder, {**head, "termination": termination}, clean.text(read.survives))
+    reconcile(folder, {**head, "termination": termination}, read)
     return PlayedOnCluster(folder, why or None, tuple(map(clean.text, left)), still)
 
 

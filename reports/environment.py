@@ -5,7 +5,7 @@ from typing import Any
 
 from reports import published, series
 from reports.model import Report
-from reports.reconciliation import FILE, reconciliation
+from reports.reconciliation import reconciliation
 from reports.words import duration, quantity
 
 _OPERATORS = {
@@ -37,7 +37,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Lines of processes that were no message", _torn(head)),
         ("Termination", head.get("termination")),
         ("Surviving database timeline", head.get("surviving_timeline")),
-        ("Orders to reconcile", orders and f"{len(orders.orders):,}, in {FILE}"),
+        ("Orders to reconcile", orders and orders.short),
         ("Clock bound", _clock_bound(head)),
         ("Scenario digest", head.get("scenario_digest")),
         ("Topology digest", head.get("topology_digest")),

@@ -1,6 +1,7 @@
 """Orders that live only on a timeline that lost: somebody must decide what becomes of each.
 
-A game day leaves them beside its record as reconciliation.csv; the file is there also when it lists none.
+A game day leaves them beside its record as reconciliation.csv; the file is there also when it lists none. Where a
+timeline could not be read there is no such file, and the record says why.
 """
 
 import csv
@@ -29,14 +30,22 @@ class Order:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """All such orders of a run."""
+    """All such orders of a run. `unlisted`: why nobody knows them; empty: they are known."""
 
     orders: tuple[Order, ...]
     survives: str
+    unlisted: str = ""
+
+    @property
+    def short(self) -> str:
+        """How many there are, in a few words."""
+        return f"not known: {self.unlisted}" if self.unlisted else f"{len(self.orders):,}, in {FILE}"
 
     @property
     def words(self) -> str:
         """How many there are, in a sentence or two."""
+        if self.unlisted:
+            return f"There is no list of the orders that live only on a timeline that lost: {self.unlisted}."
         if not self.orders:
             return f"No order lives only on a timeline that lost: there is nothing to reconcile with {self.survives}."
         acknowledged, one = sum(order.acknowledged for order in self.orders), len(self.orders) == 1
@@ -51,11 +60,14 @@ class Reconciliation:
 
 
 def reconciliation(report: Report) -> Reconciliation | None:
-    """Return the list that lies beside the record; None where nobody made one (a simulation).
+    """Return the list that lies beside the record, or why there is none; None where nobody made one (a simulation).
 
     Raises RecordError for a list that cannot be read.
     """
     folder = getattr(report.record, "folder", None)
+    survives = str(report.head.get("surviving_timeline") or "the timeline that survives")
+    if unlisted := report.head.get("unlisted"):
+        return Reconciliation((), survives, str(unlisted))
     if not isinstance(folder, Path) or not (folder / FILE).exists():
         return None
     zero_us = (report.fault_s or 0.0) * 1e6
@@ -71,4 +83,4 @@ def reconciliation(report: Report) -> Reconciliation | None:
             )  # fmt: skip
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise damaged(folder / FILE, "something else", "the orders to reconcile") from error
-    return Reconciliation(orders, str(report.head.get("surviving_timeline") or "the timeline that survives"))
+    return Reconciliation(orders, survives)

@@ -1,12 +1,13 @@
 """After the run, before anything is rewound: what each timeline of the database holds, and what the copies hold.
 
 Each region's database is asked at its own address. The surviving timeline is that of the last promotion, else the
-newest that a primary is on. Orders that live only on a losing timeline are the reconciliation list.
+newest that a primary is on. Orders that live only on a losing timeline are the reconciliation list: there is one only
+when every timeline of the run was read to its end, for a list that lacks orders, or lists wrong ones, looks whole.
 """
 
 import asyncio
 import csv
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,11 +43,35 @@ class Timeline:
 
 @dataclass(frozen=True)
 class ReadBack:
-    """What was read. `survives`: name of the timeline, None when it is not known; `unread`: regions without answer."""
+    """What was read. `survives`: name of the timeline, None when it is not known; `unread`: regions without answer.
+
+    `gone`: timelines that were in the run, in words, and that no database that answers holds any more.
+    """
 
     survives: str | None
     read: tuple[str, ...]
     unread: tuple[str, ...]
+    gone: tuple[str, ...] = ()
+
+    @property
+    def unlisted(self) -> str:
+        """Why there can be no list of the orders that live only on losing timelines; empty: there can be one."""
+        if self.survives is None:
+            return "which timeline survives is not known"
+        if self.survives not in self.read:
+            return f"{self.survives}, which survives, was not read back to its end"
+        if self.unread:
+            return f"{' and '.join(self.unread)} was not read back to its end"
+        return f"{' and '.join(self.gone)} was rewound before it was read back" if self.gone else ""
+
+    def each(self, change: Callable[[str], str]) -> "ReadBack":
+        """Return it with every text changed: what is written must not hold a credential."""
+        survives = None if self.survives is None else change(self.survives)
+        return ReadBack(survives, *(tuple(map(change, names)) for names in (self.read, self.unread, self.gone)))
+
+    def head(self) -> dict[str, Any]:
+        """What the head of the record says of it."""
+        return {"surviving_timeline": self.survives, **({"unlisted": self.unlisted} if self.unlisted else {})}
 
 
 @dataclass(frozen=True)
@@ -92,6 +117,21 @@ def survivor(found: Sequence[Timeline], promoted: Sequence[str]) -> str | None:
     return newest.name if newest and newest.number > int(last.rpartition("/")[2]) else last
 
 
+def gone(found: Sequence[Timeline], promoted: Sequence[str], home: str) -> tuple[str, ...]:
+    """Timelines that a promotion left behind and that no database holds any more, in words.
+
+    Args:
+        found: what can be read.
+        promoted: timelines that began in the run, in order; the first of them left one behind that was not promoted.
+        home: region of that one.
+    """
+    if not promoted:
+        return ()
+    names, first = {t.name for t in found}, int(promoted[0].rpartition("/")[2])
+    older = () if any(t.number < first for t in found) else (f"{home}'s timeline before {promoted[0]}",)
+    return (*older, *(name for name in promoted[:-1] if name not in names))
+
+
 class _Reading:
     def __init__(self, where: Where, clock: Clock, recorder: Recorder, question: Question) -> None:
         self._where, self._clock, self._recorder, self._question = where, clock, recorder, question
@@ -114,7 +154,8 @@ class _Reading:
                 await self._copies(data_class, survives)
         for session in self._sessions.values():
             session.drop()
-        return ReadBack(survives, tuple(read), tuple(unread))
+        lost = gone(found, self._question.promoted, self._question.home)
+        return ReadBack(survives, tuple(read), tuple(dict.fromkeys(unread)), lost)
 
     async def _state(self, region: str) -> State | None:
         loop = asyncio.get_running_loop()
@@ -176,11 +217,15 @@ class _Reading:
         return [(int(seq), int(us)) for seq, us in found] if isinstance(found, list) else []
 
 
-def reconcile(folder: Path, head: Mapping[str, Any], survives: str) -> int:
+def reconcile(folder: Path, head: Mapping[str, Any], read: ReadBack) -> int | None:
     """Write the orders that live only on losing timelines beside the record; return how many there are.
 
-    The file is there also when it lists nothing: that was looked for and not found.
+    The file is there also when it lists nothing: that was looked for and not found. Without `read.unlisted` only:
+    else there is no file, and None is returned.
     """
+    (folder / CSV).unlink(missing_ok=True)
+    if read.unlisted or read.survives is None:
+        return None
 
     def table(name: str) -> pa.Table:
         rows = read_table(folder, name, TABLES[name], head)
@@ -188,8 +233,8 @@ def reconcile(folder: Path, head: Mapping[str, Any], survives: str) -> int:
 
     found, sent, done = table("readback"), table("writes_sent"), table("writes_done")
     names = found["timeline"].cast(pa.string())
-    kept = found.filter(pc.equal(names, survives))["key"]
-    only = found.filter(pc.and_(pc.not_equal(names, survives), pc.invert(pc.is_in(found["key"], kept))))
+    kept = found.filter(pc.equal(names, read.survives))["key"]
+    only = found.filter(pc.and_(pc.not_equal(names, read.survives), pc.invert(pc.is_in(found["key"], kept))))
     numbers = {k: (s, t) for k, s, t in zip(*(sent[c].to_pylist() for c in ("key", "seq", "sent_us")), strict=True)}
     acked = set(done.filter(pc.equal(done["outcome"].cast(pa.string()), "acked"))["key"].to_pylist())
     rows = sorted(zip(*(only[c].to_pylist() for c in ("timeline", "key", "position")), strict=True))

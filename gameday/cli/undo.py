@@ -76,6 +76,8 @@ def _show(done: "Undone") -> None:
             put(f"not read: {', '.join(done.late.unread)}")
         if done.late.list_of_them:
             put(f"orders only on a losing timeline: {done.late.only_there} ({done.late.list_of_them})")
+        if done.late.unlisted:
+            put(f"no list of the orders that live only on a losing timeline: {done.late.unlisted}")
     put(f"primary {done.primary}, standby {done.standby}, in {done.took_s:g} s")
 
 

@@ -26,10 +26,13 @@ Time is whole microseconds from the run's start. Intervals are half-open: [from,
 `seed`, `trial`, `command` (that plays it again), `versions`, `git_commit`; of a game day also \
 `started_at`, `operator` (scripted or live), `observe_only`, `before` (alerts that held before it, and regions whose \
 Prometheus was silent then); at closing `termination`, `duration_us`, `surviving_timeline`, `clock`, `why` (it was \
-stopped), `torn_lines` (of each process, that were no message), `checked` (requests compared with the reference, and \
+stopped), `unlisted` (why there is no `reconciliation.csv`), \
+`torn_lines` (of each process, that were no message), `checked` (requests compared with the reference, and \
 how many differed), `rows` and `facts` (how many there must be) and `files` (their SHA-256) |
 | `marks.jsonl` | facts, one a line, sorted by (`t_us`, `seq`) at closing |
 | `TABLE.parquet` | a table; while the run is open, and when it was killed, `TABLE.arrows`, an Arrow IPC stream |
+| `reconciliation.csv` | of a game day: the orders that live only on a timeline that lost; there, and empty, when \
+there are none; not there when a timeline of the run could not be read to its end, for then nobody knows |
 | `verdicts.json` | added by the judge, can be rebuilt from the rest |
 
 `termination` is `open` until the record is whole. `complete`: it came to its own end. A reader takes `open` for \

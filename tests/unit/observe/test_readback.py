@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from experiments.observe.database import State
-from experiments.observe.readback import Question, Timeline, read_back, reconcile, survivor, timelines
+from experiments.observe.readback import Question, ReadBack, Timeline, gone, read_back, reconcile, survivor, timelines
 from experiments.observe.settings import Where
 from scenarios.record.writer import RunWriter
 
@@ -16,6 +16,7 @@ from .servers import document, free_port, http, parent
 EAST, WEST = "us-east-1", "us-west-2"
 PRIMARY, STANDBY = State(False, 1, 5, None, 1, None), State(True, 1, 5, None, 0, None)
 PROMOTED = State(False, 2, 5, None, 0, None)
+BOTH = ReadBack("us-west-2/2", ("us-east-1/1", "us-west-2/2"), ())
 
 
 @pytest.mark.parametrize(
@@ -57,7 +58,7 @@ def test_orders_that_live_only_on_the_losing_timeline_are_listed(tmp_path: Path)
             writer.append(
                 "readback", rows | {"data_class": "transactions", "timeline": timeline, "read_us": [9] * len(found)}
             )
-        assert reconcile(folder, {}, "us-west-2/2") == 2
+        assert reconcile(folder, {}, BOTH) == 2
     with (folder / "reconciliation.csv").open() as file:
         assert list(csv.reader(file)) == [
             ["timeline", "key", "seq", "sent_us", "acknowledged", "position"],
@@ -69,8 +70,46 @@ def test_orders_that_live_only_on_the_losing_timeline_are_listed(tmp_path: Path)
 def test_the_list_is_there_when_nothing_is_on_it(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     with RunWriter(folder, {}):
-        assert reconcile(folder, {}, "us-west-2/2") == 0
+        assert reconcile(folder, {}, BOTH) == 0
     assert len((folder / "reconciliation.csv").read_text().splitlines()) == 1
+
+
+@pytest.mark.proves("no list of orders to reconcile is written, and why, unless every timeline of the run was read")
+@pytest.mark.parametrize(
+    ("read", "why"),
+    [
+        (ReadBack(None, (), (EAST, WEST)), "which timeline survives is not known"),
+        (ReadBack("us-west-2/2", ("us-east-1/1",), (WEST,)), "us-west-2/2, which survives, was not read back"),
+        (ReadBack("us-west-2/2", ("us-west-2/2",), (EAST,)), "us-east-1 was not read back"),
+        (ReadBack("us-east-1/3", ("us-east-1/3",), (), ("us-west-2/2",)), "us-west-2/2 was rewound before"),
+    ],
+    ids=["nothing answers", "the survivor is silent", "the loser is silent", "the loser is gone"],
+)
+def test_no_list_unless_every_timeline_was_read(tmp_path: Path, read: ReadBack, why: str) -> None:
+    """What was read of the old primary lives on both timelines, as far as anybody knows."""
+    folder = tmp_path / "run"
+    with RunWriter(folder, {}) as writer:
+        rows = {"key": [10, 11], "copies": [1, 1], "position": [100, 110], "read_us": [9, 9]}
+        writer.append("readback", rows | {"data_class": "transactions", "timeline": "us-east-1/1"})
+        reconcile(folder, {}, BOTH)
+        assert reconcile(folder, {}, read) is None
+    assert not (folder / "reconciliation.csv").exists()
+    assert read.unlisted.startswith(why)
+    assert read.head()["unlisted"] == read.unlisted
+
+
+def test_timelines_that_a_promotion_left_behind_and_nobody_holds() -> None:
+    old, new, third = (
+        Timeline("us-east-1/1", EAST, 1),
+        Timeline("us-west-2/2", WEST, 2),
+        Timeline("us-east-1/3", EAST, 3),
+    )
+    assert gone([old], [], EAST) == ()
+    assert gone([old, new], ["us-west-2/2"], EAST) == ()
+    assert gone([old], ["us-west-2/2"], EAST) == ()  # the survivor is silent, which is said elsewhere
+    assert gone([new], ["us-west-2/2"], EAST) == ("us-east-1's timeline before us-west-2/2",)
+    twice = ["us-west-2/2", "us-east-1/3"]
+    assert gone([third], twice, EAST) == ("us-east-1's timeline before us-west-2/2", "us-west-2/2")
 
 
 def test_a_database_that_does_not_answer_is_said_and_not_taken_for_empty() -> None:

@@ -1,5 +1,6 @@
 """What lies beside a record, or in its samples, and belongs into a report: orders to reconcile, data at risk."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,6 +68,16 @@ def test_an_empty_list_says_that_there_is_nothing_to_do(report: Report) -> None:
     found = reconciliation(listed(report))
     assert found is not None
     assert found.words == "No order lives only on a timeline that lost: there is nothing to reconcile with us-west-2/2."
+
+
+def test_a_list_that_could_not_be_made_is_said_and_why(report: Report) -> None:
+    assert isinstance(report.record, RunRecord)
+    (report.record.folder / FILE).unlink(missing_ok=True)
+    silent = replace(report, head={**report.head, "unlisted": "us-west-2/2 was not read back to its end"})
+    words = "There is no list of the orders that live only on a timeline that lost: us-west-2/2 was not read back"
+    assert words in html.render(silent)
+    assert words in " ".join(terminal.render(silent, width=110).split())
+    assert "Orders to reconcile: `not known: us-west-2/2 was not read back" in markdown.render(silent)
 
 
 def test_a_long_list_is_cut_off_on_the_page(report: Report) -> None:

@@ -69,7 +69,7 @@ class Lock:
 
 def nothing_read(_: Any, __: Any, recorder: Recorder, ___: Any) -> ReadBack:
     """Nothing is there to be read back."""
-    return ReadBack("us-east-1/1", (), ())
+    return ReadBack("us-east-1/1", ("us-east-1/1",), ())
 
 
 def quiet_day() -> tuple[GameDay, MemoryRecorder]:

@@ -58,7 +58,7 @@ def read(_: Any, __: Any, recorder: Any, ___: Any) -> ReadBack:
     """One order that only a timeline of a bad name holds."""
     row = {"data_class": "transactions", "key": [7], "copies": [1], "position": [3], "read_us": [4]}
     recorder.append("readback", {**row, "timeline": f"us-east-1/{PASSWORD}"})
-    return ReadBack("us-west-2/2", (), ())
+    return ReadBack("us-west-2/2", (f"us-east-1/{PASSWORD}", "us-west-2/2"), ())
 
 
 @pytest.fixture
