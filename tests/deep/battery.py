@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from random import Random
 from typing import Any
 
+import numpy as np
+
 from sim.data.commands import Balancer, Command, Patience
 from sim.data.event_plane import EventPlane
 from sim.data.plane import DataPlane
@@ -51,6 +53,7 @@ def made_cases() -> Iterator[tuple[str, Case]]:
     yield "drawn patience", _drawn_patience()
     yield "equal back-offs", _equal_backoffs()
     yield from _chain_that_stops()
+    yield "a chain whose watch fires", _chain_whose_watch_fires()
     yield "a chain with a short queue", _chain_with_a_short_queue()
     for number, pair in enumerate(PAIRS):
         arrivals = arrivals_of(600, number)
@@ -212,11 +215,16 @@ def _drawn_patience() -> Case:
 
 
 def _equal_backoffs() -> Case:
-    """Attempts that end at one instant are made again at one instant: the first in the queue is served first."""
+    """Attempts that end at one instant are made again at one instant: the first in the queue is served first.
+
+    The orders come eight at a time, and the queues are empty again before the next eight: who is served when can be
+    seen, as each order succeeds in the end.
+    """
     builder = SystemBuilder(clients=3)
     builder.station("entry", replicas=2, slots=1, work_scale=0.4 * MS, work_sigma=0.0)
     builder.client_edge(edge_balancer=Balancer.LEAST_CONNECTIONS, edge_timeout=1 * MS, max_retries=2, backoff_base=0)
-    return Case(builder.build(), [], bursty_arrivals(6_000, 500), 1 * S, Feeding())
+    arrivals = np.repeat(np.arange(1, 61, dtype=np.int64) * 5 * MS, 8)
+    return Case(builder.build(), [], arrivals, 1 * S, Feeding())
 
 
 def _chain(queue_capacity: int) -> tuple[SystemBuilder, int]:
@@ -244,6 +252,16 @@ def _chain_that_stops() -> Iterator[tuple[str, Case]]:
     for name, script in scripts.items():
         feeding = Feeding(watches=((1, 2, 2),) if name == "a watch" else ())
         yield f"a chain with {name}", Case(builder.build(), script, poisson_arrivals(4_000, 600), 1 * S, feeding)
+
+
+def _chain_whose_watch_fires() -> Case:
+    """A watch fires between two commands, and no probe is under way when the requests might go over to the stages."""
+    builder = SystemBuilder(clients=3, databases=1, unwritable=(0,))
+    entry = builder.station("entry", slots=5, work_scale=1.0 * MS)
+    store = builder.station("store", slots=5, work_scale=1.0 * MS, database_of=0)
+    builder.edge(entry, store, edge_sync=False)
+    builder.probe(phase=10 * MS, spacing=20 * MS, timeout=1 * S, end=300 * MS, writes=True)
+    return Case(builder.build(), [], poisson_arrivals(2_000, 300), 1 * S, Feeding(watches=((1, 2, 2),)))
 
 
 def _chain_with_a_short_queue() -> Case:
