@@ -12,6 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from scenarios.files.planned import by_load
 from scenarios.files.resolved import Resolved
 from scenarios.model.units import duration
 from scenarios.record.writer import RunWriter
@@ -19,6 +20,7 @@ from scenarios.record.writer import RunWriter
 Progress = Callable[[int, int, str], None]
 
 NOT_AT_CONTROL = "fidelity control has no queues and counts no requests: judged on the full trial"
+NOT_OVERLOADED = "its recovery is from too much load, and fidelity control has no queues: judged on the full trial"
 SMALL = "a small system on one machine, at a scaled load: shown against its own baseline"
 SCRIPTED_ON_CLUSTER = "operators were scripted: their answer times were declared, not measured"
 EVIDENCE_CLASS = {"kind": "lab", "eks": "DR environment"}
@@ -117,6 +119,7 @@ def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
         topology = resolved.topology.model_dump(mode="json")
         counted = (o for o in resolved.objectives if needs.load(o.model_dump(mode="json"), topology))
         reasons |= {o.objective: NOT_AT_CONTROL for o in counted}
+        reasons |= {o.objective: NOT_OVERLOADED for o in resolved.objectives if by_load(resolved, o)}
     return reasons | dict(resolved.scenario.not_judged)
 
 

@@ -38,6 +38,31 @@ def planned(resolved: Resolved, not_judged: Mapping[str, str]) -> list[Planned]:
     return result
 
 
+def by_load(resolved: Resolved, objective: Objective) -> bool:
+    """Whether a recovery time ends when queues let it: too much load is what makes the service bad, or may well be.
+
+    So it is where the load is a burst, and where nothing in the timeline hits the service or what it calls.
+    """
+    if objective.kind != "recovery_time":
+        return False
+    scenario, topology = resolved.scenario, resolved.topology.model_dump(mode="json")
+    if scenario.workload.profile == "opening-burst":
+        return True
+    if any(entry.change is not None for entry in scenario.timeline):
+        return False
+    hit = frozenset[str]().union(*(blast_radius(str(e.fault), e.target, topology) for e in _faults(resolved)))
+    return not hit if objective.subject == "complete" else not hit & _reached(resolved, objective.subject)
+
+
+def _reached(resolved: Resolved, service: str) -> set[str]:
+    """A service and all that its calls lead to."""
+    reached, waiting = set[str](), [service]
+    while waiting:
+        reached.add(at := waiting.pop())
+        waiting += [c.callee for c in resolved.topology.calls if c.caller == at and c.callee not in reached]
+    return reached
+
+
 Rule = Callable[[Resolved, Mapping[str, Any], Objective], tuple[State, str]]
 
 

@@ -19,6 +19,8 @@ import pandas as pd
 
 from gameday.cli.talk import say
 from reports.words import count, duration
+from validators.statistics.binomial import lower
+from validators.words import percent
 
 RESULTS = Path(__file__).parents[2] / "docs" / "results" / "fidelity.csv"
 PAGE = Path(__file__).parents[2] / "docs" / "explanation" / "fidelity.md"
@@ -102,25 +104,62 @@ def measure(names: Iterable[str], seed: int, trials: int, path: Path = RESULTS) 
             _append(compare(name, seed, trial, at), path)
 
 
-def table(rows: Iterable[Compared]) -> str:
-    """Return the page's table: a row a scenario, then the verdicts that differed by name."""
+def _framed(rows: Iterable[Compared]) -> pd.DataFrame:
     frame = pd.DataFrame([asdict(row) for row in rows])
     frame["equal"] = frame["control"] == frame["request"]
     frame["apart"] = (frame["control_value"] - frame["request_value"]).abs()
+    return frame
+
+
+def _lines(head: Iterable[str], rows: Iterable[Iterable[object]]) -> list[str]:
+    names = list(head)
+    cells = [" | ".join(map(str, row)) for row in rows]
+    return ["| " + " | ".join(names) + " |", "|" + " --- |" * len(names), *(f"| {row} |" for row in cells)]
+
+
+def _apart(found: pd.DataFrame) -> list[str]:
+    """Median and greatest difference of what is a time."""
+    apart = found["apart"].dropna()
+    return [duration(float(v)) for v in (apart.median(), apart.max())] if len(apart) else ["–", "–"]
+
+
+def table(rows: Iterable[Compared]) -> str:
+    """Return the page's tables: a row a measure with its width, a row a scenario, then the verdicts that differed."""
+    frame = _framed(rows)
+    head = ("judged", "trials", "verdicts equal", "of all trials at least", "apart, median", "most", "bounds")
+    lines = _lines(head, (_measure(name, found) for name, found in frame.groupby(frame["objective"].map(_measured))))
     head = ("scenario", "trials", "verdicts at both levels", "equal", "recovery times apart, median", "most")
-    lines = ["| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
+    scenarios = []
     for name, found in frame.groupby("scenario"):
-        apart = found[found["objective"].str.startswith("rto.")]["apart"].dropna()
-        words = [duration(float(v)) for v in (apart.median(), apart.max())] if len(apart) else ["–", "–"]
-        cells = (f"`{name}`", found["trial"].nunique(), len(found), found["equal"].sum(), *words)
-        lines.append("| " + " | ".join(map(str, cells)) + " |")
+        times = _apart(found[found["objective"].str.startswith("rto.")])
+        scenarios.append((f"`{name}`", found["trial"].nunique(), len(found), found["equal"].sum(), *times))
     different = frame[~frame["equal"]]
-    lines += ["", f"Of {count(len(frame), 'verdict')} {len(different)} differed" + (":" if len(different) else "."), ""]
+    lines += ["", *_lines(head, scenarios), ""]
+    lines += [f"Of {count(len(frame), 'verdict')} {len(different)} differed" + (":" if len(different) else "."), ""]
     named = ["scenario", "objective", "control", "request"]
     for (name, objective, control, request), found in different.groupby(named):
         where = count(len(found), "trial")
         lines.append(f"* `{name}`, {objective}: {control} at control, {request} at request, in {where}")
     return "\n".join(lines).rstrip() + "\n"
+
+
+def _measured(objective: str) -> str:
+    """Name of the row that an objective is in: its own, but for rules and integrity, which are facts and no times."""
+    group = objective.partition(".")[0]
+    return f"{group}.*" if group in ("rule", "integrity") else objective
+
+
+def _measure(name: object, found: pd.DataFrame) -> tuple[object, ...]:
+    """Row of a measure. A trial counts once; its verdicts are equal when all of the row's are.
+
+    The share of all trials that agree has a lower bound (Clopper and Pearson's), and the greatest of n differences is
+    an upper bound of the share .05^(1/n) of all of them, each one-sided with 95 % confidence.
+    """
+    equal = found.groupby(["scenario", "seed", "trial"])["equal"].all()
+    trials, agreed = len(equal), int(equal.sum())
+    times = not str(name).endswith("*")
+    width = [*_apart(found), percent(0.05 ** (1 / trials), -1)] if times else ["–"] * 3
+    return f"`{name}`", trials, f"{agreed} of {trials}", percent(lower(agreed, trials, 0.95), -1), *width
 
 
 def page(text: str, rows: Iterable[Compared]) -> str:
@@ -135,10 +174,12 @@ def main() -> None:
     from scenarios.files.catalogue import scenarios
 
     parser = argparse.ArgumentParser(prog="make study-fidelity", description=__doc__)
-    parser.add_argument("--trials", type=int, default=3, help="trials of each scenario, from 0 on")
+    parser.add_argument("scenarios", nargs="*", help="scenarios to play (default: all that the twin plays)")
+    parser.add_argument("--trials", type=int, default=5, help="trials of each scenario, from 0 on")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args()
-    measure([s.name for s in scenarios() if "twin" in s.worlds], asked.seed, asked.trials)
+    names = asked.scenarios or [s.name for s in scenarios() if "twin" in s.worlds]
+    measure(names, asked.seed, asked.trials)
     PAGE.write_text(page(PAGE.read_text(encoding="utf-8"), read()), encoding="utf-8")
 
 

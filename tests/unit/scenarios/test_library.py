@@ -16,12 +16,14 @@ from scenarios.model.parameters import Parameter, Tag
 from scenarios.model.procedure import VERBS, Verb
 
 SCENARIOS = [
-    "database-primary-kill", "drop-table-restore", "failback-after-region-loss", "load-test", "opening-burst",
-    "pod-kill-strategic", "region-loss-automatic", "region-loss-manual", "risk-limit-breach",
-    "risk-node-loss-1-replica", "risk-node-loss-2-replicas", "strategic-crash-loop", "strategic-rolling-update",
+    "database-primary-kill", "drop-table-restore", "endurance-test", "failback-after-region-loss", "load-test",
+    "load-test-10-min", "opening-burst", "pod-kill-strategic", "region-loss-automatic", "region-loss-manual",
+    "region-loss-stale-replica", "risk-limit-breach", "risk-node-loss-1-replica", "risk-node-loss-2-replicas",
+    "strategic-crash-loop", "strategic-rolling-update", "stress-test",
 ]  # fmt: skip
 PLAYED_BEFORE_RELEASES = set(SCENARIOS) - {
-    "database-primary-kill", "failback-after-region-loss", "load-test", "pod-kill-strategic",
+    "database-primary-kill", "endurance-test", "failback-after-region-loss", "load-test", "load-test-10-min",
+    "pod-kill-strategic", "region-loss-stale-replica", "stress-test",
 }  # fmt: skip
 DEFAULT = load("region-loss-automatic")
 GRANDMODEL = LIBRARY / "topologies" / "grandmodel.yaml"

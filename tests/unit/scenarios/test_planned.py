@@ -75,6 +75,14 @@ def test_a_load_test() -> None:
     assert states("opening-burst", steady | {"workload.duration": "9 min"})["load.load"] == "not exercised"
 
 
+@pytest.mark.parametrize("objective", ["load.load", "load.stress", "load.endurance"])
+def test_the_library_has_each_load_test(objective: str) -> None:
+    names = {"load.load": "load-test-10-min", "load.stress": "stress-test", "load.endurance": "endurance-test"}
+    found = states(names[objective])
+    assert found[objective] == "judged"
+    assert found["kpi.throughput"] == "not judged", "the rate of another objective"
+
+
 def test_a_reason_is_kept_only_for_what_applies() -> None:
     resolved = load("region-loss-automatic")
     reasons = {"rto.risk": "we know", "change.downtime": "we know"}

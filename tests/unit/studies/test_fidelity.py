@@ -31,6 +31,20 @@ def test_only_what_both_levels_judge_is_compared() -> None:
 def test_table_tells_what_differs() -> None:
     late = replace(ROW, trial=1, request="FAIL", request_value=160.0)
     lines = table([ROW, late, replace(ROW, objective="rpo.logs", control_value=None)]).splitlines()
-    assert lines[2] == "| `s` | 2 | 3 | 2 | 31.8 s | 1 min |"
-    assert lines[4] == "Of 3 verdicts 1 differed:"
-    assert lines[6] == "* `s`, rto.risk: PASS at control, FAIL at request, in 1 trial"
+    scenario = lines.index("| `s` | 2 | 3 | 2 | 31.8 s | 1 min |")
+    assert lines[scenario + 2] == "Of 3 verdicts 1 differed:"
+    assert lines[scenario + 4] == "* `s`, rto.risk: PASS at control, FAIL at request, in 1 trial"
+
+
+def test_table_tells_how_wide_its_bounds_are() -> None:
+    rows = [replace(ROW, trial=n, request_value=100.0 + n) for n in range(20)]
+    late = replace(ROW, trial=20, request="FAIL", request_value=160.0)
+    assert "| `rto.risk` | 20 | 20 of 20 | 86 % | 9.5 s | 19 s | 86 % |" in table(rows)  # 0.05 ** (1 / 20) = 0.861
+    assert "| `rto.risk` | 21 | 20 of 21 | 79 % | 10 s | 1 min | 86 % |" in table([*rows, late])
+
+
+def test_a_trial_counts_once_for_all_rules() -> None:
+    """Rules of one trial do not differ independently of each other."""
+    rules = [replace(ROW, objective=f"rule.{name}") for name in ("one", "other")]
+    assert "| `rule.*` | 1 | 1 of 1 | 5 % | – | – | – |" in table(rules)
+    assert "| `rule.*` | 1 | 0 of 1 | 0 % | – | – | – |" in table([rules[0], replace(rules[1], request="FAIL")])
