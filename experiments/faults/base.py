@@ -20,7 +20,8 @@ from experiments.faults.verbs import Lift, from_json
 from experiments.operate.moments import moments
 from experiments.platforms.site import site
 from experiments.safety.lifting import Result, perform, stays_out
-from experiments.testbed.kept import write_json
+from experiments.testbed.errors import TestbedError
+from experiments.testbed.kept import read, write_json
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
 # What a look takes for "it does not answer": what it asks is away, refuses, or says what makes no sense.
@@ -93,18 +94,32 @@ def keep(fault: str, plan: Plan) -> None:
 
 
 def kept(fault: str) -> Plan | None:
-    """The plan of a fault that was injected and not yet forgotten; None: there is none."""
+    """The plan of a fault that was injected and not yet forgotten; None: there is none.
+
+    Raises:
+        TestbedError: its file is damaged. How it is lifted is in the ledger too, and with the reverter.
+    """
+    file = _file(fault)
+    remedy = "`gameday undo` lifts it by the ledger, and removes the file."
     try:
-        return plan_from_json(json.loads(_file(fault).read_text(encoding="utf-8")))
+        with read(file, "the plan of an injected fault", remedy):
+            return plan_from_json(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
 
 
-def all_kept() -> list[tuple[str, Plan]]:
-    """Faults with the plans that are kept, in the order in which they were kept."""
+def found(fault: str) -> tuple[Plan | None, list[str]]:
+    """The plan that is kept, and what is wrong with its file."""
+    try:
+        return kept(fault), []
+    except TestbedError as error:
+        return None, [str(problem) for problem in error.problems]
+
+
+def all_kept() -> list[str]:
+    """Faults whose plans are kept, damaged ones too, in the order in which they were kept."""
     files = sorted(_folder().glob("*.json"), key=lambda file: file.stat().st_mtime_ns)
-    plans = [plan_from_json(json.loads(file.read_text(encoding="utf-8"))) for file in files]
-    return [(":".join(file.stem.rsplit("-", 1)), plan) for file, plan in zip(files, plans, strict=True)]
+    return [":".join(file.stem.rsplit("-", 1)) for file in files]
 
 
 def forget(fault: str) -> None:
@@ -144,6 +159,7 @@ def store(fault: str, plan: Plan) -> None:
 
     Raises:
         NothingToHitError: it is already injected.
+        TestbedError: what is kept of it is damaged.
         AbortedError: its lift is not stored outside the blast radius, or the run was ended.
     """
     if moments.told.is_set():
@@ -170,11 +186,9 @@ def look(fault: str, see: Callable[[Plan], bool], *, without: bool) -> bool:
 
     `without` is the answer when it was never injected.
     """
-    plan = kept(fault)
-    if plan is None:
-        return without
     try:
-        return bool(see(plan))
+        plan = kept(fault)
+        return without if plan is None else bool(see(plan))
     except UNREACHABLE:
         return False
 
@@ -183,31 +197,32 @@ def lift(fault: str, by: str) -> str:
     """Lift a fault by its plan; nothing happens when it was never injected. Twice is as good as once.
 
     Raises:
-        LeftBehindError: a part of it could not be lifted.
+        LeftBehindError: a part of it could not be lifted, or its plan is damaged: what was armed is lifted then.
     """
-    plan = kept(fault)
-    if plan is None or plan.lifted:
+    plan, damage = found(fault)
+    if not damage and (plan is None or plan.lifted):
         return "nothing to lift"
-    report.fact("lift_begun", fault, fault=plan.kind)
+    kind = plan.kind if plan else fault.partition(":")[0]
+    report.fact("lift_begun", fault, fault=kind)
     said = undo(fault, by)
     done = kept(fault)
     if done is not None and done.stays:
-        report.fact("left_to_failback", fault, fault=plan.kind, what=done.stays)
+        report.fact("left_to_failback", fault, fault=kind, what=done.stays)
     else:
-        report.fact("lifted", fault, fault=plan.kind, by=by)
+        report.fact("lifted", fault, fault=kind, by=by)
     return said
 
 
 def undo(fault: str, by: str) -> str:
     """Perform the lifts of what was stored. Raises as `lift`."""
-    plan = kept(fault)
-    if plan is None or plan.lifted:
+    plan, damage = found(fault)
+    if not damage and (plan is None or plan.lifted):
         return "nothing to undo"
-    results = _safety[0].lift(fault, by) if _safety else perform(plan.lifts)
+    results = _safety[0].lift(fault, by) if _safety else perform(plan.lifts if plan else ())
     failed = [f"{result.verb} {result.target}: {result.detail}" for result in results if not result.ok]
-    if failed:
+    if plan is None or failed:
         remedy = "Run `gameday undo`; if it stays, `gameday testbed reset`, which empties the data."
-        raise LeftBehindError(Problem(fault, "; ".join(failed), "every part of it lifted", remedy))
+        raise LeftBehindError(Problem(fault, "; ".join([*damage, *failed]), "every part of it lifted", remedy))
     stays = "; ".join(f"{result.target} {result.detail}" for result in results if stays_out(result))
     keep(fault, replace(plan, lifted=True, stays=stays))
     return "; ".join(f"{result.verb} {result.target}: {result.detail}" for result in results) or "it mends itself"

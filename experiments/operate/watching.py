@@ -33,9 +33,12 @@ def until_landed(fault: str, kind: str, within_s: float = LANDS_WITHIN_S) -> boo
 def until_gone(fault: str, kind: str, within_s: float = GOES_WITHIN_S) -> bool:
     """Wait until a fault is seen to be gone, even when the run was ended: nothing is left behind.
 
-    What its lift left as it was on purpose is not waited for: it is the failback's.
+    What its lift left as it was on purpose is not waited for: it is the failback's. A fault whose plan is damaged is
+    not seen to be gone.
     """
-    plan = base.kept(fault)
+    plan, damage = base.found(fault)
+    if damage:
+        return False
     if plan is None:
         return True
     if plan.stays:

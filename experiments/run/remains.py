@@ -32,22 +32,27 @@ def lift_remains(arms: base.Safety, mark: Mark, within_s: float = GOES_WITHIN_S)
     report.listen(listener)
     try:
         remains = base.all_kept()[::-1]
-        left = {fault: words for fault, plan in remains if (words := _lift(fault, plan))}
-        lifted = [(fault, plan.kind) for fault, plan in remains if plan.lifts and fault not in left]
-        seen = [fault for fault, kind in lifted if fault == preparation.NAME or until_gone(fault, kind, within_s)]
-        unseen = [f"{fault} was lifted and is not seen to be gone" for fault, _ in lifted if fault not in seen]
+        left = {fault: words for fault in remains if (words := _lift(fault))}
+        plans = {fault: plan for fault in remains if fault not in left and (plan := base.kept(fault))}
+        lifted = {fault: plan.kind for fault, plan in plans.items() if plan.lifts}
+        unseen = [
+            f"{fault} was lifted and is not seen to be gone"
+            for fault, kind in lifted.items()
+            if not until_gone(fault, kind, within_s)
+        ]
         return [*left.values(), *unseen]
     finally:
         report.deafen(listener)
         base.protect(None)
 
 
-def _lift(fault: str, plan: base.Plan) -> str:
+def _lift(fault: str) -> str:
     """Lift one; returns why it is left, or nothing."""
+    plan, damage = base.found(fault)
     try:
         if fault == preparation.NAME:
             preparation.put_back()
-        elif plan.lifts:  # else it happened at an instant
+        elif damage or (plan and plan.lifts):  # else it happened at an instant
             base.lift(fault, "clean-up")
     except GamedayError as error:
         return str(error)
