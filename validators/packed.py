@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from validators.columns import I64, Bool
 
-_BLOCK = 1 << 18  # rows
+_BLOCK = 1 << 15  # rows: so few that keys mostly lie within two bytes of each other
 _WIDTHS = (np.uint8, np.uint16, np.uint32)
 type Column = Packed | I64
 
