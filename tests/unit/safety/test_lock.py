@@ -13,13 +13,17 @@ from typing import Any
 
 import pytest
 
+from experiments.platforms import kind
 from experiments.safety import lock as locking
+from experiments.safety.guard import Guard
 from experiments.safety.lock import GameDayLock, HostLock, LockedError, TargetLease, this_process
 from experiments.safety.reverter import Reverter
+from experiments.safety.undo import undo
 from experiments.testbed.system.watch import Watch
 from gameday import game_day
+from scenarios.errors import UsageError
 from scenarios.files.load import load
-from tests.unit.safety.doubles import Clock, Objects
+from tests.unit.safety.doubles import Clock, Objects, Witness
 
 HOLDS = """
 import os, sys
@@ -186,3 +190,25 @@ def test_a_run_that_is_heard(reverter: Reverter, watch: Watch, clock: Clock, mon
         locking.refuse_heard()
     clock.s += 10
     locking.refuse_heard()
+
+
+@pytest.mark.proves("A second user of a Docker host is refused while a game day is on, with and without its targets")
+@pytest.mark.parametrize("answering", [True, False])
+def test_a_second_user_whose_lock_lies_elsewhere_is_refused(
+    answering: bool, target: TargetLease, reverter: Reverter, witness: Witness, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """Both reach the same Docker and the same targets; neither sees the other's state folder."""
+    monkeypatch.setattr(kind, "OUTSIDE_URL", witness.url)
+    monkeypatch.setattr(locking, "_servers", lambda _: [("us-east-1", target.server)] if answering else [])
+    monkeypatch.setattr(locking, "Reverter", lambda: reverter)
+    with GameDayLock("first"), Guard("first", reverter=reverter):
+        monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "another user"))
+        refused = pytest.raises(UsageError, match="run first")
+        with refused as caught, GameDayLock("second"), Guard("second", reverter=reverter):
+            pytest.fail("a second run began")
+        assert ("target us-east-1" in str(caught.value)) is answering, "the Lease first; without one, the reverter"
+        with pytest.raises(LockedError, match="run first"):
+            locking.refuse_heard()  # testbed up, reset and down
+        with pytest.raises(UsageError, match="no testbed on this machine"):
+            undo(lambda *_: None, home=False, runs=tmp_path)
