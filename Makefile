@@ -4,7 +4,8 @@ BIN := .venv/bin
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 # In this order: plain tests first. A paused worker may make the automation fail over, so it comes last.
-CLUSTER := tests/cluster/test_testbed.py tests/cluster/test_chaos_run.py tests/cluster/test_game_day.py \
+CLUSTER := tests/cluster/test_disk_full.py tests/cluster/test_lifts.py tests/cluster/test_testbed.py \
+	tests/cluster/test_chaos_run.py tests/cluster/test_game_day.py \
 	tests/cluster/test_kill.py::test_a_worker_is_not_left_paused
 
 # All of it, in seconds; what is not done by then is ended, and the testbed removed all the same.
