@@ -2,12 +2,18 @@
 
 import os
 import shutil
+import socket
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from experiments.testbed import layout
+
 ROOT = Path(__file__).parent.parent
+PLAYS_ON_THE_TESTBED = ("cluster", "kill")  # folders
+CONTROL_PORTS = (layout.OUTSIDE_PORT, layout.LINK_ADMIN_PORT, layout.REVERTER_PORT)
 RUNBOOK = ROOT.parent / "shared" / "runbook" / "grandmodel-production-runbook.md"
 
 
@@ -27,6 +33,21 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
             if os.environ.get("GAMEDAY_CI"):
                 pytest.fail(f"{program} is missing on this CI machine", pytrace=False)
             pytest.skip(f"needs {program}")
+
+
+@pytest.fixture(autouse=True)
+def testbed_is_left_alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A test that does not play on the testbed never changes the one of this machine: a game day may be on."""
+    if request.path.relative_to(ROOT / "tests").parts[0] in PLAYS_ON_THE_TESTBED:
+        return
+    connect = socket.socket.connect
+
+    def checked(self: socket.socket, address: Any) -> None:
+        if isinstance(address, tuple) and address[1] in CONTROL_PORTS:
+            pytest.fail(f"the test asks the testbed of this machine to change, at {address}")
+        connect(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", checked)
 
 
 @pytest.fixture(scope="session")

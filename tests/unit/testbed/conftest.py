@@ -1,9 +1,12 @@
 """A machine of a test's own: the programs that it names, and an empty state folder."""
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
+
+from experiments.platforms.site import at, site
 
 DOCKER = """
 case "$*" in
@@ -46,8 +49,8 @@ class Machine:
 
 
 @pytest.fixture
-def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
-    """Without any program of the testbed, at first."""
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine]:
+    """Without any program of the testbed, at first; its reverter does not answer."""
     programs = tmp_path / "bin"
     programs.mkdir()
     for name in ("sh", "cat"):
@@ -56,4 +59,5 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Machine:
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
     monkeypatch.setattr("experiments.safety.lock.refuse_heard", lambda: None)  # this machine's may be heard
     monkeypatch.delenv("GAMEDAY_KUBECONFIGS", raising=False)
-    return Machine(programs, tmp_path / "calls")
+    with at(replace(site(), reverter="http://127.0.0.1:9")):
+        yield Machine(programs, tmp_path / "calls")
