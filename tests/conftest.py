@@ -13,7 +13,7 @@ from experiments.testbed import layout
 
 ROOT = Path(__file__).parent.parent
 PLAYS_ON_THE_TESTBED = ("cluster", "kill")  # folders
-CONTROL_PORTS = (layout.OUTSIDE_PORT, layout.LINK_ADMIN_PORT, layout.REVERTER_PORT)
+CONTROL_PORTS = (layout.LINK_ADMIN_PORT, layout.REVERTER_PORT)
 RUNBOOK = ROOT.parent / "shared" / "runbook" / "grandmodel-production-runbook.md"
 
 
