@@ -81,9 +81,9 @@ class EventPlane:
         """Take the output aside, then enlarge what is nearly full."""
         k = self._k
         for name, parts in self._parts.items():
-            columns = k.take(name)
-            if not columns.shape[1]:
+            if not k[f"{name}_used"]:
                 continue
+            columns = k.take(name)
             parts.append(columns)
             if name == "rows":
                 self._timelines.add(columns)
@@ -93,7 +93,8 @@ class EventPlane:
 
     def command(self, command: Command, a: int = 0, b: int = 0, c: int = 0) -> None:
         """Apply a command at the plane's clock."""
-        self._take_output()
+        if command == Command.FORK or not self._k.has_room():
+            self._take_output()  # a fork is told which rows came before it
         if command == Command.SLOTS:
             self._k.allow_slots(a, b)
         if command == Command.FORK:

@@ -7,8 +7,7 @@ from numpy.typing import NDArray
 
 from sim.data import kernel_commands, layout
 from sim.data.commands import Balancer, Patience
-from sim.data.draws import uniform
-from sim.data.memory_parts import Columns, Delays, feeds_forward
+from sim.data.memory_parts import Columns, Delays, feeds_forward, uniforms
 from sim.data.system import System
 
 Table = NDArray[Any]
@@ -18,7 +17,7 @@ FIRST_RING = 1 << 12
 LEAST_LEAVES_BITS = 7  # of the tree: as many levels as kernel_state goes up without asking
 MOST_CALLS = 1 << 26
 APART = 72  # entries more, so that the columns of a table do not all take the same places of the cache
-_COUNTED = (Balancer.LEAST_CONNECTIONS, Balancer.POWER_OF_TWO)
+_GLOBALS = {name: number for number, name in enumerate(layout.STATE.names or ())}  # all are 64 bits wide
 WIDTHS = {
     "finished": layout.FINISHED_WIDTH,
     "rows": layout.ROW_WIDTH,
@@ -38,6 +37,7 @@ class Memory:
     def __init__(self, system: System, stages_from: int) -> None:
         self.state = np.zeros(1, dtype=layout.STATE)
         self.address = self.state.ctypes.data
+        self._words = memoryview(self.state.view(np.int64))  # the globals: read and set with each command
         self.tables: dict[str, Table] = {}
         self._ring_entries: list[Table] = []
         self._globals(system)
@@ -58,17 +58,17 @@ class Memory:
 
     def __getitem__(self, name: str) -> int:
         """Value of a global."""
-        return int(self.state[name][0])
+        return int(self._words[_GLOBALS[name]])
 
     def __setitem__(self, name: str, value: int) -> None:
         """Set a global."""
-        self.state[name][0] = value
+        self._words[_GLOBALS[name]] = value
 
     def put(self, name: str, table: Table, length: int | None = None) -> None:
         """Make a table known to the kernel."""
         table = np.ascontiguousarray(table)
         self.tables[name] = table
-        self[name] = table.ctypes.data
+        self[name] = table.__array_interface__["data"][0]
         self[f"{name}_n"] = len(table) if length is None else length
 
     def take(self, name: str) -> NDArray[np.int64]:
@@ -82,6 +82,11 @@ class Memory:
         table = np.empty((WIDTHS[name], room), dtype=np.int64)
         self.put(name, table, table.size)
         self[f"{name}_room"] = room
+
+    def has_room(self) -> bool:
+        """Whether a command's consequences fit: each request may end, each call may be made again."""
+        output = min(self[f"{name}_room"] - self[f"{name}_used"] for name in ("finished", "probed"))
+        return 2 * self["live_calls"] < self["calls_n"] and self["live_requests"] < output
 
     def make_room(self) -> None:
         """Enlarge what is nearly full; the output has been taken."""
@@ -197,6 +202,7 @@ class Memory:
 
     def _edges(self, system: System, columns: Columns) -> None:
         table = np.zeros(self["edge_count"], dtype=layout.EDGE)
+        balancers = system.edge_balancer
         fields = {
             "timeout": system.edge_timeout,
             "backoff": system.backoff_base,
@@ -208,11 +214,11 @@ class Memory:
             "pool_patience": system.pool_patience,
             "target": system.initial_target,
             "sync": system.edge_sync,
-            "balancer": system.edge_balancer,
+            "balancer": balancers,
             "retries": system.max_retries,
             "pool": system.pool_size,
             "pool_queue": system.pool_queue,
-            "counted": np.isin(system.edge_balancer, _COUNTED),
+            "counted": (balancers == Balancer.LEAST_CONNECTIONS) | (balancers == Balancer.POWER_OF_TWO),
             "guarded": (system.breaker_window > 0) | (system.budget_milli >= 0),
         }
         for name, values in fields.items():
@@ -243,8 +249,7 @@ class Memory:
         self.put("windows", np.zeros(len(owners) * self["window_each"], dtype=np.uint8))
         caches = np.zeros(system.clients + self["class_count"], dtype=layout.CACHE)
         caches["region"] = system.initial_dns
-        expiry = [int(uniform(system.expiry_key, client) * system.dns_ttl) for client in range(system.clients)]
-        caches["expiry"][: system.clients] = expiry
+        caches["expiry"][: system.clients] = uniforms(system.expiry_key, system.clients) * system.dns_ttl
         caches["expiry"][system.clients :] = system.probe_expiry
         caches["ignores"][: system.clients] = system.client_ignores_ttl
         caches["ignores"][system.clients :] = system.probe_region == -2
@@ -325,7 +330,7 @@ class Memory:
         calls, known = self._enlarged("calls", count, layout.CALL, "free_call")
         calls["place"][known:] = layout.FREE
         agenda = 1 << (4 * (count + self["replica_count"])).bit_length()
-        self.put("agenda", np.zeros(agenda, dtype=layout.AGENDA))
+        self.put("agenda", np.empty(agenda, dtype=layout.AGENDA))  # all is written before it is read
         self["agenda_mask"] = agenda - 1
         old, self._ring_entries = self._ring_entries, []
         for i, ring in enumerate(self.tables["rings"]):

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from sim.data import layout
 from sim.data.commands import Balancer, Patience
+from sim.data.draws import bits
 from sim.data.system import System
 
 Table = NDArray[Any]
@@ -18,6 +19,12 @@ _PLACES = {  # of a call whose deadline is alive; a call may time out wherever i
     layout.CALL_TIMEOUT: -1,
     layout.BACK_OFF: layout.BACKING_OFF,
 }
+
+
+def uniforms(key: np.uint64, count: int) -> NDArray[np.float64]:
+    """Numbers 0, 1, ... of a stream, as `draws.uniform` draws them one by one."""
+    drawn: NDArray[np.uint64] = bits.py_func(key, np.arange(count))
+    return ((drawn >> np.uint64(12)).astype(np.float64) + 0.5) * 2.0**-52
 
 
 def feeds_forward(system: System) -> bool:

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 I64 = NDArray[np.int64]
+IN_MEMORY_BYTES = 1 << 20
 
 
 @dataclass(frozen=True)
@@ -24,11 +25,12 @@ class _Rows:
 class Timelines:
     """Commit times of all rows, by database; a timeline that was forked begins with the old one's rows.
 
-    A long run commits tens of millions of rows: their times are kept on disk, as offsets in 32 bits where they fit.
+    A long run commits tens of millions of rows: their times are kept on disk once they are many, as offsets in 32 bits
+    where they fit.
     """
 
     def __init__(self, databases: int) -> None:
-        self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115  lives as long as the plane
+        self._file: IO[bytes] = tempfile.SpooledTemporaryFile(IN_MEMORY_BYTES)  # noqa: SIM115  while the plane lives
         self._written = 0
         self._rows: list[list[_Rows]] = [[] for _ in range(databases)]
         self._forks: dict[int, tuple[int, int, int]] = {}
