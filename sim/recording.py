@@ -28,6 +28,7 @@ SECOND = 1_000_000_000
 PAGE = ProbeClass("page/dns", "pager", "dns", "page", None, 10 * SECOND)
 PAGE_TIMEOUT_NS = 60 * SECOND  # a test page that has not come by then does not come
 Keys = tuple[tuple[str, str], ...]
+_NONE: I64 = np.zeros(0, dtype=np.int64)
 _OUTCOMES = {Outcome.OK: "acked", Outcome.FAILED: "failed", Outcome.UNKNOWN: "unknown"}
 _WORDS = ("2xx", "5xx", "timeout", "refused", "no_address")
 _WORD_OF = {
@@ -74,6 +75,8 @@ class Recording:
             for i, place in enumerate(names.replicas[n])
         }  # fmt: skip
         self._pods = [pods[place] for place in sorted(pods)]
+        station_of = {place: n for n, places in names.replicas.items() for place in places}
+        self._place_station = np.array([station_of[place] for place in sorted(station_of)], dtype=np.int64)
         self._codes = {f: self._coded(f) for f in ("client", "route", "service")}
         self._shown = np.array([c.route in _USERS for c in self._classes])
         self._writes = np.array([c.service in ("order", "database") for c in self._classes])
@@ -82,6 +85,7 @@ class Recording:
         self._deciding = {p: c.service for p, c in deciding.items()}
         self.goodness = Goodness({c.service: c.spacing_ns for c in deciding.values()})
         self._pages: list[PageProbe] = []  # under way
+        self._queued: list[tuple[int, NDArray[np.float64]]] = []  # instant, and requests that wait at each station
         self._ledger = Ledger()
         self._sampled_to_s = 0
         self._sent = 0
@@ -241,18 +245,28 @@ class Recording:
         )
 
     def _samples(self, now_ns: int) -> None:
-        """Each sampled quantity at each whole second not yet sampled, up to now; what is no number has no row."""
-        seconds = np.arange(self._sampled_to_s, now_ns // SECOND, dtype=np.int64)
+        """Each sampled quantity at each whole second up to now, and the queues, none of them twice.
+
+        What is no number has no row. Rows stand second by second: what is known of a second once it is over, then the
+        queues at its end.
+        """
         samplers = self._context.samplers
-        if len(seconds) == 0 or not samplers:
-            return
-        self._sampled_to_s = int(seconds[-1]) + 1
+        seconds = np.arange(self._sampled_to_s, now_ns // SECOND, dtype=np.int64) if samplers else _NONE
+        self._sampled_to_s += len(seconds)
+        queued, self._queued = self._queued, []
         values = np.empty((len(seconds), len(samplers)))
-        for column, (_, _, sample) in enumerate(samplers):
+        for column, (_, _, sample) in enumerate(samplers if len(seconds) else ()):
             values[:, column] = sample(seconds * SECOND)
         second, sampler = np.nonzero(np.isfinite(values))
-        keys = tuple((subject, name) for subject, name, _ in samplers)
-        self._append_samples(seconds[second] * 1_000_000, keys, sampler, values[second, sampler])
+        queues_ns = np.repeat(np.array([at_ns for at_ns, _ in queued], dtype=np.int64), len(self._stations))
+        station = np.tile(np.arange(len(self._stations)), len(queued)) + len(samplers)
+        t_ns = np.concatenate([seconds[second] * SECOND, queues_ns])
+        order = np.argsort(np.concatenate([(seconds[second] + 1) * SECOND, queues_ns]), kind="stable")
+        if len(order):
+            keys = (*((s, n) for s, n, _ in samplers), *((s, "queue_length") for s in self._stations))
+            which = np.concatenate([sampler, station])[order]
+            value = np.concatenate([values[second, sampler], *(waiting for _, waiting in queued)])[order]
+            self._append_samples(t_ns[order] // 1_000, keys, which, value)
 
     def _append_samples(self, t_us: I64, keys: Keys, which: I64, values: NDArray[np.float64]) -> None:
         """Append values of some of the (subject, quantity) pairs."""
@@ -261,13 +275,10 @@ class Recording:
         self._recorder.append("samples", {"t_us": t_us, **columns, "value": values})
 
     def queues(self, counters: Counters) -> None:
-        """Requests that wait at each station, at the clock of a scrape."""
-        names = self._context.names
-        places = [list(names.replicas[n]) for n in range(len(self._stations))]
-        waiting = np.array([counters.waiting[p].sum() for p in places], dtype=np.float64)
-        t_us = np.full(len(places), counters.at_ns // 1_000, dtype=np.int64)
-        keys = tuple((station, "queue_length") for station in self._stations)
-        self._append_samples(t_us, keys, np.arange(len(places)), waiting)
+        """Requests that wait at each station, at the clock of a scrape; recorded by the next flush."""
+        waiting = np.zeros(len(self._stations))
+        np.add.at(waiting, self._place_station, counters.waiting)
+        self._queued.append((counters.at_ns, waiting))
 
     # --- after the run
 

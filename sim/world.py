@@ -38,7 +38,7 @@ THROUGHPUT_WINDOW_NS = 60 * SECOND
 IN_FLIGHT_NS = PAGE_TIMEOUT_NS + SECOND  # after the load has stopped, until its last requests and pages have ended
 CLEAN_UP_NS = 900 * SECOND  # what is not gone by then is left behind
 LEDGER_PER_S = 5.0  # writes a second that stand for all orders at fidelity control
-FLUSH_NS = {"request": SECOND, "control": 60 * SECOND}
+FLUSH_NS = {"request": 10 * SECOND, "control": 60 * SECOND}  # a flush costs as much as ten thousand requests
 Progress = Callable[[int, int, str], None]
 
 
@@ -107,6 +107,8 @@ class World:
         self._sending = True
         self._due: I64 = np.zeros(0, dtype=np.int64)  # fed, and not yet recorded as sent
         self._install(built)
+        # Orders enter the data plane at their instants: its sender is never late.
+        self._context.sampler("client", "sender_lag_us_p99", lambda instants_ns: np.zeros(len(instants_ns)))
         self._recording = Recording(self._context)
 
     def _install(self, built: System) -> None:
@@ -134,6 +136,7 @@ class World:
         self._sending = False
         context.mark("load_stopped", "client")
         self._advance(end_ns + IN_FLIGHT_NS)
+        self._scrape()
         self._flush(final=True)
         timelines, surviving = context.database.timelines(), context.database.surviving
         self._clean_up()
@@ -157,9 +160,21 @@ class World:
                 return "settled"
             if now >= last_ns:
                 return "at most"
-            self._advance(min(last_ns, (now // self._flush_ns + 1) * self._flush_ns, settled_ns or last_ns))
+            self._play(min(last_ns, (now // self._flush_ns + 1) * self._flush_ns, settled_ns or last_ns))
             self._flush()
-            self._progress(self._context.now_ns // 1_000, at_most_ns // 1_000, self._context.last_fact)
+
+    def _play(self, until_ns: int) -> None:
+        """Advance to an instant; on the way the queues are sampled each second, and whoever looks is told."""
+        context = self._context
+        at_most_us = context.resolved.scenario.workload.at_most_us
+        while (now := context.now_ns) < until_ns:
+            self._advance(min(until_ns, (now // SECOND + 1) * SECOND) if self._queues else until_ns)
+            self._scrape()
+            self._progress(context.now_ns // 1_000, at_most_us, context.last_fact)
+
+    def _scrape(self) -> None:
+        if self._queues:
+            self._recording.queues(self._plane.counters())
 
     def _settled_ns(self) -> int | None:
         """When the run will have settled if nothing more happens; None: something is still to come or under way.
@@ -209,8 +224,6 @@ class World:
             self._recording.sent(self._due[:gone])
             self._due = self._due[gone:]
         self._recording.flush(self._plane.drain(final=final), now)
-        if self._queues:
-            self._recording.queues(self._plane.counters())
 
     def _clean_up(self) -> None:
         """Lift what still holds and wait until it is seen to be gone; nothing of it is judged."""

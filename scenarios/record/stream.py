@@ -32,7 +32,7 @@ class Stream:
         if not len(rows):
             return
         if self._stream is None:
-            options = pa.ipc.IpcWriteOptions(compression="zstd", emit_dictionary_deltas=True, unify_dictionaries=False)
+            options = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True, unify_dictionaries=False)
             self._file = pa.OSFile(str(self._folder / f"{self.name}.arrows"), "wb")
             self._stream = pa.ipc.new_stream(self._file, self._schema, options=options)
         self._stream.write_batch(rows)

@@ -46,12 +46,9 @@ def test_the_same_seed_gives_the_same_bytes(fidelity: str, tmp_path: Path) -> No
 
 
 def facts(found: Played) -> dict[str, object]:
-    """Everything but the queues, which are sampled at flushes."""
-    tables = {name: found.decoded(name) for name in FACTS}
-    samples = tables["samples"].to_pylist()
+    """Everything."""
     return {
-        **{name: table.to_pylist() for name, table in tables.items() if name != "samples"},
-        "samples": [row for row in samples if row["name"] != "queue_length"],
+        **{name: found.decoded(name).to_pylist() for name in FACTS},
         "marks": [(m.t_us, m.seq, m.kind, m.subject, m.detail) for m in found.marks],
         "end": found.end,
     }

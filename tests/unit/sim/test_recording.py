@@ -196,10 +196,28 @@ def test_queues_are_summed_over_the_pods_of_a_station() -> None:
     waiting = np.zeros(sum(map(len, stage.context.names.replicas.values())), dtype=np.int64)
     waiting[list(places[:3])] = 1, 2, 4
     recording.queues(Counters(7 * S, NONE, NONE, NONE, NONE, NONE, waiting, NONE))
+    recording.flush(EMPTY, 0)
     rows = {r["subject"]: (r["t_us"], r["name"], r["value"]) for r in stage.recorder.table("samples").to_pylist()}
     assert rows[f"{HOME}/risk"] == (7_000_000, "queue_length", 7)
     assert rows[f"{HOME}/tactical"][2] == 0
     assert len(rows) == 8
+
+
+def test_samples_and_queues_stand_second_by_second_and_are_recorded_once() -> None:
+    stage = Stage(scenario())
+    stage.context.samplers[:] = [("thing", "replicas_ready", lambda t: t / S)]
+    recording = Recording(stage.context)
+    waiting = np.zeros(sum(map(len, stage.context.names.replicas.values())), dtype=np.int64)
+    for now_s in (1, 2):
+        recording.queues(Counters(now_s * S, NONE, NONE, NONE, NONE, NONE, waiting, NONE))
+    recording.flush(EMPTY, 2 * S)
+    recording.flush(EMPTY, 2 * S)
+    rows = [(r["t_us"], r["name"]) for r in stage.recorder.table("samples").to_pylist()]
+    stations = len(stage.context.names.station)
+    assert rows == [
+        (0, "replicas_ready"), *[(10**6, "queue_length")] * stations,
+        (10**6, "replicas_ready"), *[(2 * 10**6, "queue_length")] * stations,
+    ]  # fmt: skip
 
 
 def test_loads_are_told_by_region_and_service() -> None:
