@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
+from experiments.testbed.system.plan import NEEDED
 from scenarios.errors import Problem, UsageError
 
 Verb = Literal[
@@ -15,25 +16,6 @@ Verb = Literal[
 ]
 VERBS: tuple[str, ...] = get_args(Verb)
 
-# What each verb needs in `arguments`. The target is a container, a region (kube-*, aws), or a URL (http).
-#   docker-unpause  container   {}
-#   docker-start    container   {}
-#   docker-connect  container   network, ip      the address that it had before
-#   docker-exec     container   command          a list of words; exit code 0, also when there is nothing to undo
-#   kube-patch      region      path, patch, type    path of the object on the API server; type: merge, strategic, json
-#   kube-delete     region      path             404 is fine: it is gone
-#   http            URL         method, body     JSON body; any 2xx is fine
-#   aws             region      verb, options    a verb of experiments/platforms/eks on the region's target
-NEEDED: dict[str, tuple[str, ...]] = {
-    "docker-unpause": (),
-    "docker-start": (),
-    "docker-connect": ("network", "ip"),
-    "docker-exec": ("command",),
-    "kube-patch": ("path", "patch", "type"),
-    "kube-delete": ("path",),
-    "http": ("method", "body"),
-    "aws": ("verb", "options"),
-}
 PATCH_TYPES = {
     "merge": "application/merge-patch+json",
     "strategic": "application/strategic-merge-patch+json",

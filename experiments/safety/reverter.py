@@ -2,17 +2,19 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from experiments.faults.verbs import Lift
 from experiments.platforms.site import site
 from experiments.testbed import layout
 from experiments.testbed.system.lifting import call_url
+from experiments.testbed.system.plan import Plan
 from scenarios.errors import GamedayError, Problem
 
 TIMEOUT_S = 5.0
 LIFTING_S = 12.0  # Ctrl-C lifts within 15 s
+_FIELDS = tuple(one.name for one in fields(Plan))
 
 
 class ReverterError(GamedayError, RuntimeError):
@@ -49,15 +51,25 @@ class Reverter:
 
     def _call(self, method: str, path: str, body: Any = None, *, timeout_s: float = TIMEOUT_S) -> dict[str, Any]:
         status, text = call_url(self.url + path, method, body, timeout_s=timeout_s)
-        if status == 200:
-            return dict(json.loads(text))
+        if status == 200 and (plan := _plan(text)) is not None:
+            return plan
         found = f"no answer: {text}" if status == 0 else f"{status}: {_error(text)}"
         remedy = "Run `gameday testbed status`; `gameday undo` lifts what is left."
         raise ReverterError(Problem(f"{layout.REVERTER} {method} {path}", found, "its consent", remedy))
+
+
+def _plan(text: str) -> dict[str, Any] | None:
+    """A plan, as every answer is one; nothing when it is garbled."""
+    try:
+        found = json.loads(text)
+        Plan.of({name: found[name] for name in _FIELDS})
+    except (ValueError, KeyError, TypeError):
+        return None
+    return dict(found)
 
 
 def _error(text: str) -> str:
     try:
         return str(json.loads(text)["error"])
     except (ValueError, KeyError, TypeError):
-        return text
+        return text[:300]

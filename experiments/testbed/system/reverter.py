@@ -15,6 +15,7 @@ only: whoever reaches it can run commands in the testbed's containers. Settings,
 import json
 import logging
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from starlette.routing import Route
 
 from . import settings
 from .lifting import Lifter
-from .plan import PlanError, Store
+from .plan import Plan, PlanError, Store
 from .watch import SILENT_S, RefusedError, Watch
 
 _log = logging.getLogger(__name__)
@@ -40,18 +41,18 @@ def application(watch: Watch) -> Starlette:
         return JSONResponse({**watch.plan.to_json(), "silence_s": round(watch.silence_s(), 3)})
 
     async def put(request: Request) -> JSONResponse:
-        return await _answer(watch.put, await _body(request))
+        return await _answer(request, watch.put)
 
     async def heartbeat(request: Request) -> JSONResponse:
-        return await _answer(watch.heard, str((await _body(request)).get("run")))
+        return await _answer(request, lambda body: watch.heard(str(body["run"])))
 
     async def lift(request: Request) -> JSONResponse:
-        body = await _body(request)
-        return await _answer(lambda: watch.lift(int(body["generation"]), by=str(body["by"]), only=body.get("only")))
+        return await _answer(
+            request, lambda body: watch.lift(int(body["generation"]), by=str(body["by"]), only=body.get("only"))
+        )
 
     async def drop(request: Request) -> JSONResponse:
-        body = await _body(request)
-        return await _answer(lambda: watch.drop(int(body["generation"])))
+        return await _answer(request, lambda body: watch.drop(int(body["generation"])))
 
     async def live(request: Request) -> JSONResponse:
         return JSONResponse({"ok": True})
@@ -68,17 +69,13 @@ def application(watch: Watch) -> Starlette:
     return Starlette(routes=routes)
 
 
-async def _body(request: Request) -> Any:
+async def _answer(request: Request, does: Callable[[dict[str, Any]], Plan]) -> JSONResponse:
+    """Do it with the object that was sent, on a thread, for it may take as long as Docker does."""
     try:
-        return json.loads(await request.body() or b"{}")
-    except ValueError:
-        return None
-
-
-async def _answer(does: Any, *arguments: Any) -> JSONResponse:
-    """Do it on a thread, for it may take as long as Docker does."""
-    try:
-        return JSONResponse((await run_in_threadpool(does, *arguments)).to_json())
+        body = json.loads(await request.body() or b"{}")
+        if not isinstance(body, dict):
+            raise TypeError("an object is wanted")
+        return JSONResponse((await run_in_threadpool(does, body)).to_json())
     except (PlanError, KeyError, TypeError, ValueError) as error:
         return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 400)
     except RefusedError as error:

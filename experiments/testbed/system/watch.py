@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -19,7 +20,7 @@ OWN_PAUSE_S = 5.0  # no tick for this long: it was paused itself, and a heartbea
 GRACE_S = 5.0  # after a pause of its own, the runner has this long to be heard
 STALLED_S = 60.0  # no tick for this long (a tick that lifts takes a while): it cannot be trusted with a fault
 RETRY_S = 5.0  # between attempts at what could not be lifted
-CONTAINERS = "gameday-"  # how the names of containers begin that it may touch
+CONTAINERS = re.compile(r"gameday-[a-zA-Z0-9_.-]+")  # names of containers that it may touch
 
 _log = logging.getLogger(__name__)
 
@@ -31,6 +32,16 @@ class RefusedError(Exception):
 def boot_time_s() -> float:
     """Seconds since the machine started, those in which it was suspended too."""
     return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def _begun(store: Store) -> Plan:
+    """The plan to begin with; nothing when its file is damaged. The ledger of faults holds every lift too."""
+    try:
+        return store.read()
+    except PlanError:
+        _log.exception("begun with nothing to lift: run `gameday undo`, which lifts what the ledger of faults holds")
+        store.set_aside()
+        return EMPTY
 
 
 class Watch:
@@ -53,7 +64,7 @@ class Watch:
         self._store, self._lifter, self._outside_url = store, lifter, outside_url
         self._silent_s, self._now_s = silent_s, now_s
         self._lock = threading.RLock()
-        self._plan = store.read()
+        self._plan = _begun(store)
         self._heard_s = self._ticked_s = now_s()
         self._tried_s = -RETRY_S
 
@@ -70,7 +81,7 @@ class Watch:
         """Take a plan; return it as it was stored. Raises PlanError and RefusedError."""
         plan = Plan.of(document)
         for lift in plan.lifts:
-            if str(lift["verb"]).startswith("docker-") and not str(lift["target"]).startswith(CONTAINERS):
+            if str(lift["verb"]).startswith("docker-") and not CONTAINERS.fullmatch(str(lift["target"])):
                 raise PlanError(f"{lift['target']} is no container of the testbed")
         with self._lock:
             held = self._plan
@@ -142,12 +153,12 @@ class Watch:
         self._ticked_s = now_s
         with self._lock:
             if paused:
-                self._plan = self._store.read()
+                self._plan = self._newest()
                 self._heard_s = max(self._heard_s, now_s - self._silent_s + GRACE_S)
             if self._plan.done or now_s - self._heard_s < self._silent_s or now_s - self._tried_s < RETRY_S:
                 return
-            stored = self._store.read()
-            if stored.generation != self._plan.generation:  # another reverter took a plan since
+            stored = self._newest()
+            if stored is not self._plan:  # another reverter took a plan since
                 self._plan, self._heard_s = stored, now_s
                 return
             _log.warning("run %s is silent for %.0f s: lifting", self._plan.run, now_s - self._heard_s)
@@ -170,6 +181,15 @@ class Watch:
 
     def _keep_cut(self, cut: Mapping[str, str]) -> None:
         self._keep(replace(self._plan, cut=dict(cut)))
+
+    def _newest(self) -> Plan:
+        """The plan that is held, unless a newer one is on the disk. A damaged file is none."""
+        try:
+            stored = self._store.read()
+        except PlanError:
+            _log.exception("the plan that is held is lifted")
+            return self._plan
+        return stored if stored.generation > self._plan.generation else self._plan
 
     def _keep(self, plan: Plan) -> None:
         self._store.write(plan)

@@ -6,7 +6,8 @@ from typing import get_args
 import pytest
 
 from experiments.faults import base
-from experiments.faults.verbs import NEEDED, Lift, Verb, from_json
+from experiments.faults.verbs import Lift, Verb, from_json
+from experiments.testbed.system.plan import NEEDED
 from scenarios.errors import UsageError
 from scenarios.model.faults import FAULTS, FaultKind, Option
 
@@ -65,5 +66,6 @@ def test_nothing_else_is_a_lift(wrong: object) -> None:
 
 
 def test_every_verb_says_what_it_needs() -> None:
+    assert set(NEEDED) == set(get_args(Verb))
     for verb in get_args(Verb):
         assert Lift(verb, "target", dict.fromkeys(NEEDED[verb], "")).verb == verb

@@ -10,6 +10,9 @@ from typing import Any
 
 import pytest
 
+from experiments.safety.guard import settle
+from experiments.safety.journal import Journal
+from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed.system.plan import PlanError, Store
 from experiments.testbed.system.returning import carry_out, writer
 from experiments.testbed.system.watch import GRACE_S, RETRY_S, SILENT_S, STALLED_S, RefusedError, Watch
@@ -155,11 +158,79 @@ def test_only_containers_of_the_testbed(watch: Watch) -> None:
 
 @pytest.mark.parametrize(
     "document",
-    [None, [], {"generation": 1}, {"generation": "1", "run": "x"}, plan(1, {"verb": "x"}), {**plan(1), "more": 1}],
+    [
+        None,
+        [],
+        {"generation": 1},
+        {"generation": "1", "run": "x"},
+        plan(1, {"verb": "x"}),
+        {**plan(1), "more": 1},
+        {**plan(1), "generation": True},
+        {**plan(1), "nodes": ["gameday-a"]},
+        {**plan(1), "network": 5},
+        {**plan(1), "cut": {"gameday-a": 1}},
+        {**plan(1), "results": [{}]},
+        {**plan(1), "home": None},
+        plan(1, {**A, "verb": "docker-rm"}),
+        plan(1, {**A, "verb": "docker-connect"}),
+        plan(1, {**A, "arguments": {"f": 1}}),
+        plan(1, {**A, "arguments": []}),
+        plan(1, {**A, "target": ["gameday-a"]}),
+        plan(1, unpause("gameday-../..")),
+        plan(1, unpause("gameday-")),
+    ],
 )
 def test_no_plan(watch: Watch, document: object) -> None:
     with pytest.raises(PlanError):
         watch.put(document)
+
+
+@pytest.mark.parametrize("body", [b"{", b"[]", b"5", b"\xff", b"{}"])
+@pytest.mark.parametrize(
+    ("method", "path"), [("PUT", "/plan"), ("DELETE", "/plan"), ("POST", "/heartbeat"), ("POST", "/lift")]
+)
+def test_garbage_is_refused_as_such(reverter: Reverter, method: str, path: str, body: bytes) -> None:
+    connection = http.client.HTTPConnection(reverter.url.removeprefix("http://"), timeout=5)
+    connection.request(method, path, body)
+    assert connection.getresponse().status == 400
+    connection.close()
+
+
+DAMAGED = ["", "{", "[]", '{"generation": 3}', "\x00"]
+
+
+@pytest.mark.parametrize("text", DAMAGED)
+def test_a_damaged_plan_is_set_aside_at_the_start(
+    watch: Watch, clock: Clock, lifting: Lifting, witness: Witness, tmp_path: Path, text: str
+) -> None:
+    watch.put(plan(1, A))
+    (tmp_path / "plans" / "plan.json").write_text(text)
+    again = Watch(Store(tmp_path / "plans"), lifting, witness.url, now_s=clock)
+    assert again.plan.done
+    assert (tmp_path / "plans" / "plan.damaged").read_text() == text
+    again.put(plan(1, B, run="two"))
+
+
+@pytest.mark.proves("the reverter lifts what it holds though the file that keeps it was damaged, or removed")
+@pytest.mark.parametrize("text", [*DAMAGED, None])
+def test_a_plan_that_was_damaged_on_the_disk_is_lifted(
+    watch: Watch, clock: Clock, lifting: Lifting, tmp_path: Path, text: str | None
+) -> None:
+    watch.put(plan(1, A))
+    file = tmp_path / "plans" / "plan.json"
+    file.unlink() if text is None else file.write_text(text)
+    pass_time(watch, clock, SILENT_S + 1)
+    assert lifting.docker.done == [("unpause", "gameday-a")]
+    assert watch.plan.done
+
+
+@pytest.mark.parametrize("answer", ["", "{", "[]", "null", "{}", '{"generation": 1, "run": "one", "lifts": []}'])
+def test_a_garbled_answer_is_no_consent(monkeypatch: pytest.MonkeyPatch, answer: str, tmp_path: Path) -> None:
+    monkeypatch.setattr("experiments.safety.reverter.call_url", lambda *_, **__: (200, answer))
+    helper = Reverter("http://nowhere")
+    with pytest.raises(ReverterError):
+        helper.plan()
+    settle(helper, Journal(tmp_path / "faults.jsonl"))
 
 
 @pytest.mark.proves("after a promotion the old primary's nodes are cut from the network before they go on")
