@@ -13,16 +13,19 @@ from experiments.platforms.eks.steps import Item, items
 from experiments.platforms.eks.targets import Outside, Target, of_regions
 from experiments.platforms.eks.verbs import do
 from experiments.platforms.site import Site
+from experiments.run.play import LIFTED_WITHIN_S, SECOND_US
 from experiments.safety import approval
 from experiments.safety.secrets import of_this_process
-from experiments.safety.window import Window, inside
+from experiments.safety.window import US, Window, inside
 from gameday.cli.talk import progress
+from gameday.game_day import LOADING_S
 from gameday.settings import Production, Settings
 from scenarios.errors import GamedayError, Problem, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.model.units import duration
 
 DRY = "a dry run: nothing was changed"
+READ_BACK_S = 60.0  # of a system that answers
 
 LOOKS = {"database": "describe_database", "health_check": "describe_health_check", "cluster": "list_nodes"}
 
@@ -38,6 +41,7 @@ class AwsDay:
     now: tuple[str, ...]  # what is there now, as the targets that were found right say
     held: tuple[str, ...]  # conditions that hold, in words
     problems: tuple[Problem, ...]  # those that do not
+    window: Window | None = None  # the declared one that holds it
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, without credentials."""
@@ -77,6 +81,11 @@ def _lines(item: Item) -> Iterable[str]:
     return [f"{item.plan.verb} on {item.plan.target}{mark}: {item.plan.words}", *(f"  {call}" for call in calls)]
 
 
+def lasts_us(at_most_us: int) -> int:
+    """How long a run holds the targets at most, in microseconds: it also loads, lifts and reads back."""
+    return at_most_us + int((LOADING_S + LIFTED_WITHIN_S + READ_BACK_S) * SECOND_US)
+
+
 def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = None) -> AwsDay:
     """Plan a game day on EKS and look which conditions hold. Asks AWS who we are; changes nothing.
 
@@ -92,12 +101,44 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
             if _look(partial(_identity, target), held, problems, region):
                 _see(target, region, seen, problems)
     production = settings.production
-    window = _window(resolved, production, now or datetime.now(UTC), held, problems)
+    needs_us, windows = lasts_us(resolved.scenario.workload.at_most_us), partial(_windows, production)
+    window = _window(windows, needs_us, production, now or datetime.now(UTC), held, problems)
     _approval(resolved, production, targets, window, held, problems)
     problems += sites.problems(resolved, targets, settings.outside)
     _sink(", ".join(target.name for target in targets.values()), settings.outside, held, problems)
     asked = _asked(resolved, production, targets)
-    return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(seen), tuple(held), tuple(problems))
+    return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(seen), tuple(held), tuple(problems), window)
+
+
+def insist_still(
+    day: AwsDay, resolved: Resolved, production: Production, at_most_us: int, now: datetime | None = None
+) -> None:
+    """Insist that what was planned may be played now: in the planned window, and still approved for it.
+
+    Args:
+        day: what was planned, maybe long ago: people were asked since.
+        resolved: the scenario that was approved.
+        production: who may approve, and how long the undo lasts.
+        at_most_us: how long the run may last, in microseconds.
+        now: with its offset; nothing: now.
+
+    Raises UsageError.
+    """
+    problems: list[Problem] = []
+    planned = [day.window] if day.window else []
+    window = _window(lambda: planned, lasts_us(at_most_us), production, now or datetime.now(UTC), [], problems)
+    if window is not None:
+        _approval(resolved, production, day.targets, window, [], problems)
+    if problems:
+        raise UsageError(*problems)
+
+
+def over(day: AwsDay, production: Production, now: datetime | None = None) -> str:
+    """Why a run must end now: its window holds no more than the longest undo. Empty: it need not."""
+    left_us = production.longest_undo_us
+    if day.window is not None and (now or datetime.now(UTC)) < day.window.end - left_us * US:
+        return ""
+    return f"of the window {day.window} no more is left than the longest undo, {duration(left_us)}"
 
 
 def declared(settings: Settings) -> tuple[Site, dict[str, Target]]:
@@ -138,15 +179,15 @@ def _windows(production: Production) -> list[Window]:
 
 
 def _window(
-    resolved: Resolved, production: Production, now: datetime, held: list[str], problems: list[Problem]
+    windows: Callable[[], list[Window]],
+    run_us: int,
+    production: Production,
+    now: datetime,
+    held: list[str],
+    problems: list[Problem],
 ) -> Window | None:
     try:
-        window = inside(
-            _windows(production),
-            now,
-            run_us=resolved.scenario.workload.at_most_us,
-            undo_us=production.longest_undo_us,
-        )
+        window = inside(windows(), now, run_us=run_us, undo_us=production.longest_undo_us)
     except UsageError as error:
         problems += error.problems
         return None
@@ -169,13 +210,13 @@ def _approval(
         remedy = "Declare a window." if window is None else "Say who runs it, as in the list of signers."
         problems.append(Problem(str(signature), found, "a signed approval", remedy))
         return
-    request = approval.Request(
-        resolved.scenario.scenario,
-        resolved.scenario_digest,
-        {region: f"{t.account}/{t.name}/{t.kube_system_uid}/{t.ca_sha256}" for region, t in targets.items()},
-        window,
-    )
+    request = _request(resolved, targets, window)
     _look(partial(_approved, request, signature, production), held, problems, "approval")
+
+
+def _request(resolved: Resolved, targets: Mapping[str, Target], window: Window) -> approval.Request:
+    named = {region: f"{t.account}/{t.name}/{t.kube_system_uid}/{t.ca_sha256}" for region, t in targets.items()}
+    return approval.Request(resolved.scenario.scenario, resolved.scenario_digest, named, window)
 
 
 def _approved(request: approval.Request, signature: Path, production: Production) -> str:
@@ -197,10 +238,11 @@ def _signature(resolved: Resolved, production: Production) -> Path:
 
 
 def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Target]) -> tuple[str, ...]:
-    run, undo = duration(resolved.scenario.workload.at_most_us), duration(production.longest_undo_us)
+    run, undo = duration(lasts_us(resolved.scenario.workload.at_most_us)), duration(production.longest_undo_us)
     return (
         f"identity: account, cluster, certificate authority and kube-system of {len(targets)} targets",
-        f"window: a declared one that holds {run} for the run and {undo} for the longest undo",
+        f"window: a declared one that holds {run} for the run, with loading, lifting and reading back, "
+        f"and {undo} for the longest undo; looked at again when all is ready, and the run ends when only the undo fits",
         f"approval: {_signature(resolved, production)}, signed by somebody other than the executor "
         f"(`ssh-keygen -Y sign -n {approval.NAMESPACE} -f KEY {_signature(resolved, production).with_suffix('')}`)",
         "canary order: one, rejected by the non-market sink of [outside]; orders are sent to nobody else",

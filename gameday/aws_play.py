@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
+from functools import partial
 
 from experiments.faults.containers import request
 from experiments.observe.names import PROBE_KEYS
@@ -14,7 +15,7 @@ from experiments.platforms.site import at, site
 from experiments.run import quiet
 from experiments.safety import canary, identity
 from experiments.testbed.state import Identity
-from gameday.aws_day import AwsDay
+from gameday.aws_day import AwsDay, insist_still, over
 from gameday.cli.talk import progress, say
 from gameday.game_day import Ask, PlayedOnCluster, Stage, insist_on_quiet, play_on
 from gameday.settings import Settings
@@ -46,21 +47,30 @@ def play_on_eks(
     if day.problems:
         raise UsageError(*day.problems)
     there = site_of(day.targets, settings.outside)
-    names = [target.name for target in day.targets.values()]
+    names, production = [target.name for target in day.targets.values()], settings.production
+    proofs: list[canary.Rejected] = []
+    at_most_us = resolved.scenario.workload.at_most_us if observe is None else observe
+    still = partial(insist_still, day, resolved, production, at_most_us)
 
     def confirm(radius: str) -> None:
         say(radius)
         typed(names, question)
+        still()  # else a canary order would be sent outside the window
         proof = canary.prove(", ".join(names), settings.outside.sink, lambda: _canary_order(settings, resolved))
-        canary.insist(proof, ", ".join(names))
+        proofs.append(proof)
 
     def ready() -> quiet.Before:
+        before = insist_on_quiet()
         if observe is not None:  # nothing is broken, and orders are sent all the same
             confirm("nothing breaks: it is only observed")
-        return insist_on_quiet()
+        return before
+
+    def begins() -> None:
+        still()
+        canary.insist(proofs[-1] if proofs else None, ", ".join(names))
 
     with at(there), contexts.given(day.targets, there.state / "contexts") as expected:
-        stage = Stage("eks", ready, lambda: _targets(expected), nullcontext)
+        stage = Stage("eks", ready, lambda: _targets(expected), nullcontext, begins, partial(over, day, production))
         return play_on(stage, resolved, settings.runs_folder, confirm=confirm, ask=ask, observe=observe)
 
 

@@ -66,13 +66,16 @@ class Stage:
 
     `ready` raises when nothing may be broken there now, and returns what was not quiet. Within `targets` this process
     works there, on targets that were found to be the right ones; it yields region: identity, in words. Within `fenced`
-    databases of regions that are cut off can be read.
+    databases of regions that are cut off can be read. `begins` is asked last, when all is ready and nothing is sent or
+    broken yet: it raises when the run may not begin any more. `over` says why a run must end now; empty: it need not.
     """
 
     world: str
     ready: Callable[[], quiet.Before]
     targets: Callable[[], AbstractContextManager[dict[str, str]]]
     fenced: Callable[[], AbstractContextManager[object]]
+    begins: Callable[[], None] = lambda: None
+    over: Callable[[], str] = str
 
 
 def play_on_kind(
@@ -122,8 +125,9 @@ def play_on(
         guarded = held.enter_context(ExitStack())
         if observe is None:
             guarded.enter_context(guard)  # it may refuse: then there is no record
+        stage.begins()
         with clean.logging(), deferring(say), RunWriter(folder, clean.value(facts)) as writer:
-            conditions = _conditions(resolved, folder, guard, lock, observe=observe is not None)
+            conditions = _conditions(stage, resolved, folder, guard, lock, observe=observe is not None)
             game = _Game(stage, resolved, writer, clean, folder, guard, guarded)
             return _play(game, conditions, experiment, ask)
 
@@ -189,14 +193,17 @@ def _experiment(resolved: Resolved, targets: dict[str, str], confirm: Confirm | 
     return compile_scenario(resolved)
 
 
-def _conditions(resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLock, *, observe: bool) -> AbortConditions:
-    """What stops the run: what the probers see, this machine, the reverter lost, a target taken by another run.
+def _conditions(
+    stage: Stage, resolved: Resolved, folder: Path, guard: Guard, lock: GameDayLock, *, observe: bool
+) -> AbortConditions:
+    """What stops the run: what the probers see, this machine, its time, the reverter lost, a target taken by another.
 
     What is only observed may be as bad as it is.
     """
     if observe:
-        return AbortConditions(resolved, folder, bad_for_us=resolved.scenario.workload.at_most_us + 1)
-    return AbortConditions(resolved, folder, others=(lambda: guard.lost, lambda: lock.stolen))
+        longer_us = resolved.scenario.workload.at_most_us + 1
+        return AbortConditions(resolved, folder, others=(stage.over,), bad_for_us=longer_us)
+    return AbortConditions(resolved, folder, others=(stage.over, lambda: guard.lost, lambda: lock.stolen))
 
 
 @dataclass(frozen=True)

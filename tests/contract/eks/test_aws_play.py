@@ -1,8 +1,11 @@
 """Between the plan and the first fault on EKS: names are typed, a canary order is rejected, or nothing is touched."""
 
+import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -12,16 +15,18 @@ from experiments.faults import base
 from experiments.platforms.eks.sites import site_of
 from experiments.platforms.eks.targets import Outside, Target
 from experiments.platforms.site import at, site
-from experiments.safety import identity
-from gameday import aws_play
+from experiments.safety import approval, canary, identity
+from experiments.safety.window import Window
+from gameday import aws_day, aws_play
 from gameday.aws_day import AwsDay
-from gameday.settings import Settings
+from gameday.settings import Production, Settings
 from scenarios.errors import AbortedError, Problem, UsageError
 from scenarios.files.load import load
 from scenarios.files.resolved import Resolved
 from tests.cluster.rehearsal import SINK, sink
 from tests.contract.eks.test_sites import PORTS
 
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EAST, WEST = "us-east-1/grandmodel-production", "us-west-2/grandmodel-production"
 
 
@@ -54,6 +59,8 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def play_on(stage: Any, resolved: Resolved, runs: Path, *, confirm: Any, ask: Any, observe: int | None) -> None:
         assert site().world == stage.world == "eks"
         confirm("one pod of strategic dies")
+        stage.begins()
+        assert stage.over() == ""
         found.append(resolved.scenario.scenario)
 
     @contextmanager
@@ -66,20 +73,103 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     return found
 
 
-def _play(resolved: Resolved, targets: dict[str, Target], outside: Outside, *typed: str, problems: Any = ()) -> None:
-    day = AwsDay("a title", targets, (), (), (), (), tuple(problems))
-    answers = iter(typed)
-    aws_play.play_on_eks(
-        day, resolved, Settings(outside=outside), question=lambda _: next(answers), ask=None, observe=None
+@pytest.fixture
+def production(resolved: Resolved, targets: dict[str, Target], tmp_path: Path) -> Production:
+    """Somebody else has approved that it is played within `window()`."""
+    key, made = (
+        tmp_path / "key",
+        Production(approvals=tmp_path / "a", signers=tmp_path / "s", executor="me@example.test"),
     )
+    subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", str(key)], check=True)
+    made.signers.write_text(f"other@example.test {key.with_suffix('.pub').read_text()}")
+    made.approvals.mkdir()
+    signature = aws_day._signature(resolved, made)
+    approval.write(aws_day._request(resolved, targets, window()), signature.with_suffix(""))
+    assert approval.sign(signature.with_suffix(""), key) == signature
+    return made
+
+
+def window(left: timedelta = timedelta(hours=8)) -> Window:
+    """A window that began long ago; `left`: how much of it is left at NOON, which is now."""
+    return Window(NOON - timedelta(hours=1), NOON + left)
+
+
+@pytest.fixture(autouse=True)
+def clock(monkeypatch: pytest.MonkeyPatch) -> list[datetime]:
+    """The time of day; a test appends a later one."""
+    times = [NOON]
+    monkeypatch.setattr(aws_day, "datetime", SimpleNamespace(now=lambda _: times[-1]))
+    return times
+
+
+def _play(
+    resolved: Resolved, targets: dict[str, Target], outside: Outside, *typed: str,
+    problems: Any = (), production: Production | None = None, question: Any = None,
+) -> None:  # fmt: skip
+    day = AwsDay("a title", targets, (), (), (), (), tuple(problems), window())
+    answers = iter(typed)
+    settings = Settings(outside=outside, production=production or Production())
+    asked = question or (lambda _: next(answers))
+    aws_play.play_on_eks(day, resolved, settings, question=asked, ask=None, observe=None)
+
+
+@pytest.mark.proves("EKS: when all is ready, window, approval and canary order must hold still; else nothing is played")
+@pytest.mark.parametrize(
+    ("late", "found"),
+    [("window", "3:30:00 left of"), ("approval", "no such file"), ("canary", "a proof older than 60 s")],
+)
+def test_what_held_at_the_plan_holds_no_more(
+    late: str, found: str, resolved: Resolved, targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]],
+    played: list[str], production: Production, clock: list[datetime], monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    names = iter((EAST, WEST))
+
+    def question(_: str) -> str:
+        """The person lets it lie for hours."""
+        if late == "window":
+            clock.append(NOON + timedelta(hours=4, minutes=30))
+        if late == "approval":
+            aws_day._signature(resolved, production).unlink(missing_ok=True)
+        return next(names)
+
+    if late == "canary":
+        monkeypatch.setattr(aws_play.canary, "FRESH_S", 60.0)
+        monkeypatch.setattr(canary.time, "monotonic", iter((1.0, 61.5)).__next__)
+    outside = Outside(dns="10.0.0.2:53", ports=PORTS, sink=SINK, canary=orders[0])
+    with pytest.raises(UsageError, match=found):
+        _play(resolved, targets, outside, production=production, question=question)
+    assert played == []
+    assert len(orders[1]) == (late == "canary"), "a canary order was sent outside the window"
+
+
+def test_a_run_ends_when_only_the_undo_fits_into_its_window(targets: dict[str, Target]) -> None:
+    day, production = AwsDay("a title", targets, (), (), (), (), (), window()), Production()
+    assert aws_day.over(day, production, NOON + timedelta(hours=3, minutes=59)) == ""
+    assert "longest undo, 4 h" in aws_day.over(day, production, NOON + timedelta(hours=4))
+
+
+def test_the_window_must_also_hold_loading_lifting_and_reading_back(
+    resolved: Resolved, targets: dict[str, Target], production: Production
+) -> None:
+    """The run alone, and the undo, would fit."""
+    most_us = resolved.scenario.workload.at_most_us
+    day = AwsDay("a title", targets, (), (), (), (), (), window())
+    undo = timedelta(microseconds=production.longest_undo_us)
+    begin = window().end - undo - timedelta(microseconds=aws_day.lasts_us(most_us))
+    aws_day.insist_still(day, resolved, production, most_us, begin)
+    with pytest.raises(UsageError, match="left of"):
+        aws_day.insist_still(day, resolved, production, most_us, begin + timedelta(seconds=1))
+    assert aws_day.lasts_us(most_us) - most_us >= 360e6
 
 
 @pytest.mark.proves("EKS: a game day begins when every target's name was typed and a canary order was just rejected")
 def test_it_is_played_when_both_names_are_typed(
-    resolved: Resolved, targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str]
-) -> None:
+    resolved: Resolved, targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str],
+    production: Production,
+) -> None:  # fmt: skip
     url, sent = orders
-    _play(resolved, targets, Outside(dns="10.0.0.2:53", ports=PORTS, sink=SINK, canary=url), EAST, WEST)
+    outside = Outside(dns="10.0.0.2:53", ports=PORTS, sink=SINK, canary=url)
+    _play(resolved, targets, outside, EAST, WEST, production=production)
     assert played == ["pod-kill-strategic"]
     [canary] = sent
     assert canary["canary"] is True
@@ -97,20 +187,20 @@ def test_it_is_played_when_both_names_are_typed(
 )
 def test_it_is_not_played_otherwise(
     typed: tuple[str, ...], sink_name: str, error: type[Exception], found: str, resolved: Resolved,
-    targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str],
+    targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str], production: Production,
 ) -> None:  # fmt: skip
     outside = Outside(dns="10.0.0.2:53", ports=PORTS, sink=sink_name, canary=orders[0])
     with pytest.raises(error, match=found):
-        _play(resolved, targets, outside, *typed)
+        _play(resolved, targets, outside, *typed, production=production)
     assert played == []
 
 
 def test_a_silent_path_of_orders_is_no_rejection(
-    resolved: Resolved, targets: dict[str, Target], played: list[str]
+    resolved: Resolved, targets: dict[str, Target], played: list[str], production: Production
 ) -> None:
     silent = Outside(dns="10.0.0.2:53", ports=PORTS, sink=SINK, canary="http://127.0.0.1:9/orders")
     with pytest.raises(UsageError, match="status 0"):
-        _play(resolved, targets, silent, EAST, WEST)
+        _play(resolved, targets, silent, EAST, WEST, production=production)
     assert played == []
 
 

@@ -5,6 +5,7 @@ import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -25,8 +26,8 @@ def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
 
 
-def play(runs: Path, ready: Any, targets: Any = nullcontext) -> None:
-    stage = Stage("kind", ready, targets, nullcontext)
+def play(runs: Path, ready: Any, targets: Any = nullcontext, **given: Any) -> None:
+    stage = Stage("kind", ready, targets, nullcontext, **given)
     play_on(stage, load("pod-kill-strategic", world="kind"), runs, confirm=None, ask=None, observe=None)
 
 
@@ -74,6 +75,46 @@ def test_no_record_when_it_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         play(tmp_path / "runs", Before, targets)
     assert len(entered) == 1
     assert not (tmp_path / "runs").exists() or list((tmp_path / "runs").iterdir()) == []
+
+
+@pytest.mark.proves("What allowed a game day is asked again when all is ready, and it ends when that holds no more")
+def test_it_may_not_begin_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The guard is there and is left again; no observer was started, and there is no record."""
+    guarded: list[str] = []
+
+    class Guard:
+        def __init__(self, run: str) -> None:
+            self.run = run
+
+        def __enter__(self) -> None:
+            guarded.append("entered")
+
+        def __exit__(self, *_: object) -> None:
+            guarded.append("left")
+
+    def begins() -> None:
+        assert guarded == ["entered"]
+        raise NO
+
+    monkeypatch.setattr(game_day, "Guard", Guard)
+    monkeypatch.setattr(game_day, "GameDayLock", lambda _: nullcontext())
+    monkeypatch.setattr(game_day, "_experiment", lambda *_: {})
+    with pytest.raises(UsageError):
+        play(tmp_path / "runs", Before, lambda: nullcontext({}), begins=begins)
+    assert guarded == ["entered", "left"]
+    assert not (tmp_path / "runs").exists() or list((tmp_path / "runs").iterdir()) == []
+
+
+def test_its_time_is_over(tmp_path: Path) -> None:
+    """Also what is only observed: it sends orders."""
+    stage = Stage("eks", Before, lambda: nullcontext({}), nullcontext, over=lambda: "the window is over")
+    stopped: list[str] = []
+    for observe in (False, True):
+        guard, lock = SimpleNamespace(lost=""), SimpleNamespace(stolen="")
+        resolved = load("pod-kill-strategic", world="kind")
+        conditions = game_day._conditions(stage, resolved, tmp_path, guard, lock, observe=observe)
+        conditions({"table": "samples", "columns": {"name": []}}, stopped.append)
+    assert stopped == ["the window is over"] * 2
 
 
 @pytest.mark.proves("A first Ctrl-C while the record is being closed breaks nothing; a second one ends it")
