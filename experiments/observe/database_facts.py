@@ -41,9 +41,13 @@ class DatabaseFacts:
         return known.state if not known.misses else None
 
     def primary(self) -> str | None:
-        """Region of a database that answers and is outside recovery and within its lease; None: there is none."""
+        """Region of a database that answers and is outside recovery; None: there is none.
+
+        Of several the one that committed at the last look, then the one of the latest timeline: numbers alone may be
+        equal in a split.
+        """
         live = [(r, s) for r in self.regions if (s := self.state(r)) is not None and not s.in_recovery]
-        return max(live, key=lambda x: x[1].timeline)[0] if live else None
+        return max(live, key=lambda x: (self._known[x[0]].commits, x[1].timeline))[0] if live else None
 
     def seen(self, region: str, state: State | None, epoch_us: int) -> list[Fact]:
         """A look at one database: what it said, None for no answer, and when."""

@@ -79,8 +79,8 @@ class AbortConditions:
 
     def __post_init__(self) -> None:
         self._goodness = Goodness(spacings_ns(self.resolved))
-        timeline = self.resolved.scenario.timeline
-        self._first_us = min((e.at_us for e in timeline if e.fault not in (None, "none") and e.at_us), default=None)
+        faults = [entry for entry in self.resolved.scenario.timeline if entry.fault not in (None, "none")]
+        self._first_us = min((entry.at_us for entry in faults if entry.at_us is not None), default=None)
 
     def __call__(self, message: Mapping[str, Any], stop: Stop) -> None:
         """Take a message and stop the run when it, or this machine, asks for it."""

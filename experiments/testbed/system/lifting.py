@@ -119,8 +119,8 @@ class Lifter:
             self.engine.do(f"/networks/{quote(network)}/connect", body, timeout_s=self._timeout_s)
         except EngineError as error:
             if taken := _TAKEN.search(str(error)):
-                found = f"{taken[1]} is taken by another program (`ss -ltnp` names it)"
-                raise CannotLiftError(f"{found}: its ports are published when that one is free") from error
+                words = f"{taken[1]} is taken by another program (`ss -ltnp` names it)"
+                raise CannotLiftError(f"{words}: its ports are published when that one is free") from error
             raise
         return f"connected to {network} as {ip}"
 

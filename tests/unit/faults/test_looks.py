@@ -10,6 +10,7 @@ from experiments.faults import (
     cluster,
     containers,
     cpu_pressure,
+    database,
     inside,
     memory_pressure,
     packet_loss,
@@ -17,6 +18,7 @@ from experiments.faults import (
     prometheus_down,
     region_loss,
     region_partition,
+    replication,
     verbs,
 )
 from experiments.faults.containers import Container
@@ -185,3 +187,30 @@ def test_both_pressures_on_one_pod(one_node: Node) -> None:
     assert cpu_pressure.gone("cpu-pressure:1")
     assert memory_pressure.landed("memory-pressure:0")
     assert not memory_pressure.gone("memory-pressure:0")
+
+
+@pytest.mark.parametrize(
+    ("answer", "refused"),
+    [
+        ((200, {"mode": "pass", "delay_ms": 0, "bytes_per_s": 0}), False),
+        ((200, {"mode": "stall", "delay_ms": 0}), True),
+        ((200, {"mode": "pass", "delay_ms": 5_000}), True),
+        ((502, "bad gateway"), True),
+        (None, True),
+    ],
+)
+def test_one_fault_at_a_time_has_the_line_of_replication(
+    monkeypatch: pytest.MonkeyPatch, answer: tuple[int, Any] | None, refused: bool
+) -> None:
+    def request(*_: Any, **__: Any) -> tuple[int, Any]:
+        if answer is None:
+            raise OSError("refused")
+        return answer
+
+    monkeypatch.setattr(database, "state", lambda _: database.State(True, 0, 1.0))
+    monkeypatch.setattr(containers, "request", request)
+    if refused:
+        with pytest.raises(base.NothingToHitError, match="lets everything pass"):
+            replication.standby("us-west-2")
+    else:
+        replication.standby("us-west-2")

@@ -43,6 +43,18 @@ def test_a_database_that_leaves_recovery_was_promoted_where_it_had_replayed_to()
     assert facts.primary() == WEST
 
 
+@pytest.mark.parametrize("timeline", [1, 2, 3])
+def test_in_a_split_the_primary_is_the_one_that_commits(timeline: int) -> None:
+    """The other's lease has run out; its timeline may be numbered alike, or later."""
+    facts = DatabaseFacts(EAST, (EAST, WEST))
+    facts.seen(EAST, replace(PRIMARY, timeline=timeline, lease_until_us=NOW - 1), NOW)
+    facts.seen(WEST, replace(PRIMARY, timeline=2), NOW)
+    assert facts.primary() == WEST
+    facts.seen(WEST, replace(PRIMARY, timeline=2, lease_until_us=NOW - 1), NOW)
+    facts.seen(EAST, replace(PRIMARY, timeline=timeline), NOW)
+    assert facts.primary() == EAST
+
+
 def test_a_promotion_that_nobody_saw_happen_is_seen_at_the_first_look() -> None:
     facts = DatabaseFacts(EAST, (EAST, WEST))
     assert [f.kind for f in facts.seen(WEST, replace(PRIMARY, timeline=2), NOW)] == ["promoted"]

@@ -1,5 +1,6 @@
 """Abort conditions, and the blast radius in words."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -108,6 +109,19 @@ def test_bad_in_the_window_before_the_first_fault(risk_only: Resolved, tmp_path:
     told(conditions, reasons, every("risk", first_s - 20, first_s - 6), probes("risk", "no", first_s - 1))
     assert reasons == [], "bad before, and a single wrong answer after"
     told(conditions, reasons, every("risk", first_s - 2, first_s - 1.5))
+    assert reasons == ["risk was bad just before the first fault: nothing was injected"]
+
+
+@pytest.mark.parametrize("at_us", [0, 1])
+def test_bad_before_a_fault_at_the_very_start(
+    risk_only: Resolved, tmp_path: Path, reasons: list[str], at_us: int
+) -> None:
+    timeline = tuple(
+        entry if entry.fault in (None, "none") else entry.model_copy(update={"at_us": at_us})
+        for entry in risk_only.scenario.timeline
+    )
+    early = replace(risk_only, scenario=risk_only.scenario.model_copy(update={"timeline": timeline}))
+    told(AbortConditions(early, tmp_path), reasons, every("risk", 0, 0.5))
     assert reasons == ["risk was bad just before the first fault: nothing was injected"]
 
 
