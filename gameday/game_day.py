@@ -279,13 +279,19 @@ def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str 
 
 def at_risk(folder: Path) -> str:
     """What would have been lost had the home region died at some second of a run, in words; empty: not sampled."""
-    samples = RunRecord(folder).table("samples").to_pandas()
+    from reports.series import unsampled
+
+    record = RunRecord(folder)
+    samples = record.table("samples").to_pandas()
     traces = samples[samples["name"].isin(["at_risk_orders", "at_risk_s"])]
     if traces.empty:
         return ""
     worst, usual = (traces.groupby("name", observed=True)["value"].agg(how) for how in ("max", "median"))
     said = [f"{v['at_risk_orders']:.0f} orders and {v['at_risk_s']:.1f} s" for v in (usual, worst)]
-    return f"lost, had the home region died at some second: {said[0]} by the median, {said[1]} at worst"
+    sampled_s = traces[traces["name"] == "at_risk_s"]["t_us"].to_numpy() / 1e6
+    gaps = [f"from {a:.0f} s to {b:.0f} s" for a, b in unsampled(sampled_s, record.head["duration_us"] / 1e6)]
+    unknown = f"; not known {', '.join(gaps)}: there it may have been more" if gaps else ""
+    return f"lost, had the home region died at some second: {said[0]} by the median, {said[1]} at worst{unknown}"
 
 
 def _observers(resolved: Resolved, origin: Origin) -> dict[str, Callable[[int], Child]]:

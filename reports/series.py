@@ -21,6 +21,7 @@ from validators.packed import isin
 F64 = NDArray[np.float64]
 I64 = NDArray[np.int64]
 POINTS = 360  # of a line over the whole run
+UNSAMPLED_S = 3.0  # longest time between samples of each second
 _STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600)
 
 
@@ -172,13 +173,36 @@ def lags(report: Report) -> dict[str, list[Line]]:
 def recovery_points(report: Report) -> list[Line]:
     """Return how old what would be recovered was: of transactions what only the primary had, of copies their age."""
     seen = _observed(report)
-    t_us, at_risk_s = integrity.sample(seen, "at_risk_s")
-    found = [("transactions", t_us, at_risk_s)]
+    at_risk_us, at_risk_s = integrity.sample(seen, "at_risk_s")
+    found = [("transactions", at_risk_us, at_risk_s)]
     for name in seen.topology.get("database", {}).get("copies", {}):
         _, t_us, age_us = copies.ages(seen, name)
         found.append((name, t_us, age_us / 1e6))
     lines = [_greatest(name, t_us / 1e6, np.maximum(value, 0.0), report.duration_s) for name, t_us, value in found]
+    if len(at_risk_s):
+        lines[0] = _broken(lines[0], unsampled(at_risk_us / 1e6, report.duration_s))
     return [line for line in lines if len(line.t_s)]
+
+
+def unsampled(t_s: F64, duration_s: float) -> list[tuple[float, float]]:
+    """Return the stretches of a run without a sample of what is sampled each second: there nobody knows."""
+    edges = np.concatenate(([0.0], np.sort(t_s[t_s <= duration_s]), [duration_s]))
+    wide = np.flatnonzero(np.diff(edges) > UNSAMPLED_S)
+    return [(float(edges[i]), float(edges[i + 1])) for i in wide]
+
+
+def recovery_point_unknown(report: Report) -> list[tuple[float, float]]:
+    """Return when it was not known what only the primary had; empty too when that was never sampled."""
+    t_us, _ = integrity.sample(_observed(report), "at_risk_s")
+    return unsampled(t_us / 1e6, report.duration_s) if len(t_us) else []
+
+
+def _broken(line: Line, gaps: list[tuple[float, float]]) -> Line:
+    """Break a line where nobody knows, so that no value is drawn there."""
+    middles = np.array([(begin + end) / 2 for begin, end in gaps])
+    t_s = np.concatenate((line.t_s, middles))
+    order = np.argsort(t_s, kind="stable")
+    return Line(line.subject, t_s[order], np.concatenate((line.value, np.full(len(middles), np.nan)))[order])
 
 
 def _observed(report: Report) -> Observations:

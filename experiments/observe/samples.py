@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 
+from experiments.observe.behind import OVERLAP, Behind, Found
 from experiments.observe.clock import Clock
 from experiments.observe.cluster_facts import ClusterFacts
 from experiments.observe.database import Session
@@ -15,7 +16,7 @@ from experiments.observe.wire import Sender
 
 SECOND_US = 1_000_000
 ASK_S = 1.0
-OVERLAP = 2_000  # orders under way may be committed after later ones; keys so far back are looked at again
+COUNTED_AT_ONCE = 10_000  # keys that a query of each second goes through at most, or twice as many
 
 
 class Samples:
@@ -35,7 +36,8 @@ class Samples:
         self._clock, self._wire = clock, wire
         self._databases, self._clusters, self._reachable = databases, clusters, reachable
         self._sessions = {r: Session(*self._where.database(r), ASK_S) for r in self._where.places}
-        self._replicated_to = int(document["first_key"]) - 1  # all orders up to this key are on the standby
+        self._first_key = int(document["first_key"])
+        self._behind = Behind(-1, self._first_key - 1)
         self._source_lost = False  # the source of the copies fell silent, and may be no longer the one that counts
 
     def _row(self, subject: str, name: str, value: float, t_us: int | None = None) -> None:
@@ -123,25 +125,43 @@ class Samples:
             self._row(f"{region}/risk", "risk_var_limit", 1.0)
 
     async def _at_risk(self) -> None:
-        """Had the primary's region died now: so many orders would be lost, the oldest of them so old."""
+        """Had the primary's region died now: so many orders would be lost, the oldest of them so old.
+
+        While no standby answers, that is everything since the position that one was last seen to have. Without a
+        primary that answers, or before any standby did, it is not known, and there is no sample.
+        """
         primary = self._databases.primary()
-        replicas = [r for r in self._where.places if (s := self._databases.state(r)) is not None and s.in_recovery]
-        if primary is None or not replicas:
+        held = None if primary is None else await self._standby_position()
+        if primary is None or held is None:
             return
-        held = await self._sessions[replicas[0]].rows("SELECT position FROM gameday_state()")
-        if not held:
+        if held != self._behind.held:
+            fell_back = held < self._behind.held  # another standby, or one that was made anew: all is looked at again
+            self._behind = Behind(held, self._first_key - 1 if fell_back else self._behind.replicated_to)
+        found = await self._count(primary, self._behind.counted_to, PROBE_KEYS)
+        if found is None:
             return
+        orders, oldest_us = self._behind.with_more(found)
+        self._row(f"{primary}/database", "at_risk_orders", orders)
+        self._row(f"{primary}/database", "at_risk_s", 0.0 if oldest_us is None else (found.now_us - oldest_us) / 1e6)
+        if found.last_key is not None and found.last_key - self._behind.counted_to > COUNTED_AT_ONCE:
+            to = found.last_key - OVERLAP
+            settled = await self._count(primary, self._behind.counted_to, to + 1)
+            if settled is not None:
+                self._behind.settle(settled, to)
+
+    async def _standby_position(self) -> int | None:
+        """What the standbys have, now or, when none answers, at the last look; None: none ever answered."""
+        standbys = [r for r in self._where.places if (s := self._databases.state(r)) is not None and s.in_recovery]
+        answers = [await self._sessions[r].rows("SELECT position FROM gameday_state()") for r in standbys]
+        positions = [int(rows[0][0]) for rows in answers if rows]
+        return max(positions) if positions else None if self._behind.held < 0 else self._behind.held
+
+    async def _count(self, primary: str, after: int, before: int) -> Found | None:
+        """Orders of the primary with after < key < before that the standby does not have; None: no answer."""
         rows = await self._sessions[primary].rows(
             "SELECT count(*) FILTER (WHERE position >= %(held)s), min(written_us) FILTER (WHERE position >= %(held)s),"
             " min(key) FILTER (WHERE position >= %(held)s), max(key), gameday_now_us()"
-            " FROM orders WHERE key > %(after)s AND key < %(probes)s",
-            {"held": held[0][0], "after": self._replicated_to, "probes": PROBE_KEYS},
+            " FROM orders WHERE key > %(after)s AND key < %(before)s",
+            {"held": self._behind.held, "after": after, "before": before},
         )
-        if not rows:
-            return
-        orders, oldest_us, first_key, last_key, now_us = rows[0]
-        if last_key is not None:  # so far all is held: under load something is always under way behind it
-            held_to = int(last_key) if first_key is None else int(first_key) - 1
-            self._replicated_to = max(self._replicated_to, held_to - OVERLAP)
-        self._row(f"{primary}/database", "at_risk_orders", orders)
-        self._row(f"{primary}/database", "at_risk_s", 0.0 if oldest_us is None else (now_us - oldest_us) / 1e6)
+        return Found(*rows[0]) if rows else None

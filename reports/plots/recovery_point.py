@@ -1,5 +1,6 @@
 """Recovery point: what would be lost of each class of data, had its region died at that instant."""
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -8,7 +9,7 @@ from reports.model import Report
 from reports.plots import frame
 from reports.plots.svg import BLUE, GREEN, LINE, MUTED, ORANGE, VERMILLION
 from reports.story import Moment, drawn
-from reports.words import duration, short
+from reports.words import clock, duration, short
 
 _LOOKS = (
     (VERMILLION, "-"),
@@ -24,8 +25,14 @@ def plot(report: Report, story: list[Moment]) -> frame.Plot | None:
     if not lines:
         return None
     marks = [m for m in drawn(story) if m.key in ("fault", "promoted", "restored", "recovered")]
-    parts = [f"{line.subject} {duration(float(line.value.max()))}" for line in lines]
+    parts = [f"{line.subject} {duration(float(np.nanmax(line.value)))}" for line in lines]
     summary = f"Had the region died at the worst instant, this much would have been lost: {', '.join(parts)}."
+    zero_s = report.fault_s or 0.0
+    gaps = [f"from {clock(a - zero_s)} to {clock(b - zero_s)}" for a, b in series.recovery_point_unknown(report)]
+    if gaps:
+        summary += (
+            f" Of transactions it is not known {', '.join(gaps)}: nothing was sampled, and it may have been more."
+        )
     title = "Recovery point: data at risk"
     return frame.both(
         "recovery-point", title, summary, lambda width: _draw(report, lines, marks, width), frame.key(marks)
@@ -54,6 +61,6 @@ def _draw(report: Report, lines: list[series.Line], marks: list[Moment], width: 
 def _lines(at: Axes, lines: list[series.Line], wide: bool) -> None:
     for line, (colour, style) in zip(lines, _LOOKS, strict=False):
         at.plot(line.t_s, line.value, color=colour, linewidth=1.8, linestyle=style)
-    frame.duration_axis(at, max(float(line.value.max()) for line in lines), duration if wide else short)
+    frame.duration_axis(at, max(float(np.nanmax(line.value)) for line in lines), duration if wide else short)
     at.grid(axis="y", color=LINE, linewidth=0.8)
     at.set_axisbelow(True)

@@ -100,7 +100,8 @@ SAMPLE_NAMES: dict[str, str] = {
     "wal_position": "of a primary",
     "replication_lag_s": "true lag of a replica",
     "replication_lag_observed_s": "lag as its metric reports it",
-    "at_risk_orders": "of a primary: orders that would be lost had its region died now",
+    "at_risk_orders": "of a primary: orders that would be lost had its region died now; while no standby answers, "
+    "all since where one was last seen; no sample: nobody knows",
     "at_risk_s": "of a primary: age of the oldest of them",
     "replicas_ready": "of a service in a region",
     "replicas_planned": "of a service in a region",

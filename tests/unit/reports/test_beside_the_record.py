@@ -9,6 +9,7 @@ import pytest
 from reports import series
 from reports.formats import html, markdown, terminal
 from reports.model import Report
+from reports.plots import recovery_point
 from reports.reconciliation import FILE, SHOWN, reconciliation
 from scenarios.errors import RecordError
 from scenarios.record.reader import RunRecord
@@ -99,11 +100,28 @@ def test_the_recovery_point_is_traced_for_each_class(report: Report) -> None:
     run.sample(f"{EAST}/database", "at_risk_s", t, np.where(t == us(60), 2.5, 0.5))
     found = {line.subject: line for line in series.recovery_points(Report(run.head, report.judgement, _Tables(run)))}
     assert set(found) == {"transactions", *run.head["topology"]["database"]["copies"]}
-    assert found["transactions"].value.max() == 2.5
+    assert np.nanmax(found["transactions"].value) == 2.5
     worst = next(v for v in judge(run.observations()).verdicts if v.objective == "rpo.models").value
     assert found["models"].value.max() == pytest.approx(worst)
     assert found["models"].t_s.max() > 600  # the copy in us-west-2 outlives us-east-1
     assert WEST in next(v for v in report.judgement.verdicts if v.objective == "rpo.models").reason
+
+
+def test_where_nothing_was_sampled_nobody_knows(report: Report) -> None:
+    run = Run()
+    t = np.arange(0, 180) * 1_000_000
+    t = t[(t < us(60)) | (t > us(90))]
+    run.sample(f"{EAST}/database", "at_risk_s", t, np.full(len(t), 0.5))
+    shown = Report(run.head, report.judgement, _Tables(run))
+    [line] = [line for line in series.recovery_points(shown) if line.subject == "transactions"]
+    unknown = series.recovery_point_unknown(shown)
+    assert unknown == [(59.0, 91.0), (179.0, shown.duration_s)]
+    for begin, end in unknown:
+        inside = line.value[(line.t_s > begin) & (line.t_s < end)]
+        assert np.isnan(inside).sum() == 1, "no line across"
+    drawn = recovery_point.plot(shown, [])
+    assert drawn is not None
+    assert "Of transactions it is not known from" in drawn.summary
 
 
 class _Tables:
