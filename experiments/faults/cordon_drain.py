@@ -14,9 +14,15 @@ _AGAIN = 429  # a disruption budget says: not now
 
 
 def plan(region: str, service: str) -> base.Plan:
-    """Plan for the node of the service's first ready pod."""
+    """Plan for the node of the service's first ready pod.
+
+    Raises:
+        NothingToHitError: it takes no pods already: the lift would undo what somebody else has done.
+    """
     facts = nodes.facts_of(region, service)
     path = cluster.node_path(facts["node"])
+    if cluster.get(region, path)["spec"].get("unschedulable", False):
+        raise base.nothing(facts["node"], "a node that takes no pods", "one that does", "Uncordon it first.")
     radius = f"the node {facts['node']} in {region} is drained; what runs on it moves: {nodes.words(facts)}."
     lift = verbs.patch(region, path, {"spec": {"unschedulable": None}}, "merge")
     return base.Plan("cordon-drain", tuple(facts["targets"]), radius, (lift,), facts)

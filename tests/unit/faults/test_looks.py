@@ -9,10 +9,12 @@ from experiments.faults import (
     base,
     cluster,
     containers,
+    cordon_drain,
     cpu_pressure,
     database,
     inside,
     memory_pressure,
+    nodes,
     packet_loss,
     partition,
     prometheus_down,
@@ -214,3 +216,15 @@ def test_one_fault_at_a_time_has_the_line_of_replication(
             replication.standby("us-west-2")
     else:
         replication.standby("us-west-2")
+
+
+@pytest.mark.parametrize("cordoned", [True, False])
+def test_a_node_that_somebody_else_has_cordoned_is_left_alone(monkeypatch: pytest.MonkeyPatch, cordoned: bool) -> None:
+    facts = {"region": "us-east-1", "node": "east-worker", "pods": ["p"], "targets": ["east-worker"]}
+    monkeypatch.setattr(nodes, "facts_of", lambda *_: facts)
+    monkeypatch.setattr(cluster, "get", lambda *_: {"spec": {"unschedulable": True} if cordoned else {}})
+    if cordoned:
+        with pytest.raises(base.NothingToHitError, match="takes no pods"):
+            cordon_drain.plan("us-east-1", "risk")
+    else:
+        assert cordon_drain.plan("us-east-1", "risk").lifts
