@@ -93,6 +93,7 @@ class Run:
             **copy.deepcopy(documents(scenario)),
             "source": "simulation", "seed": 7, "trial": 0, "fidelity": "request", "evidence_class": "simulation",
             "termination": "complete", "duration_us": us(end_s), "surviving_timeline": NEW, "clock": {"bound_us": 0},
+            "ledger": "some orders",
             "not_judged": {f"response.P{i}": "the people are scripted" for i in range(4)},
         }  # fmt: skip
         self.end_s = end_s
@@ -134,6 +135,7 @@ class Run:
         self.mark(255, "page_sent", alert, alert=alert)
         self.mark(258, "page_received", "L1", alert=alert, severity="P0")
         self.mark(400, "alert_resolved", alert, **rule)
+        self.mark(230, "alert_firing", "HighErrorRate", rules="written", region=WEST)
         self.mark(500, "standby_streaming", f"{WEST}/database")
         self.mark(500, "redundancy_restored", f"{WEST}/database", what="standby")
         self.mark(self.end_s, "settled", "run")
@@ -170,7 +172,8 @@ class Run:
         self.sample("client", "stale_share", t, np.where(t > us(FAULT_S), 0.03, 0.0))
         for service, declared in self.head["topology"]["services"].items():
             for region, up in ((EAST, t < us(FAULT_S)), (WEST, t >= us(BACK_S[service]))):
-                self.sample(f"{region}/{service}", "replicas_ready", t, up * declared["replicas"])
+                for quantity in ("replicas_ready", "replicas_planned"):
+                    self.sample(f"{region}/{service}", quantity, t, up * declared["replicas"])
 
     def _loaded(self) -> None:
         rate = round(self.head["scenario"]["workload"]["rate_per_s"])

@@ -15,7 +15,7 @@ from validators.columns import Bool
 from validators.conditions import holds, scraped, stretches, unseen
 from validators.marks import faults, of_kind
 from validators.model import Observations
-from validators.recorded import SECOND_US, NotOnRecordError
+from validators.recorded import SECOND_US, NotOnRecordError, NotSampledError
 
 # What a Prometheus saw stays visible to its rules for so long (its lookback).
 VISIBLE_US = 300_000_000
@@ -70,7 +70,10 @@ class Story:
 
 @dataclass(frozen=True)
 class Alert:
-    """All about one alert. `unknown`: why its condition cannot be computed, "" when it can."""
+    """All about one alert. `unknown`: why its condition cannot be computed, "" when it can.
+
+    `lacking`: it cannot because something that ought to be on record is not.
+    """
 
     timing: Timing
     stories: tuple[Story, ...]
@@ -80,6 +83,7 @@ class Alert:
     early: tuple[Span, ...]  # fired before the first fault, or for a reason older than the record
     held: bool  # whether the condition ever held
     unknown: str
+    lacking: bool = False
     unseen: tuple[tuple[int, int], ...] = ()  # stretches in which what the rule reads was not recorded
 
 
@@ -114,7 +118,10 @@ def _alert(observations: Observations, name: str) -> Alert:
     try:
         held = holds(observations, str(declared["intended"]))
     except NotOnRecordError as missing:
-        return Alert(times, (), spans, (), (), early, held=False, unknown=str(missing))
+        return Alert(
+            times, (), spans, (), (), early, held=False, unknown=str(missing),
+            lacking=isinstance(missing, NotSampledError),
+        )  # fmt: skip
     true = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
     scrape_us = int(observations.topology["monitoring"]["scrape_us"])
     seen = scraped(observations, str(declared["intended"]), scrape_us)

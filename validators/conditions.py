@@ -25,11 +25,14 @@ from validators.recorded import (
     UNSEEN_US,
     Labels,
     NotOnRecordError,
+    NotSampledError,
     Vector,
     instants,
     labels_of,
+    lacking,
     series_of,
 )
+from validators.words import listed
 
 Operation = Callable[[Any, Any], NDArray[Any]]
 
@@ -199,7 +202,9 @@ class _Evaluation:
         return value
 
     def selected(self, node: Any) -> Vector:
-        """Series that a selector chooses. Raises NotOnRecordError when there are none."""
+        """Series that a selector chooses. Raises NotOnRecordError when there are none, or one is not on record."""
+        if gone := sorted({dict(k)["pod"] for k in lacking(self.observations, node.name) if _chosen(node, k)}):
+            raise NotSampledError(f"{node.name} of {listed(gone)} is not on record")
         found = {k: self._held(node.name, v) for k, v in series_of(self.observations, node.name, self.seconds).items()}
         chosen = {k: v for k, v in found.items() if _chosen(node, k)}
         if not chosen:

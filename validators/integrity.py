@@ -15,6 +15,7 @@ from validators.measures.goodness import WINDOW_US, Outage, Series, blind
 from validators.model import Observations
 from validators.words import at, seconds
 
+SECOND_US = 1_000_000
 RESOLUTION = 10  # an instrument resolves a limit when ten of its steps fit into it
 
 
@@ -86,17 +87,37 @@ def subjects(observations: Observations, name: str) -> list[str]:
 
 
 def late_sender(observations: Observations, limit_us: float, stretches: Iterable[tuple[int, int]]) -> tuple[str, ...]:
-    """Lag of the load's sender (p99 of a second) above a tenth of the limit, within the judged stretches."""
-    t_us, lag_us = sample(observations, "sender_lag_us_p99")
-    judged = np.zeros(len(t_us), dtype=np.bool_)
+    """Lag of the load's sender (p99 of a second) above a tenth of the limit, within the judged stretches, or not known.
+
+    Each second in which something was sent needs a sample: taken in it, or at its end.
+    """
+    second, lag_us = _lags(observations)
+    judged = np.zeros(len(second), dtype=np.bool_)
     for a, b in stretches:
-        judged |= (t_us >= a) & (t_us < b)
+        judged |= (second * SECOND_US >= a) & (second * SECOND_US < b)
     if not judged.any():
         return ()
-    worst = float(np.quantile(lag_us[judged], 0.99))
+    worst = float(np.quantile(lag_us[judged], 0.99, method="higher"))
+    if worst == np.inf:
+        unknown = second[judged & np.isinf(lag_us)]
+        first = at(int(unknown[0]) * SECOND_US)
+        return (f"how late the load was sent is not on record for {len(unknown):,} s, first at {first}",)
     if worst * RESOLUTION <= limit_us:
         return ()
     return (f"the load was sent {seconds(worst / 1e6)} late (p99), above a tenth of the limit",)
+
+
+def _lags(observations: Observations) -> tuple[I64, F64]:
+    """Seconds in which the load was sent, and the lag in each; infinite where nobody sampled it."""
+    table = observations.tables("load")
+    sent = names(table, "service").equal("edge") & (whole(table, "sent") > 0)
+    second = np.unique(whole(table, "second")[sent])
+    t_us, sampled_us = sample(observations, "sender_lag_us_p99")
+    lag_us = np.full(len(second), -np.inf)
+    for of in (t_us // SECOND_US, (t_us - 1) // SECOND_US):
+        known = np.isin(of, second)
+        np.maximum.at(lag_us, np.searchsorted(second, of[known]), sampled_us[known])
+    return second, np.where(np.isinf(lag_us), np.inf, lag_us)
 
 
 def clock_bound_us(observations: Observations) -> int:

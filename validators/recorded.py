@@ -15,6 +15,7 @@ from validators.model import Observations
 
 SECOND_US = 1_000_000
 COUNTED = "http_requests_total"  # the series that the table `load` gives
+STATUSES = ("200", "503")  # of answers that were right, and of the others
 UNSEEN_US = 10_000_000  # samples and counts come each second
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, F64]
@@ -22,6 +23,28 @@ Vector = dict[Labels, F64]
 
 class NotOnRecordError(LookupError):
     """The record does not tell whether a condition held; the message says what is missing."""
+
+
+class NotSampledError(NotOnRecordError):
+    """A series that the topology plans, and that nobody recorded: what it would have told is not known."""
+
+
+def lacking(observations: Observations, name: str) -> list[Labels]:
+    """Labels of series of a name that the topology plans and that are not on record at all.
+
+    `up` of each service in each region, and answers of each service where there is load. Other quantities are there
+    only where something runs that has them.
+    """
+    services, regions = observations.topology["services"], observations.topology["regions"]
+    every = [f"{region}/{service}" for region in regions for service in services]
+    if name == "up":
+        ready, planned = (set(integrity.subjects(observations, f"replicas_{n}")) for n in ("ready", "planned"))
+        return [labels_of(name, s, pod=s) for s in every if s not in ready & planned]
+    if name != COUNTED or observations.scenario["workload"]["rate_per_s"] <= 0:
+        return []
+    counted = names(observations.tables("load"), "service").seen()
+    silent = [s for s in every if s.partition("/")[2] not in counted]
+    return [labels_of(name, s, pod=s, status=status) for s in silent for status in STATUSES]
 
 
 def instants(observations: Observations, name: str, station: str) -> I64:
@@ -113,7 +136,7 @@ def _requests(observations: Observations, seconds: int) -> Vector:
     region, service = names(table, "region"), names(table, "service")
     second = whole(table, "second")
     result: Vector = {}
-    for column, status in (("ok", "200"), ("failed", "503")):
+    for column, status in zip(("ok", "failed"), STATUSES, strict=True):
         counted = whole(table, column)
         for job in service.seen():
             for place in region.seen() if job != "edge" else ():

@@ -11,7 +11,7 @@ import numpy as np
 
 from validators import integrity
 from validators.columns import I64, Bool, names, whole
-from validators.marks import faults, of_kind, sustain_us
+from validators.marks import faults, never_injected, of_kind, sustain_us
 from validators.measures.goodness import blind, series
 from validators.measures.recovery_time import members
 from validators.model import Observations
@@ -54,10 +54,15 @@ def stretches(observations: Observations) -> Stretches:
 def _stretches(observations: Observations) -> Stretches:
     first, last = _loaded(observations)
     every = faults(observations)
+    if unseen := never_injected(observations, lambda kind, target: True):
+        return Stretches((), Stretch("over the run", first, last), unseen[0])
     if not every:
         return _kept([Stretch("over the run", first, last)], None)
     begun = min(f.begun_us for f in every)
     before = Stretch("before the fault", first, min(last, begun // SECOND_US), to_end=True)
+    if unseen := recovery_unseen(observations):
+        found = _kept([before], Stretch("from the fault on", begun // SECOND_US, last))
+        return Stretches(found.judged, found.during, "; ".join(filter(None, (found.missing, unseen[0]))))
     back = recovered_us(observations)
     if back is None:
         during = Stretch("during the fault", begun // SECOND_US, last)
@@ -91,8 +96,24 @@ def _loaded(observations: Observations) -> tuple[int, int]:
     return -(-first // SECOND_US), last // SECOND_US
 
 
+def recovery_unseen(observations: Observations) -> tuple[str, ...]:
+    """Why it is not known when the complete system was good again: who was not probed after the last fault began."""
+    since, end = max((f.begun_us for f in faults(observations)), default=0), observations.duration_us
+    words: list[str] = []
+    for member in members(observations, "complete"):
+        probes = series(observations, member)
+        if probes is None:
+            words.append(f"there are no probes of {member} through DNS that say when it was good again")
+        else:
+            words += integrity.unseen(observations, probes, since, end, probes.outages())
+    return tuple(words)
+
+
 def recovered_us(observations: Observations) -> int | None:
-    """Instant from which the complete system is good to the end, not before the last fault; None: never."""
+    """Instant from which the complete system is good to the end, not before the last fault; None: never.
+
+    As far as it was probed: `recovery_unseen` says what was not.
+    """
     since = max((f.begun_us for f in faults(observations)), default=0)
     for member in members(observations, "complete"):
         probes = series(observations, member)

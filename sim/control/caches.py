@@ -19,7 +19,7 @@ class Caches:
     """Clients' DNS caches of one trial. Regions are numbers, -1: no answer."""
 
     def __init__(self, system: System) -> None:
-        self._ttl = int(system.dns_ttl)
+        self._ttl = max(1, int(system.dns_ttl))  # without a TTL it asks with each order
         self._ignores = system.client_ignores_ttl
         self._expiry = (uniforms(system.expiry_key, np.arange(system.clients)) * self._ttl).astype(np.int64)
         self._since, self._answer = [0], [int(system.initial_dns)]

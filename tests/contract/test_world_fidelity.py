@@ -41,10 +41,13 @@ def test_every_probe_ends_the_same(name: str, trial: int) -> None:
             assert differing <= 2 + 0.001 * max(len(a), len(b)), (service, route)
 
 
-@pytest.mark.proves("Recovery times of fidelity control and of fidelity request differ by at most 6 s")
+@pytest.mark.proves(
+    "19 of 20 recovery times of fidelity control and of fidelity request differ by at most 6 s; an outage that only one"
+    " of them sees has less than 20 wrong probes"
+)
 @pytest.mark.parametrize("name", [name for name in STATES if name not in ("busy", "risk-hangs")])
 def test_outages_end_at_the_same_time(name: str) -> None:
-    """Last bad probe of each service; where only one of the two saw anything, it was less than a second of it."""
+    """Last bad probe of each service."""
     differences = []
     for trial in TRIALS:
         control, request = both(name, trial)

@@ -16,7 +16,7 @@ from validators import integrity
 from validators.columns import F64, I64
 from validators.marks import faults, hits_data, never_injected
 from validators.model import Evidence, Measurement, Observations
-from validators.words import seconds
+from validators.words import at, seconds
 
 METHOD = "greatest age of the copy's recovery point, from samples"
 
@@ -40,6 +40,8 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> Measure
     problems = [
         *integrity.clock_steps(observations, 0, end),
         *_unseen(f"the recovery point of {data_class}", point_t, end, limit),
+        *_ahead(observations, f"the recovery point of {data_class}", "recovery_point_us", f"{region}/{data_class}"),
+        *_ahead(observations, f"the last write of {data_class}", "last_write_us", f"source/{data_class}"),
         *integrity.coarse(f"samples of {data_class}", spacing, limit),
         *integrity.coarse(f"writes of {data_class}", float(declared["write_spacing_us"]), limit),
     ]
@@ -77,6 +79,15 @@ def _unseen(what: str, t_us: I64, until_us: int, limit_us: int) -> tuple[str, ..
     edges = np.concatenate([[0], t_us[t_us < until_us], [until_us]])
     widest = float(np.diff(edges).max())
     return (f"{what} was not sampled for {seconds(widest / 1e6)}",) if widest * integrity.RESOLUTION > limit_us else ()
+
+
+def _ahead(observations: Observations, what: str, name: str, subject: str) -> tuple[str, ...]:
+    """Whether samples name an instant that had not come when they were taken, by more than clocks may differ."""
+    t_us, named_us = integrity.sample(observations, name, subject)
+    ahead = np.flatnonzero(named_us - t_us > integrity.clock_bound_us(observations))
+    if not len(ahead):
+        return ()
+    return (f"{what} was dated ahead of the clock in {len(ahead):,} samples, first at {at(int(t_us[ahead[0]]))}",)
 
 
 def _known_at(t_us: I64, write_t: I64, write_us: F64) -> F64:

@@ -22,6 +22,7 @@ from validators.model import Evidence, Measurement, Observations
 from validators.recorded import COUNTED, SECOND_US
 from validators.words import at, listed, seconds
 
+_ALERT = ("alert_pending", "alert_firing", "alert_resolved")
 METHOD = "the rule's condition computed from the record, against facts of its alert and page"
 
 
@@ -31,7 +32,7 @@ def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | N
     if rule(observations, name) is None:
         return f"the topology has no alert {name}"
     found = alert(observations, name)
-    if found.stories or found.spurious or found.stuck or (found.unknown and found.spans):
+    if found.stories or found.spurious or found.stuck or (found.unknown and (found.spans or found.lacking)):
         return None
     if found.unknown:
         return f"it did not fire, and {found.unknown}"
@@ -77,14 +78,14 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
 
 def _decided(observations: Observations, name: str, subject: str, found: Alert) -> Measurement:
     if found.unknown:
-        words = f"{subject} fired at {at(found.spans[0].from_us)}"
+        words = f"{subject} fired at {at(found.spans[0].from_us)}" if found.spans else f"{subject} did not fire"
         return Measurement(name, None, None, None, "s", 0, METHOD, doubts=(found.unknown,), says=words)
     wrong = [
         (s, f"{subject} fired at {at(s.from_us)} in {s.region} although its condition did not hold")
         for s in found.spurious
     ]
     wrong += [(s, f"{subject} fired on in {s.region} after its condition had ceased") for s in found.stuck]
-    doubts, problems = _doubts(subject, found), _faults(observations, found)
+    doubts, problems = _doubts(observations, subject, found), _faults(observations, found)
     if wrong:
         span, words = wrong[0]
         evidence = (Evidence("marks", f"alert_firing of {subject}", span.from_us),)
@@ -150,7 +151,17 @@ def _times(observations: Observations, subject: str, story: Story) -> tuple[floa
     return None, waited, None, f"{subject} fired at {at(story.fired_us)} and nobody was paged"
 
 
-def _doubts(subject: str, found: Alert) -> tuple[str, ...]:
+def _doubts(observations: Observations, subject: str, found: Alert) -> tuple[str, ...]:
+    doubts = [*_early(subject, found)]
+    if any(s.fired_us is None for s in found.stories) and not of_kind(observations, *_ALERT):
+        doubts.append("nothing of any alert is on record, so that nobody may have looked")
+    unpaged = any(s.fired_us is not None and s.paged_us is None and s.page_due for s in found.stories)
+    if unpaged and not of_kind(observations, "page_received"):
+        doubts.append("no page is on record at all, so that nobody may have looked")
+    return tuple(doubts)
+
+
+def _early(subject: str, found: Alert) -> tuple[str, ...]:
     if not found.stories or not found.early:
         return ()
     if older := [s for s in found.early if s.older]:

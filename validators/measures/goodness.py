@@ -28,11 +28,15 @@ TIMEOUTS_US = {"order": 10_000_000, "page": 60_000_000}
 
 @dataclass(frozen=True)
 class Outage:
-    """A stretch that was not good: first and last wrong probe, and the first right one after it (None: none)."""
+    """A stretch that was not good: first and last wrong probe, and the first right one after it (None: none).
+
+    `back_sent_us`: when that one was sent, which may be later than it was due.
+    """
 
     first_wrong_us: int
     last_wrong_us: int
     back_us: int | None
+    back_sent_us: int | None
 
 
 @dataclass(frozen=True)
@@ -45,6 +49,7 @@ class Series:
 
     service: str
     intended_us: I64
+    sent_us: I64
     right: Bool
     good: Bool
     spacing_us: int
@@ -63,10 +68,18 @@ class Series:
         if len(self.missing_us) == 0:
             return self
         due = np.concatenate([self.intended_us, self.missing_us])
+        sent = np.concatenate([self.sent_us, self.missing_us])
         right = np.concatenate([self.right, np.zeros(len(self.missing_us), dtype=np.bool_)])
         order = np.argsort(due, kind="stable")
         good = _good(due[order], right[order], self.spacing_us, self.end_us)
-        return replace(self, intended_us=due[order], right=right[order], good=good, missing_us=self.missing_us[:0])
+        return replace(
+            self,
+            intended_us=due[order],
+            sent_us=sent[order],
+            right=right[order],
+            good=good,
+            missing_us=self.missing_us[:0],
+        )
 
     def outages(self) -> list[Outage]:
         """Return the outages in order of time."""
@@ -84,15 +97,16 @@ class Series:
                     int(self.intended_us[begin]),
                     int(self.intended_us[max(last, begin)]),
                     int(self.intended_us[back]) if back is not None else None,
+                    int(self.sent_us[back]) if back is not None else None,
                 )
             )
         return _joined(found)
 
     def first_wrong_since(self, t_us: int) -> int | None:
-        """Instant of the first wrong probe from an instant on; None: there is none."""
-        wrong = self.intended_us[~self.right]
-        place = int(np.searchsorted(wrong, t_us, side="left"))
-        return int(wrong[place]) if place < len(wrong) else None
+        """Instant by which the first wrong probe from an instant on had been sent; None: there is none."""
+        wrong = np.flatnonzero(~self.right)
+        place = int(np.searchsorted(self.intended_us[wrong], t_us, side="left"))
+        return int(self.sent_us[wrong[place:]].min()) if place < len(wrong) else None
 
     def last_right_before(self, t_us: int) -> int | None:
         """Instant of the last right probe before an instant; None: there is none."""
@@ -123,7 +137,8 @@ def _joined(outages: Iterable[Outage]) -> list[Outage]:
         if joined and (joined[-1].back_us is None or outage.first_wrong_us < joined[-1].back_us):
             before = joined[-1]
             last = max(before.last_wrong_us, outage.last_wrong_us)
-            joined[-1] = Outage(min(before.first_wrong_us, outage.first_wrong_us), last, outage.back_us)
+            begun = min(before.first_wrong_us, outage.first_wrong_us)
+            joined[-1] = replace(outage, first_wrong_us=begun, last_wrong_us=last)
         else:
             joined.append(outage)
     return joined
@@ -133,8 +148,8 @@ def series(observations: Observations, service: str, route: str = "dns", address
     """Probes of a service over a route (and of one region's address); None if there are none that say anything.
 
     Only clients that come through DNS and obey its TTL decide: route "dns". A probe that was not sent, was sent late,
-    or got a right answer that does not tell the age of data whose age counts, is missing; one whose answer could not
-    have come before the end of the judged interval, and did not, is left out.
+    or got a right answer that does not tell the age of data whose age counts, or tells one of the future, is missing;
+    one whose answer could not have come before the end of the judged interval, and did not, is left out.
     """
     return observations.once(
         ("series", service, route, address), lambda: _series(observations, service, route, address)
@@ -192,21 +207,22 @@ def _series(observations: Observations, service: str, route: str, address: str |
         mine, answer = mine[once], answer[once]
         intended, sent, done, as_of = intended[once], sent[once], done[once], as_of[once]
     usable = (sent != NONE) & (sent - intended <= LATE_US)
+    answered = done != NONE
     if age is not None:
         usable &= (as_of != NONE) | ~answer
+    usable &= ~(answer & answered & (as_of > done + observations.clock_bound_us))
     if not usable.any():
         return None
     spacing, missing, gaps = _spacing(intended, columns["client"].codes[mine], usable, end - timeout)
     lag = int(np.quantile(sent[usable] - intended[usable], 0.99))
-    answered = done != NONE
     right = answer & answered & (done - sent <= timeout)
     if age is not None:
         right &= done - as_of <= age
     decided = usable & (answered | (intended + timeout <= end))
-    due, right = intended[decided], right[decided]
+    due, right, left = intended[decided], right[decided], sent[decided]
     if len(due) == 0:
         return None
-    return Series(service, due, right, _good(due, right, spacing, end), spacing, missing, gaps, lag, end)
+    return Series(service, due, left, right, _good(due, right, spacing, end), spacing, missing, gaps, lag, end)
 
 
 def _once(intended: I64, client: NDArray[np.int32], answer: Bool) -> Bool:

@@ -44,7 +44,7 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
         name, decides.value_ms, max(m.low_ms for m in minutes), max(m.high_ms for m in minutes) if whole else None,
         "ms", sum(m.attempts for m in minutes), method, (Evidence("load", where, decides.from_s * SECOND_US),),
         _detail(seen, share), faults,
-        says=_says(service, share, seen, decides) + ("" if whole else f"; {found.missing}"),
+        says=_says(service, share, seen, decides) + (f"; {found.missing}" if found.missing else ""),
     )  # fmt: skip
     return [main, *_rows(observations, own, name, share, decides.stretch, found.during)]
 

@@ -1,7 +1,8 @@
 """Recovery of one service from one episode: between which instants it was served again, and for how long.
 
 The effect is the landed-probe's or the first wrong probe, whichever is earlier. Lower bound = last wrong - effect seen;
-upper = first right - injection begun. Good must last from there to the end of the episode and at least for the sustain
+upper = first right - injection begun. A probe that was sent late tells what was when it was sent: the first wrong and
+the first right one count from then. Good must last from there to the end of the episode and at least for the sustain
 window; it must also have been good for one such window before it. Source: DESIGN, What is measured, exactly.
 """
 
@@ -55,11 +56,14 @@ def recover(observations: Observations, probes: Series, episode: Episode) -> Rec
     back, note = _back(probes.service, outages, episode, sustain)
     latest, worst_note = _back(probes.service, worst, episode, sustain)
     last = outages[-1].last_wrong_us if outages else begun
+    served = worst[-1].back_sent_us if worst else begun  # it was right when it was sent, however late that was
     return Recovery(
         service=probes.service,
         begun_us=begun,
         low_us=max(0, last - _seen_us(probes, episode) - bound),
-        high_us=None if note or worst_note or latest is None else latest - begun + (bound if worst else 0),
+        high_us=None
+        if note or worst_note or latest is None or served is None
+        else served - begun + bound * bool(worst),
         back_us=back,
         bad_us=sum((o.back_us if o.back_us is not None else end) - max(o.first_wrong_us, begun) for o in outages),
         relapses=max(0, len(outages) - 1),
@@ -67,7 +71,7 @@ def recover(observations: Observations, probes: Series, episode: Episode) -> Rec
         note=note or worst_note,
         doubts=_doubts(probes, episode, outages, sustain),
         faults=(
-            *integrity.unseen(observations, probes, begun - WINDOW_US, end, outages),
+            *integrity.unseen(observations, probes, begun - sustain, end, outages),
             *integrity.clock_steps(observations, begun - WINDOW_US, end),
         ),
     )

@@ -12,7 +12,7 @@ from scenarios.record.marks import Mark
 from validators import integrity
 from validators.marks import of_kind
 from validators.model import Evidence, Measurement, Observations
-from validators.stretches import recovered_us
+from validators.stretches import recovered_us, recovery_unseen
 from validators.words import at, seconds
 
 METHOD = "facts of the people, from the first page"
@@ -97,5 +97,6 @@ def _updates(observations: Observations, name: str, since_us: int, end_us: int) 
     value = gap / 1e6
     return Measurement(
         name, value, value, value, "s", len(told), METHOD, (Evidence("marks", "notified, update_sent", at_us),), label,
+        doubts=recovery_unseen(observations)[:1],
         says=f"stakeholders heard nothing new for {seconds(value)}",
     )  # fmt: skip

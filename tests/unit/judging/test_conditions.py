@@ -7,7 +7,7 @@ from tests.record_load import Second
 from tests.records import EAST, WEST, Run, us
 from validators.conditions import holds, metrics, scraped, stretches, unseen
 from validators.model import Observations
-from validators.recorded import NotOnRecordError
+from validators.recorded import NotOnRecordError, NotSampledError
 
 READY = "replicas_ready"
 
@@ -19,6 +19,9 @@ def seen(**ready: list[float]) -> Observations:
     seconds = max(map(len, ready.values()))
     run.head["duration_us"] = us(seconds)
     t = np.arange(seconds) * 1_000_000
+    for station in (f"{region}/{service}" for region in (EAST, WEST) for service in run.head["topology"]["services"]):
+        for quantity in (READY, "replicas_planned"):
+            run.sample(station, quantity, t, np.zeros(seconds))
     for service, values in ready.items():
         run.sample(f"{EAST}/{service}", READY, t, values)
         run.sample(f"{EAST}/{service}", "replicas_planned", t, np.full(seconds, max(values)))
@@ -38,6 +41,8 @@ def failing(failed_per_s: int) -> Run:
     for name in ("strategic", "tactical", "risk", "database"):
         run.loaded(name, 0, 720, lambda s: None)
     bad = [failed_per_s * (s >= 400) for s in range(720)]
+    for name in ("strategic", "tactical"):
+        run.load += [Second(s, EAST, name, 0, 0, 0, 0, 0, 0) for s in range(720)]
     run.load += [Second(s, EAST, "risk", 0, 0, 100 - b, b, 0, 100, own_ms=1.0) for s, b in enumerate(bad)]
     return run
 
@@ -79,7 +84,8 @@ def test_pods_that_are_planned_and_not_ready_are_down() -> None:
     t = np.arange(0, 720) * 1_000_000
     run.sample(f"{EAST}/strategic", READY, t, np.full(720, 1.0))
     run.sample(f"{EAST}/strategic", "replicas_planned", t, np.full(720, 2.0))
-    run.samples.pop((f"{WEST}/strategic", READY))
+    for quantity in (READY, "replicas_planned"):
+        run.sample(f"{WEST}/strategic", quantity, t, np.zeros(720))
     assert holds(run.observations(), f"min({UP}) == 0").all()
 
 
@@ -105,6 +111,23 @@ def test_share_of_errors_over_five_minutes() -> None:
 def test_what_cannot_be_computed_is_named(rule: str, why: str) -> None:
     with pytest.raises(NotOnRecordError, match=why):
         holds(seen(strategic=[1, 1]), rule)
+
+
+@pytest.mark.parametrize("quantity", [READY, "replicas_planned"])
+def test_pods_that_the_topology_plans_and_nobody_sampled_are_no_pods_that_are_gone(quantity: str) -> None:
+    run = Run()
+    run.samples.pop((f"{WEST}/strategic", quantity))
+    with pytest.raises(NotSampledError, match="up of us-west-2/strategic is not on record"):
+        holds(run.observations(), f"absent({UP})")
+    holds(run.observations(), 'absent(up{job="risk-service"})')
+
+
+def test_a_service_whose_answers_nobody_counted_is_missed_where_there_is_load() -> None:
+    run = Run().loaded("risk", 0, 720, lambda s: None)
+    with pytest.raises(NotSampledError, match="us-east-1/risk and us-west-2/risk"):
+        holds(run.observations(), ERRORS)
+    run.head["scenario"]["workload"]["rate_per_s"] = 0
+    holds(run.observations(), ERRORS)
 
 
 def test_series_of_a_rule() -> None:

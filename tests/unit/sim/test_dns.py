@@ -56,6 +56,12 @@ def test_without_caches_everybody_follows_at_once() -> None:
     assert caches.shares(np.array([300 * S - 2, 300 * S + 2]), 2)[:, home].tolist() == [1, 0]
 
 
+def test_without_a_ttl_everybody_asks_each_time() -> None:
+    with np.errstate(all="raise"):
+        caches, home = moved(300, client__ignore_ttl="0 %", dns__ttl="0 s")
+        assert caches.shares(np.array([300 * S - 2, 300 * S + 2]), 2)[:, home].tolist() == [1, 0]
+
+
 def test_a_second_change_is_followed_too() -> None:
     caches, home = moved(300, client__ignore_ttl="0 %")
     caches.answered(400 * S, home)

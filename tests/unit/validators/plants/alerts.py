@@ -11,7 +11,9 @@ from tests.unit.validators.plants import bad, fine, weak
 
 DOWN, ERRORS = "alert.StrategicAgentDown", "alert.HighErrorRate"
 READY = [(f"{region}/strategic", "replicas_ready") for region in (EAST, WEST)]
-ALERT = ("alert_pending", "alert_firing", "page_sent", "page_received", "alert_resolved")
+PLANNED = [(station, "replicas_planned") for station, _ in READY]
+PAGES = ("page_sent", "page_received")
+ALERT = ("alert_pending", "alert_firing", *PAGES, "alert_resolved")
 
 
 def fires(run: Run, t_s: float, resolved_s: float | None, alert: str = "StrategicAgentDown", page: bool = True) -> Run:
@@ -25,8 +27,15 @@ def fires(run: Run, t_s: float, resolved_s: float | None, alert: str = "Strategi
 
 
 def silent(run: Run) -> Run:
-    """Have no alert at all."""
-    return run.without(*ALERT)
+    """Have it never fire; the rules as written do, so that alerts were observed."""
+    for subject in ("StrategicAgentDown", "L1"):
+        run.without(*ALERT, subject=subject)
+    return run
+
+
+def paged_for_another(run: Run) -> Run:
+    """Have somebody be paged for another alert, so that pages were observed."""
+    return run.mark(300, "page_received", "L1", alert="ReplicaDown", severity="P2")
 
 
 def down(run: Run, from_s: float, to_s: float) -> Run:
@@ -58,8 +67,8 @@ VIOLATIONS = (
     bad(DOWN, "never fires for an outage of 80 s", lambda r: down(silent(r), 180, 260)),
     bad(DOWN, "fires 100 s after it was due", lambda r: fires(silent(r), 340, 400)),
     bad(DOWN, "fires in time and the page is sent late", lambda r: r.move("page_sent", 300).move("page_received", 303)),
-    bad(DOWN, "fires in time and nobody is paged", lambda r: r.without("page_sent", "page_received")),
-    bad(DOWN, "fires in time and the page never arrives", lambda r: r.without("page_received")),
+    bad(DOWN, "fires in time and nobody is paged", lambda r: paged_for_another(r.without(*PAGES))),
+    bad(DOWN, "fires in time and the page never arrives", lambda r: paged_for_another(r.without("page_received"))),
     bad(DOWN, "fires by the rule as written only", lambda r: r.move("alert_firing", 225, rules="written")),
     bad(DOWN, "fires on after the recovery", lambda r: r.without("alert_resolved").says(duration_us=us(1_200))),
     bad(DOWN, "fires although everything runs", lambda r: fires(r, 700, None)),
@@ -70,6 +79,15 @@ WEAK = (
     weak(DOWN, "the pods were not sampled through the outage", lambda r: unsampled(r, 175, 400)),
     weak(DOWN, "the pods of the lost region were not sampled", lambda r: unsampled(r, 175, 1e6, READY[:1])),
     weak(DOWN, "the pods were not sampled at all, and it fired", lambda r: [r.samples.pop(w) for w in READY]),
+    weak(DOWN, "the pods were not sampled at all, and it did not fire",
+        lambda r: [silent(r).samples.pop(w) for w in READY]),
+    weak(DOWN, "the pods of the region that was lost were never sampled", lambda r: r.samples.pop(READY[0])),
+    weak(DOWN, "the pods of the region that takes over were never sampled", lambda r: r.samples.pop(READY[1])),
+    weak(DOWN, "how many pods were planned was never sampled", lambda r: [silent(r).samples.pop(w) for w in PLANNED]),
+    weak(DOWN, "nothing of any alert is on record", lambda r: r.without(*ALERT)),
+    weak(DOWN, "nothing of any page is on record", lambda r: r.without(*PAGES)),
+    weak(ERRORS, "a service's answers were not counted", lambda r: erring(r, 0.03, 390, 720).loaded(
+        "risk", 0, 1e6, lambda s: None)),
     weak(DOWN, "it had fired before the fault", lambda r: down_before(r)),
     weak(DOWN, "it fired before the fault and never for it", lambda r: fires(silent(r), 30, 40)),
     weak(DOWN, "the observer did not see the alerts", lambda r: r.mark(

@@ -12,6 +12,7 @@ from tests.unit.validators.plants.recovery import undone
 
 RISK, TACTICAL, THROUGHPUT, LOAD = "kpi.risk", "kpi.tactical", "kpi.throughput", "load.load"
 AFTER_S = BACK_S["order"]
+LAG = ("client", "sender_lag_us_p99")
 
 
 def takes(run: Run, from_s: float, to_s: float, own_ms: float | None, service: str = "risk") -> Run:
@@ -87,6 +88,17 @@ WEAK = (
     weak(RISK, "the load was not counted for a minute", lambda r: r.loaded("edge", 60, 120, lambda s: None)),
     weak(RISK, "the load was sent 2 ms late", lambda r: _lagging(r, 2_000)),
     weak(RISK, "the observer did not see the load", lambda r: _unseen(r)),
+    weak(RISK, "how late the load was sent was not sampled", lambda r: r.samples.pop(LAG)),
+    weak(RISK, "how late the load was sent was not sampled for half a minute", lambda r: r.resampled(
+        *LAG, lambda t, v: (t[(t < us(60)) | (t >= us(90))], v[(t < us(60)) | (t >= us(90))]))),
+    weak(RISK, "nobody probed whether it recovered", lambda r: r.unprobed()),
+    weak(RISK, "no order was probed", lambda r: r.unprobed("order")),
+    weak(RISK, "nobody probed another service while it recovered", lambda r: r.unprobed("strategic", 350, 450)),
+    weak(RISK, "the fault is not on record", lambda r: r.without("injection_begun")),
+    weak(THROUGHPUT, "nobody probed whether the system recovered", lambda r: r.unprobed()),
+    weak(THROUGHPUT, "no page was probed", lambda r: r.unprobed("page")),
+    weak(THROUGHPUT, "nobody probed for a while after the recovery", lambda r: r.unprobed("tactical", 500, 520)),
+    weak(THROUGHPUT, "the fault is not on record", lambda r: r.without("injection_begun")),
     weak(RISK, "the clock jumped while it was judged", lambda r: r.mark(60, "clock_step", "client", step_us=us(5))),
     weak(RISK, "the run ended 44 s after the recovery", lambda r: r.ends(430)),
     weak(RISK, "the system never recovered", lambda r: r.recovers("strategic", 1e6)),
@@ -114,7 +126,7 @@ WEAK = (
 
 
 def _lagging(run: Run, lag_us: float) -> Run:
-    return run.resampled("client", "sender_lag_us_p99", lambda t, v: (t, np.full(len(t), lag_us)))
+    return run.resampled(*LAG, lambda t, v: (t, np.full(len(t), lag_us)))
 
 
 def _unseen(run: Run) -> Run:
@@ -134,6 +146,7 @@ def _swinging(run: Run) -> Run:
 
 HARMLESS = (
     fine(RISK, "is fast enough", lambda r: r),
+    fine(RISK, "was not probed for a while in the outage", lambda r: r.unprobed("risk", 250, 260)),
     fine(RISK, "is slow during the fault", lambda r: takes(r, FAULT_S, AFTER_S, 50)),
     fine(RISK, "has a slow tail of a hundredth", lambda r: slow_tail(r, 0.01, 80)),
     fine(RISK, "turns a hundredth away", lambda r: turned_away(r, 0.01)),

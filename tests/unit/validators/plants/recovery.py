@@ -129,10 +129,16 @@ WEAK = (
     weak(RISK, "was not probed for a while after its recovery", lambda r: r.unprobed("risk", 500, 510)),
     weak(RISK, "was not probed any more at the end", lambda r: r.unprobed("risk", 650)),
     weak(RISK, "was not probed before the fault", lambda r: r.unprobed("risk", 0, 180)),
+    weak(RISK, "was not probed for 10 s in the two minutes before the fault", lambda r: r.unprobed("risk", 100, 110)),
     weak(RISK, "every other probe was not sent", lambda r: r.unsent("risk", 382, 500, every=2)),
     weak(RISK, "probes were sent 8 s late around its recovery",
         lambda r: r.recovers("risk", 485).late("risk", 479, 485, 8)),
     weak(RISK, "answers do not tell the age of their data", lambda r: _ageless(r)),
+    weak(RISK, "answers come from data of the future", lambda r: aged(r, 500, -1)),
+    weak(RISK, "the limit lies between when its first right probe was due and when it was sent",
+        lambda r: r.limit(RISK, limit_us=us(199.7)).late("risk", 180, 386, 0.45)),
+    weak(RISK, "the limit lies between when its first wrong probe was due and when it was sent",
+        lambda r: r.without("effect_seen").limit(RISK, limit_us=us(199.8)).late("risk", 180, 200, 0.45)),
     weak(RISK, "the observer was blind at its recovery", lambda r: r.mark(
         390, "observer_gap", "prober", what="probes", from_us=us(370), to_us=us(390))),
     weak(RISK, "the clock jumped by 5 s", lambda r: r.mark(300, "clock_step", "prober", step_us=us(5))),
@@ -201,6 +207,8 @@ def _from_the_start(run: Run) -> Run:
 
 
 HARMLESS = (
+    fine(RISK, "answers are dated ahead by less than the clocks may differ",
+        lambda r: aged(r.says(clock={"bound_us": 500_000}), 380, -0.3).outage("risk", EFFECT_S, 380)),
     fine(RISK, "recovers in time", lambda r: r),
     fine(RISK, "recovers exactly at the limit", lambda r: r.recovers("risk", FAULT_S + 300)),
     fine(RISK, "misses one probe in a hundred",
