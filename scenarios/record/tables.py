@@ -109,7 +109,7 @@ SAMPLE_NAMES: dict[str, str] = {
     "stale_share": "share of the clients that are still at a dead region",
     "risk_var_current": "value at risk as a service computes it, as a share of its limit",
     "risk_var_limit": "its limit: 1",
-    "sender_lag_us_p99": "the instrument: how late requests were sent, of each second with load; 0 where nothing can be late",
+    "sender_lag_us_p99": "the instrument: how late requests were sent, of each second with load",
     "gap_us": "the instrument: longest time without a probe",
     "clock_bound_us": "the instrument: bound on the error of its clock",
 }
