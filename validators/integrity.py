@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from validators.columns import F64, I64, names, real, whole
+from validators.columns import F64, I64, Names, names, real, whole
 from validators.marks import of_kind
 from validators.measures.goodness import WINDOW_US, Outage, Series, blind
 from validators.model import Observations
@@ -64,26 +64,28 @@ def sample(observations: Observations, name: str, subject: str | None = None) ->
 
 
 def _sample(observations: Observations, name: str, subject: str | None) -> tuple[I64, F64]:
-    table = observations.tables("samples")
-    columns = observations.once(
-        "samples",
-        lambda: (whole(table, "t_us"), names(table, "subject"), names(table, "name"), real(table, "value")),
-    )
-    t_us, subjects, quantities, values = columns
-    chosen = quantities.equal(name) & (t_us < observations.duration_us)
+    t_us, subjects_of, values, rows = _judged(observations, name)
     if subject is not None:
-        chosen &= subjects.equal(subject)
-    rows = np.flatnonzero(chosen & np.isfinite(values))
+        rows = rows[subjects_of.equal(subject, rows)]
     rows = rows[np.argsort(t_us[rows], kind="stable")]
     return t_us[rows], values[rows]
 
 
 def subjects(observations: Observations, name: str) -> list[str]:
-    """Subjects of which a quantity was sampled."""
+    """Subjects of which a quantity was sampled within the judged interval."""
+    _, subjects_of, _, rows = _judged(observations, name)
+    return sorted({subjects_of.names[c] for c in np.unique(subjects_of.codes[rows]) if c >= 0})
+
+
+def _judged(observations: Observations, name: str) -> tuple[I64, Names, F64, I64]:
+    """Instants, subjects and values of all samples, and the rows of this quantity within the judged interval."""
     table = observations.tables("samples")
-    found = names(table, "subject")
-    rows = names(table, "name").equal(name)
-    return sorted({found.names[c] for c in np.unique(found.codes[rows]) if c >= 0})
+    t_us, subjects_of, quantities, values = observations.once(
+        "samples",
+        lambda: (whole(table, "t_us"), names(table, "subject"), names(table, "name"), real(table, "value")),
+    )
+    chosen = quantities.equal(name) & (t_us < observations.duration_us) & np.isfinite(values)
+    return t_us, subjects_of, values, np.flatnonzero(chosen)
 
 
 def late_sender(observations: Observations, limit_us: float, stretches: Iterable[tuple[int, int]]) -> tuple[str, ...]:

@@ -1,10 +1,13 @@
 """Conditions of alert rules, computed from the record."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tests.record_load import Second
 from tests.records import EAST, WEST, Run, us
+from validators import integrity
 from validators.conditions import holds, metrics, scraped, stretches, unseen
 from validators.model import Observations
 from validators.recorded import NotOnRecordError, NotSampledError
@@ -141,6 +144,14 @@ def test_gaps_of_what_a_rule_watches() -> None:
     observed = run.observations()
     assert unseen(observed, f"sum({UP}) == 0") == [(us(59), us(90))]
     assert unseen(observed, 'sum(up{job="tactical-service"}) == 0') == []
+
+
+def test_what_was_sampled_only_after_the_run_ended_was_not_sampled() -> None:
+    """A run that is stopped within its first second has such samples, of every station."""
+    record = replace(seen(strategic=[10.0, 10.0, 10.0]), duration_us=0)
+    assert integrity.subjects(record, READY) == []
+    with pytest.raises(NotOnRecordError):
+        holds(record, ERRORS)
 
 
 def test_a_share_that_creeps_over_its_threshold_is_seen_later_by_scrapes() -> None:
