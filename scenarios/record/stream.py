@@ -70,7 +70,9 @@ class Stream:
 
 def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -> None:
     names = [c.name for c in schema if pa.types.is_dictionary(c.type)]
-    deltas = {c.name: "DELTA_BINARY_PACKED" for c in schema if pa.types.is_integer(c.type)}
+    encodings = {c.name: "DELTA_BINARY_PACKED" for c in schema if pa.types.is_integer(c.type)}
+    # Bins and counts of histograms jump: by bytes they compress to three quarters of what they take plain.
+    encodings |= {path: "BYTE_STREAM_SPLIT" for c in schema if _is_histogram(c.type) for path in _children(c)}
     with (
         pa.OSFile(str(source), "rb") as file,
         pa.ipc.open_stream(file) as reader,
@@ -79,7 +81,7 @@ def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -
             schema,
             compression="zstd",
             use_dictionary=names,
-            column_encoding=deltas,
+            column_encoding=encodings,
         ) as writer,
     ):
         if order is not None:
@@ -95,6 +97,18 @@ def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -
                 held, rows = [], 0
         if held:
             writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+
+
+def _is_histogram(kind: pa.DataType) -> bool:
+    """Whether it is a list of integers by name."""
+    if not pa.types.is_list(kind) or not pa.types.is_struct(kind.value_type):
+        return False
+    return all(pa.types.is_integer(field.type) for field in kind.value_type)
+
+
+def _children(column: pa.Field) -> list[str]:
+    """What Parquet calls the columns that a list of structs is kept in."""
+    return [f"{column.name}.list.element.{field.name}" for field in column.type.value_type]
 
 
 def read_table(

@@ -21,13 +21,15 @@ from reports import published
 from reports.comparison import Comparison, compare
 from reports.model import Report
 from reports.words import quantity
+from scenarios.files.load import load
 from scenarios.record.reader import RunRecord
 from validators.model import Verdict
 
 ROOT = Path(__file__).parent.parent.parent
 RUNS = ROOT / "docs" / "results" / "runs"
 PAGE = ROOT / "docs" / "results.md"
-MOST_BYTES = 1 << 20
+MOST_BYTES = 1_000_000
+SHORT = 10  # characters of a commit or a digest
 MADE_AGAIN = ("report.html", "verdicts.json")
 SERVICES = ("strategic", "tactical", "risk", "database", "complete")
 HEAD = """\
@@ -39,6 +41,9 @@ this page is generated from them (`make docs`), and a test judges them anew. Peo
 the topology declares.
 
 An interval is what the probes allow: recovered not before its lower end, and not after its upper end.
+
+Each row says which commit played it, and the digest of the topology (with its parameters) that it was played on. A
+record of another topology than that of today was predicted and judged as it was then: it says nothing of today's.
 """
 
 
@@ -81,8 +86,8 @@ def made() -> dict[Path, str]:
         parts += ["\n## The instrument\n\n", _table(pd.DataFrame([_instrument(r) for r in measured]))]
         parts.append("\n## Predicted beside measured\n")
         pairs = [(r, compare(predicted[_digests(r)], r)) for r in measured if _digests(r) in predicted]
-        for _, found in pairs:
-            parts += ["\n", *_beside(found)]
+        for report, found in pairs:
+            parts += ["\n", *_beside(found, _topology(report))]
     return {PAGE: "".join(parts), published.FILE: json.dumps(_errors(pairs), indent=1, sort_keys=True) + "\n"}
 
 
@@ -113,11 +118,18 @@ def _digests(report: Report) -> tuple[str, str]:
 def _measured(report: Report) -> dict[str, str]:
     verdicts = {v.objective: v for v in report.judgement.verdicts}
     row = {"scenario": str(report.scenario["scenario"]), "verdict": report.judgement.headline}
+    row |= {"commit": str(report.head.get("git_commit") or "unknown")[:SHORT], "topology": _topology(report)}
     row |= {name: _value(verdicts.get(f"rto.{name}")) for name in SERVICES}
     row["orders lost"] = _value(verdicts.get("rpo.transactions"))
     paged = [v for n, v in verdicts.items() if n.startswith("alert.") and v.merged and v.value is not None]
     row["paged after"] = ", ".join(f"{v.objective.partition('.')[2]} {_value(v)}" for v in paged) or "–"
     return row
+
+
+def _topology(report: Report) -> str:
+    """The short digest of a record's topology, and whether that is no longer the one of its scenario."""
+    then, now = _digests(report)[0], load(str(report.scenario["scenario"]), world="kind").topology_digest
+    return then[:SHORT] if then == now else f"{then[:SHORT]}, today's is {now[:SHORT]}"
 
 
 def _value(verdict: Verdict | None) -> str:
@@ -160,9 +172,10 @@ def _lifted(report: Report) -> str:
     return f"{(marks['lifted'] - marks['lift_begun']) / 1e6:.1f} s"
 
 
-def _beside(found: Comparison) -> Iterator[str]:
+def _beside(found: Comparison, topology: str) -> Iterator[str]:
     inside = found.rows["inside"].dropna()
-    yield f"### {found.scenario}\n\n{int(inside.sum())} of {len(inside)} measured values are inside the prediction.\n\n"
+    yield f"### {found.scenario}\n\n{int(inside.sum())} of {len(inside)} measured values are inside the prediction. "
+    yield f"Topology of both: {topology}.\n\n"
     rows: list[dict[str, Any]] = found.rows.to_dict(orient="records")
     yield _table(pd.DataFrame(map(_compared, rows)))
 

@@ -2,9 +2,12 @@
 
 import json
 import re
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
+from scenarios.files.load import load
 from tests.tidy import results
 
 PACKED = sorted(results.RUNS.glob("*.tar.gz"))
@@ -29,6 +32,16 @@ def test_records_are_small_and_private(packed) -> None:
         journal = folder / "journal.json"
         named = json.loads(journal.read_text(encoding="utf-8")) if journal.exists() else {}
         assert not {"node", "platform"} & set(named), "the journal names the machine"
+
+
+def test_a_record_of_another_topology_than_that_of_today_says_so() -> None:
+    name = "region-loss-automatic"
+    now = load(name, world="kind").topology_digest
+    for digest, words in ((now, now[:10]), ("ab" * 32, f"ababababab, today's is {now[:10]}")):
+        report: Any = SimpleNamespace(
+            scenario={"scenario": name}, head={"topology_digest": digest, "scenario_digest": ""}
+        )
+        assert results._topology(report) == words
 
 
 def test_there_are_records() -> None:

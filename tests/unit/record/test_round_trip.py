@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,6 +41,19 @@ def batches(draw: st.DrawFn, table: str) -> list[dict[str, list[Any]]]:
         columns = {c.name: draw(st.lists(values(c.type), min_size=rows, max_size=rows)) for c in TABLES[table]}
         found.append(columns)
     return found
+
+
+def test_histograms_are_kept_by_bytes(tmp_path: Path) -> None:
+    """Plain they would be the half of a committed record."""
+    with RunWriter(tmp_path / "run", HEAD) as writer:
+        row = {c.name: pa.array([None], _plain(c.type)) for c in TABLES["load"]}
+        writer.append("load", row | {"own": pa.array([[{"bin": 3, "count": 4}]], TABLES["load"].field("own").type)})
+        writer.close("complete")
+    kept = pq.ParquetFile(tmp_path / "run" / "load.parquet").metadata.row_group(0)
+    encodings = {kept.column(i).path_in_schema: kept.column(i).encodings for i in range(kept.num_columns)}
+    assert all("BYTE_STREAM_SPLIT" in encodings[f"own.list.element.{name}"] for name in ("bin", "count"))
+    assert "DELTA_BINARY_PACKED" in encodings["intended"]
+    assert RunRecord(tmp_path / "run").table("load")["own"].to_pylist() == [[{"bin": 3, "count": 4}]]
 
 
 @pytest.mark.parametrize("table", TABLES)
