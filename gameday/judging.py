@@ -1,6 +1,6 @@
 """From a folder on disk to a judged report: what simulate, judge and report share."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -59,8 +59,10 @@ def _of_ensemble(ensemble: EnsembleRecord) -> Report:
     met_in = float(ensemble.head.get("met_in", DEFAULT_MET_IN))
     trials = _without_gaps(ensemble.trials) if ensemble.interrupted else ensemble.trials
     alone = full.judgement if full else None
-    asked_for = ensemble.head.get("objectives", ())
-    judged = judge_ensemble(trials, met_in, full=alone, peeking=ensemble.interrupted, objectives=asked_for)
+    judged = judge_ensemble(
+        trials, met_in, full=alone, peeking=ensemble.interrupted, objectives=ensemble.head.get("objectives", ()),
+        left_out=ensemble.head.get("not_judged", {}), owed=_owed(ensemble.head),
+    )  # fmt: skip
     if ensemble.interrupted:
         judged = _cut_short(judged, len(trials), ensemble.head.get("trials_asked"))
     many = Ensemble(trials, judged, met_in, _kept(ensemble, full))
@@ -71,6 +73,16 @@ def _of_ensemble(ensemble: EnsembleRecord) -> Report:
     if ensemble.interrupted:
         head["termination"] = ensemble.head["termination"]
     return Report(head, full.judgement, full.record, many)
+
+
+def _owed(head: Mapping[str, Any]) -> list[str]:
+    """Objectives that the level of the trials cannot judge, and that a trial in full can.
+
+    A simulation never judges how fast people answer, nor what its scenario leaves out.
+    """
+    answers = {o["objective"] for o in head.get("objectives", ()) if o["kind"] == "response"}
+    never = answers | set(head.get("scenario", {}).get("not_judged", {}))
+    return [name for name in head.get("not_judged", {}) if name not in never]
 
 
 def _kept(ensemble: EnsembleRecord, asked: Report | None) -> tuple[Kept, ...]:

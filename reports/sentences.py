@@ -119,8 +119,9 @@ def levels(seen: View) -> list[str]:
     shown = f"; the trial shown was played at {full}" if report.record.marks else ", and none of them is shown"
     sentences = [f"{trials} at fidelity “{level}”{words} decide{shown}."]
     sentences += kept(report)
-    if alone := [r.name for r in seen.judged if not r.trials]:
-        sentences.append(f"Judged on the trial shown only, not over all trials: {', '.join(alone)}.")
+    if alone := ", ".join(r.name for r in seen.alone):
+        told = "Judged on the trial shown only, not over all trials" if report.record.marks else _MISSING
+        sentences.append(f"{told}: {alone}.")
     return sentences
 
 
@@ -141,6 +142,7 @@ def kept(report: Report) -> list[str]:
 
 
 _ROLES = ("asked", "worst", "median")
+_MISSING = "Not decided, because the record of the trial in full, which alone could tell, is missing"
 _ROLE_WORDS = {"asked": "asked for", "worst": "the worst", "median": "the median"}
 
 

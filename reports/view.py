@@ -39,6 +39,7 @@ class Row:
     gap: str  # by how much it is over or under the limit
     stage: str  # which stage of the recovery took the time
     trials: str  # "met in 3 of 200 trials: 1.5 % [0.4 %, 3.8 %]"; "" when the full trial decides
+    alone: str  # what stands there then: "full trial only", "full trial missing"
     spread: str  # "recovered: median 8 min 20 s, 95 % within 11 min"
     beside: tuple[Verdict, ...]  # rows that are shown and never merged
     tight: Mapping[str, str]  # limit, measured, bounds for a narrow table
@@ -98,6 +99,11 @@ class View:
     def judged(self) -> list[Row]:
         """Return the rows with a verdict."""
         return [r for r in self.rows if r.judged]
+
+    @property
+    def alone(self) -> list[Row]:
+        """Return the rows with a verdict that no trial of many was judged for."""
+        return [r for r in self.judged if not r.trials] if self.report.ensemble else []
 
     @property
     def summary(self) -> str:
@@ -182,6 +188,7 @@ def _row(
         gap=gap_text(single, at_least),
         stage=stage_text(report, single),
         trials=_trials_text(report, verdict),
+        alone="full trial only" if report.record.marks else "full trial missing",
         spread=_spread_text(report, verdict.objective, single),
         beside=beside,
         tight=tight,

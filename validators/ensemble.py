@@ -7,7 +7,7 @@ Source: DESIGN, What is measured, exactly (Merge).
 """
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
@@ -20,6 +20,7 @@ from validators.words import percent, quantity
 
 CONFIDENCE = 0.95
 COMPLETE = "rto.complete"
+MISSING = "The record of the trial in full is missing"
 _SHOWN = (0.5, 0.9, 0.95)
 
 
@@ -34,6 +35,11 @@ class Judged(Protocol):
     @property
     def values(self) -> Mapping[str, float | None]:
         """Return measured values; None: it never happened."""
+        ...
+
+    @property
+    def reasons(self) -> Mapping[str, str]:
+        """Return the judge's sentences."""
         ...
 
 
@@ -79,6 +85,8 @@ def judge_ensemble(
     *,
     peeking: bool = False,
     objectives: Iterable[Mapping[str, Any]] = (),
+    left_out: Mapping[str, str] | None = None,
+    owed: Collection[str] = (),
 ) -> Judgement:
     """Judge many trials of one scenario.
 
@@ -88,6 +96,8 @@ def judge_ensemble(
         full: Judgement of the trial that was played in full. It gives limits and units, and judges what no trial could.
         peeking: Whether the number of trials depended on what they showed.
         objectives: The documents of the objectives, which give limits and units where no trial was played in full.
+        left_out: Why an objective is not judged at the level of the trials.
+        owed: Those of them that only a trial in full can judge. Where it is not there, they are INCONCLUSIVE.
 
     Returns:
         A verdict for each objective: its value is the quantile of the measured values at `met_in`, its interval that
@@ -99,18 +109,25 @@ def judge_ensemble(
     verdicts = []
     for name in names:
         judged = [t for t in trials if t.results.get(name) is not None]
-        known = single.get(name)
+        known, what = single.get(name), declared.get(name)
         if judged:
-            what = known if known is not None else declared.get(name)
-            verdicts.append(_verdict(name, judged, len(trials), met_in, what, peeking=peeking))
+            asks = known if known is not None else what
+            verdicts.append(_verdict(name, judged, len(trials), met_in, asks, peeking=peeking))
+        elif known is not None:
+            verdicts.append(known)
         else:
-            verdicts.append(known if known is not None else _never(name, len(trials)))
+            verdicts.append(_unjudged(name, trials, what, (left_out or {}).get(name), owed=name in owed))
     return judgement(verdicts, len(trials))
 
 
-def _never(name: str, trials: int) -> Verdict:
-    why = f"no trial of {trials} exercised it"
-    return Verdict(name, None, None, None, "", None, None, 0, "", why, state="not_exercised")
+def _unjudged(name: str, trials: Sequence[Judged], what: Verdict | None, why: str | None, *, owed: bool) -> Verdict:
+    """What no trial judged: it was not exercised, its level leaves it out (`why`), or the trial in full is missing."""
+    asks = what or Verdict(name, None, None, None, "", None, None, 0, "", "", state="not_exercised")
+    if why is None or (trials and not any(t.reasons.get(name, why) == why for t in trials)):
+        return replace(asks, reason=f"no trial of {len(trials)} exercised it")
+    if not owed:
+        return replace(asks, reason=why, state="not_judged")
+    return replace(asks, result=Result.INCONCLUSIVE, reason=f"{MISSING}: {why}", state="judged")
 
 
 def _verdict(

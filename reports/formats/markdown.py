@@ -74,7 +74,7 @@ def _table(seen: View) -> list[str]:
 
 def _cells(row: Row, many: bool) -> list[str]:
     measured = " ".join(part for part in (row.measured, row.bounds) if part)
-    trials = [text(row.trials or "full trial only")] if many else []
+    trials = [text(row.trials or row.alone)] if many else []
     return [
         text(row.title),
         text(row.limit),

@@ -128,8 +128,9 @@ def _table(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
         lines.append(Text(title, style="bold"))
         for row in rows:
             lines += _row(row, room, width, symbols)
-    if seen.report.ensemble and (alone := [r.name for r in seen.judged if not r.trials]):
-        lines += [Text(""), *_wrap(f"Judged on the full trial only: {', '.join(alone)}", width)]
+    if alone := ", ".join(r.name for r in seen.alone):
+        told = "Judged on the full trial only" if seen.report.record.marks else "Not decided, the full trial is missing"
+        lines += [Text(""), *_wrap(f"{told}: {alone}", width)]
     return [*lines, Text("")]
 
 

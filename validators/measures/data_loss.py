@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from scenarios.model.faults import data_hit
-from validators import integrity
+from validators import integrity, whole_ledger
 from validators.ledger import Done, Found, done, found, sent
 from validators.marks import faults, hits_data, never_injected
 from validators.measures import copies
@@ -112,6 +112,7 @@ def _doubts(
     before = np.sort(sent_us.where(sent_us.test(lambda t_us: (t_us <= begun_us) & (t_us >= since))).values())
     spacing = float(np.diff(np.concatenate([[since], before, [begun_us]])).max())
     words += integrity.coarse("writes just before the fault", spacing, limit)
+    words += whole_ledger.doubts(observations, limit / integrity.RESOLUTION / whole_ledger.SECOND_US)
     return tuple(words)
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validators import integrity
+from validators import integrity, whole_ledger
 from validators.ledger import done, found, renamed, sent, timelines
 from validators.marks import of_kind
 from validators.measures.goodness import blind
@@ -21,6 +21,7 @@ from validators.words import at, listed, quantity
 
 CLASS = "transactions"
 UNSEEN_US = 10_000_000  # a database that is not sampled for longer may have taken writes unseen
+_BEGINS = ("promoted", "restored")  # facts with which a timeline begins
 I64 = NDArray[np.int64]
 
 
@@ -46,7 +47,7 @@ def single_writer(observations: Observations, name: str) -> Measurement:
 
     A database that is not sampled may take writes unseen; reading its timeline after the run shows them all the same.
     """
-    databases = integrity.subjects(observations, "writable")
+    databases = sorted({*_expected(observations), *integrity.subjects(observations, "writable")})
     bound = integrity.clock_bound_us(observations)
     together = _writable_together(observations, databases, bound)
     forked, forked_at = _written_elsewhere(observations, bound)
@@ -59,10 +60,10 @@ def single_writer(observations: Observations, name: str) -> Measurement:
         where = f"acknowledged after the promotion, on an old timeline only: {forked}"
         evidence.append(Evidence("readback", where, forked_at))
         words.append(f"{forked:,} orders were acknowledged on the old timeline after the new one took writes")
-    if not databases:
-        doubts.append("nothing was recorded of which database takes writes")
     if not _begun(observations):
         doubts.append("there are several timelines, and no fact says since when the new one took writes")
+    doubts += _unread(observations)
+    doubts += whole_ledger.doubts(observations)
     if bound and not words and len(_writable_together(observations, databases, 0)):
         doubts.append("two databases took writes at once, as far as their clocks can tell")
     method = "databases that commit at the same instant, and writes acknowledged on an old timeline after the promotion"
@@ -70,6 +71,29 @@ def single_writer(observations: Observations, name: str) -> Measurement:
     samples = sum(len(integrity.sample(observations, "writable", d)[0]) for d in databases)
     faults = _writable_unseen(observations, databases)
     return _counted(name, len(together) + forked, samples, method, says, tuple(evidence), tuple(doubts), faults)
+
+
+def _expected(observations: Observations) -> list[str]:
+    """Databases that can take writes: of the primary's region, of the replica's, and those that were made primary."""
+    declared = observations.topology["database"]
+    regions = (declared["home"], declared.get("replica_region"))
+    made = {m.subject for m in of_kind(observations, *_BEGINS)}
+    return sorted({f"{region}/database" for region in regions if region} | made)
+
+
+def _unread(observations: Observations) -> list[str]:
+    """Timelines that nobody read back, and that could hold what shows a second writer.
+
+    One that was replaced and is gone is not needed: how its database took writes was sampled.
+    """
+    begun = {str(m.detail["timeline"]): m.t_us for m in of_kind(observations, *_BEGINS)}
+    survivor = observations.surviving_timeline
+    rivals = [t for t, t_us in begun.items() if t_us >= begun.get(str(survivor), 0)]
+    return [
+        f"the timeline {t} was not read back"
+        for t in sorted({*rivals, str(survivor)})
+        if begun and not found(observations, CLASS, t).asked
+    ]
 
 
 def _writable_unseen(observations: Observations, databases: list[str]) -> tuple[str, ...]:
@@ -80,13 +104,24 @@ def _writable_unseen(observations: Observations, databases: list[str]) -> tuple[
     ]
     sampled = {d: integrity.sample(observations, "writable", d)[0] for d in databases}
     every = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *sampled.values()]))
-    if databases and (widest := _widest_gap_us(observations, every)) > UNSEEN_US:
+    if (widest := _widest_gap_us(observations, every)) > UNSEEN_US:
         words.append(f"it was not sampled for {quantity(widest / 1e6, 's')} which database takes writes")
-    others = [t for t in timelines(observations) if t != observations.surviving_timeline]
-    if not any(found(observations, CLASS, t).asked for t in others):
-        dark = [d for d, t_us in sampled.items() if _widest_gap_us(observations, t_us) > UNSEEN_US]
-        words += [f"it was not sampled throughout whether {d} takes writes, nor its timeline read" for d in dark]
+    words += [f"it was never sampled whether {d} takes writes" for d, t_us in sampled.items() if not len(t_us)]
+    dark = [d for d, t_us in sampled.items() if len(t_us) and _widest_gap_us(observations, t_us) > UNSEEN_US]
+    words += [
+        f"it was not sampled throughout whether {d} takes writes, nor its timeline read"
+        for d in dark
+        if not _old_timelines_read(observations, d)
+    ]
     return tuple(words)
+
+
+def _old_timelines_read(observations: Observations, database: str) -> bool:
+    """Whether every timeline on which a database could have taken writes aside was read, and there is one."""
+    begun = {str(m.detail["timeline"]) for m in of_kind(observations, *_BEGINS) if m.subject == database}
+    home = f"{database.partition('/')[0]}/"
+    old = {*begun, *(t for t in timelines(observations) if t.startswith(home))} - {observations.surviving_timeline}
+    return bool(old) and all(found(observations, CLASS, t).asked for t in old)
 
 
 def _widest_gap_us(observations: Observations, t_us: I64) -> int:
@@ -113,7 +148,7 @@ def _writable_together(observations: Observations, databases: list[str], bound_u
 def _begun(observations: Observations) -> bool:
     """Whether it is on record how the surviving timeline began, where there is another."""
     new = observations.surviving_timeline
-    known = {m.detail["timeline"] for m in of_kind(observations, "promoted", "restored")}
+    known = {m.detail["timeline"] for m in of_kind(observations, *_BEGINS)}
     return new in known or not set(timelines(observations)) - {new}
 
 
@@ -141,7 +176,8 @@ def no_duplicate_order(observations: Observations, name: str) -> Measurement:
     numbers, keys = renamed(observations, CLASS)
     there = isin(keys, read.keys)
     several = np.union1d(several, keys[there & isin(numbers, doubles(numbers[there]))])
-    doubts = () if read.asked else (f"the orders on the timeline {timeline or 'that survived'} were not read back",)
+    unread = () if read.asked else (f"the orders on the timeline {timeline or 'that survived'} were not read back",)
+    doubts = (*unread, *whole_ledger.doubts(observations))
     says = f"none of {len(read.keys):,} orders exists twice"
     if len(several):
         says = f"{len(several):,} orders exist more than once"
@@ -159,7 +195,8 @@ def nothing_unwritten(observations: Observations, name: str) -> Measurement:
     never = [one.where(~isin(one, keys)).values() for one in read]
     stray = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *never]))
     asked = found(observations, CLASS, timeline).asked
-    doubts = () if asked else (f"the timeline {timeline or 'that survived'} was not read back",)
+    unread = () if asked else (f"the timeline {timeline or 'that survived'} was not read back",)
+    doubts = (*unread, *whole_ledger.doubts(observations))
     says = f"each of {there:,} orders read back was sent"
     if len(stray):
         says = f"{len(stray):,} readable orders were never written"
@@ -181,7 +218,8 @@ def no_order_after_stop(observations: Observations, name: str) -> Measurement:
     read = [found(observations, CLASS, t).keys for t in timelines(observations)]
     asked = keys.where(tried)
     taken = np.unique(asked.where(isin(asked, done(observations, CLASS).acked_keys, *read)).values())
-    doubts = () if tried.any() else ("no order was tried after the stop",)
+    untried = () if tried.any() else ("no order was tried after the stop",)
+    doubts = (*untried, *whole_ledger.doubts(observations))
     stop = f"after trading stopped at {at(stops[0][0])}"
     says = f"no order was accepted {stop}"
     if len(taken):

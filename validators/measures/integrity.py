@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from validators.columns import NONE, names, whole
-from validators.ledger import Done, done, in_order, sent
+from validators import whole_ledger
+from validators.columns import I64, NONE, names, whole
+from validators.ledger import Done, done, found, in_order, sent
 from validators.marks import faults, of_kind, planned
 from validators.measures.little import inside
 from validators.model import Evidence, Measurement, Observations
@@ -20,6 +21,7 @@ from validators.packed import Index, Packed, isin
 from validators.words import at, listed
 
 CLASS = "transactions"
+_COUNTED = ("intended", "sent", "ok", "failed", "unknown", "attempts")
 
 
 def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
@@ -56,10 +58,8 @@ def flow(observations: Observations, name: str) -> Measurement:
     edge = names(table, "service").equal("edge")
     if not edge.any():
         return _counted(name, [], 0, method, "", ("there are no counts of the sender",))
-    second = whole(table, "second")[edge]
-    order = np.argsort(second, kind="stable")
-    counts = {c: whole(table, c)[edge][order] for c in ("intended", "sent", "ok", "failed", "unknown", "attempts")}
-    seconds = second[order]
+    seconds, place = np.unique(whole(table, "second")[edge], return_inverse=True)
+    counts = {c: _summed(whole(table, c)[edge], place) for c in _COUNTED}
     ended = counts["ok"] + counts["failed"] + counts["unknown"]
     in_flight = np.cumsum(counts["sent"]) - np.cumsum(ended)
     wrong = []
@@ -76,13 +76,33 @@ def flow(observations: Observations, name: str) -> Measurement:
         wrong.append(f"a count is negative at {at(int(seconds[i]) * 1_000_000)}")
     wrong += _without_end(observations, longest_s)
     sound = f"each of {int(counts['sent'].sum()):,} requests is accounted for"
-    skipped = int(seconds[-1] - seconds[0]) + 1 - len(np.unique(seconds))
-    doubts = (f"{skipped:,} seconds were not counted",) if skipped > 0 else ()
-    whole_record = observations.complete and not doubts and len(seconds) == len(np.unique(seconds))
-    if whole_record and (found := inside(observations, seconds, counts["sent"], ended)) is not None:
-        wrong += [] if found.holds else [found.words]
-        sound += f"; {found.words}"
+    doubts = (*_uncounted(observations, seconds), *whole_ledger.doubts(observations))
+    if observations.complete and observations.each_order and not doubts:
+        found = inside(observations, seconds, counts["sent"], ended)
+        if found is None:
+            doubts = ("the ledger holds other orders than the load counts, so Little's law cannot be told",)
+        else:
+            wrong += [] if found.holds else [found.words]
+            sound += f"; {found.words}"
     return _counted(name, wrong, len(seconds), method, sound, doubts, (Evidence("load", "service=edge"),))
+
+
+def _summed(count: I64, place: I64) -> I64:
+    """Counts of the same second together."""
+    return np.asarray(np.bincount(place, weights=count), dtype=np.int64)
+
+
+def _uncounted(observations: Observations, seconds: I64) -> tuple[str, ...]:
+    """Seconds that the sender did not count, from its first order to its last."""
+    first, end = whole_ledger.seconds_of_load(observations)
+    stopped = of_kind(observations, "load_stopped")
+    if stopped:
+        end = min(end, stopped[-1].t_us // 1_000_000)
+    wanted = np.arange(min(first, int(seconds[0])), max(end, int(seconds[-1]) + 1))
+    lost = wanted[~np.isin(wanted, seconds)]
+    if not len(lost):
+        return ()
+    return (f"{len(lost):,} seconds were not counted, first at {at(int(lost[0]) * 1_000_000)}",)
 
 
 def _without_end(observations: Observations, longest_s: int) -> list[str]:
@@ -127,7 +147,8 @@ def order_of_times(observations: Observations, name: str) -> Measurement:
     }
     wrong = [words for every in found_.values() for words in every]
     samples = table.num_rows + done(observations, CLASS).rows + len(observations.marks)
-    doubts = () if samples else ("there is nothing whose times could be compared",)
+    nothing = () if samples else ("there is nothing whose times could be compared",)
+    doubts = (*nothing, *_unplaced(observations))
     evidence = tuple(Evidence(name, words) for name, every in found_.items() for words in every)
     sound = f"the times of {samples:,} rows are in order"
     return _counted(name, wrong, samples, "times of probes, writes and facts compared", sound, doubts, evidence)
@@ -163,6 +184,18 @@ def _writes_out_of_order(observations: Observations) -> list[str]:
     if count := _reordered(log, numbers, sent_us, ends):
         wrong.append(f"{count:,} writes stand in the log before ones that were acknowledged before they were sent")
     return wrong
+
+
+def _unplaced(observations: Observations) -> tuple[str, ...]:
+    """Orders of the run that were read back without their place in the log; only older history has none."""
+    read = found(observations, CLASS, observations.surviving_timeline)
+    if read.ordered:
+        return ()
+    keys, sent_us = sent(observations, CLASS)
+    mine = isin(read.keys, keys.where(sent_us.test(lambda t_us: t_us >= 0)))
+    mine &= ~isin(read.keys, in_order(observations, CLASS, observations.surviving_timeline))
+    count = int(mine.sum())
+    return (f"{count:,} of {len(read.keys):,} orders were read back without their place in the log",) if count else ()
 
 
 def _reordered(log: Packed, numbers: Index, sent_us: Packed, ends: Done) -> int:

@@ -2,7 +2,8 @@
 
 Taken at whole seconds, where it is exact: the counts of the load say how many orders are inside at the end of each
 second, the ledger says when each of them was sent and when it ended. The two are written apart from each other.
-A record whose ledger does not hold each order that the load counts says nothing of it.
+A ledger that holds other orders than the load counts says nothing of it: where it ought to hold each of them, that is a
+doubt about the flow.
 Source: J. D. C. Little, A proof for the queuing formula L = lambda W, Operations Research 9 (1961).
 """
 

@@ -1,17 +1,20 @@
 """Which trials of many are kept in full, and that each is the trial it is said to be."""
 
+import shutil
 from pathlib import Path
 
 import pytest
 
-from gameday.judging import load_report
+from gameday.judging import load_report, show
 from gameday.studies.simulation import ensemble
+from reports.formats import html, markdown
 from reports.formats import json as as_json
 from reports.formats.document import Document
 from scenarios.files.load import load
 from scenarios.record.ensemble import Trial, read_ensemble, run_folder
 from scenarios.record.reader import RunRecord
 from validators.ensemble import ranked
+from validators.model import Result
 
 COMPLETE = "rto.complete"
 
@@ -69,3 +72,23 @@ def test_report_names_them_and_the_one_asked_for_stays_its_picture(played: Path)
     assert rows["asked"].result == report.judgement.result.value
     kept = Document.model_validate_json(as_json.render(report)).kept
     assert [(k.trial, k.roles) for k in kept] == [(k.trial, list(k.roles)) for k in report.ensemble.kept]
+
+
+@pytest.mark.proves("an ensemble whose full trial is missing does not pass what only that trial could judge")
+def test_without_the_full_record_nothing_that_needs_it_passes_and_each_report_says_so(
+    played: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lonely = tmp_path / played.name
+    shutil.copytree(played, lonely, ignore=shutil.ignore_patterns("trial-*"))
+    report = load_report(lonely)
+    found = {v.objective: v for v in report.deciding.verdicts}
+    assert report.deciding.result is not Result.PASS
+    assert {found[n].result for n in ("kpi.risk", "integrity.flow")} == {Result.INCONCLUSIVE}
+    assert found["kpi.risk"].reason.startswith("The record of the trial in full is missing")
+    assert found["kpi.throughput"].reason == report.head["not_judged"]["kpi.throughput"]
+    assert found["response.P0"].state != "judged"
+    show(report, as_json=False)
+    for page in (capsys.readouterr().out, markdown.render(report), html.render(report)):
+        assert "full trial only" not in page
+        assert "missing" in page
+    assert Document.model_validate_json(as_json.render(report)).result == report.deciding.result.value

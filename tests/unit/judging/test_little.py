@@ -1,30 +1,13 @@
 """Little's law is judged on each record whose ledger holds every order."""
 
-import numpy as np
+from collections.abc import Callable
+
 import pytest
 
-from tests.record_load import Second
-from tests.records import ACKED, FAILED, UNKNOWN, Run, us
+from tests.records import Run, us
+from tests.unit.validators.plants.missing import counted, hole
 from validators.judge import judge
 from validators.model import Result, Verdict
-
-
-def counted(run: Run) -> Run:
-    """Have the load count exactly the orders of the ledger."""
-    seconds = int(run.end_s)
-
-    def each(at_us: object) -> list[int]:
-        found = np.asarray(at_us, dtype=np.int64) // 1_000_000
-        return [int(n) for n in np.bincount(found[found < seconds], minlength=seconds)]
-
-    sent = each(run.sent[:, 2])
-    ok, failed, unknown = (each(run.done[run.done[:, 2] == code, 1]) for code in (ACKED, FAILED, UNKNOWN))
-    edge = [
-        Second(s, "client", "edge", sent[s], sent[s], ok[s], failed[s], unknown[s], sent[s], path_ms=9.0)
-        for s in range(seconds)
-    ]
-    run.load = [*edge, *(row for row in run.load if row.service != "edge")]
-    return run
 
 
 def flow(run: Run) -> Verdict:
@@ -54,10 +37,26 @@ def test_an_order_that_stayed_longer_than_the_counts_say_is_a_violation(by_s: fl
     assert "Little's law does not hold" in found.reason
 
 
-def test_a_ledger_of_some_orders_says_nothing() -> None:
+def test_a_ledger_that_says_it_holds_some_orders_says_nothing() -> None:
     found = flow(Run())
     assert found.result is Result.PASS
     assert "Little" not in found.reason
+
+
+@pytest.mark.parametrize("change", [
+    lambda run: run.says(ledger=None),
+    lambda run: hole(counted(run), 400, 402),
+    lambda run: hole(counted(run), 400, 400.05),
+    lambda run: unended(counted(run), 400),
+])  # fmt: skip
+def test_a_ledger_that_lacks_counted_orders_does_not_silence_the_law(change: Callable[[Run], Run]) -> None:
+    assert flow(change(Run())).result is not Result.PASS
+
+
+def unended(run: Run, t_s: float) -> Run:
+    """Have the end of one order not be on the ledger."""
+    run.done = run.done[run.done[:, 0] != run.key_at(t_s)]
+    return run
 
 
 def test_an_interrupted_record_says_nothing() -> None:

@@ -18,6 +18,7 @@ class Played:
 
     results: dict[str, str | None]
     values: dict[str, float | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def full(**limits: float) -> Judgement:
@@ -123,3 +124,21 @@ def test_a_trial_keeps_what_it_was_judged() -> None:
     assert sum(trial.phases["rto.risk"].values()) == pytest.approx(verdict.value, abs=0.1)
     assert trial.reasons["rto.risk"] == verdict.reason
     assert set(trial.results) == {v.objective for v in judged.verdicts if v.merged}
+
+
+LEVEL = "this level counts no requests: judged on the full trial"
+
+
+@pytest.mark.proves("an ensemble whose full trial is missing does not pass what only that trial could judge")
+def test_what_only_the_missing_trial_could_judge_is_not_decided() -> None:
+    results = {"rto.risk": "PASS", "kpi.risk": None, "response.P0": None, "load.load": None}
+    why = {"kpi.risk": LEVEL, "response.P0": "nobody answered", "load.load": "the load is no steady rate"}
+    trials = [Played(results, {"rto.risk": 1.0}, why)] * 60
+    left_out = {"kpi.risk": LEVEL, "response.P0": "nobody answered", "load.load": LEVEL}
+    judged = judge_ensemble(trials, 0.95, left_out=left_out, owed=("kpi.risk", "load.load"))
+    found = {v.objective: v for v in judged.verdicts}
+    assert (found["rto.risk"].result, found["kpi.risk"].result) == (Result.PASS, Result.INCONCLUSIVE)
+    assert found["kpi.risk"].reason == f"The record of the trial in full is missing: {LEVEL}"
+    assert (found["response.P0"].state, found["response.P0"].reason) == ("not_judged", "nobody answered")
+    assert found["load.load"].state == "not_exercised"
+    assert judged.headline == "INCONCLUSIVE, 2 of 3 judged"

@@ -19,6 +19,7 @@ class Played:
 
     results: dict[str, str | None]
     values: dict[str, float | None] = field(default_factory=dict)
+    reasons: dict[str, str] = field(default_factory=dict)
 
 
 def judged(*results: str | None, met_in: float = 0.95, peeking: bool = False) -> Verdict:
