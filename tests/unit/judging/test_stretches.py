@@ -35,8 +35,27 @@ def test_missing(run: Run, why: str) -> None:
 
 def test_without_a_fault_it_is_the_whole_run() -> None:
     run = Run().without("injection_begun", "effect_seen", "lifted", "fault_gone")
+    run.head["scenario"]["timeline"] = []
     assert shape(run) == [("over the run", 0, 720)]
     assert stretches(run.observations()).during is None
+
+
+def test_a_planned_fault_that_is_not_on_record_leaves_nothing_to_judge() -> None:
+    run = Run().without("injection_begun")
+    assert shape(run) == []
+    assert stretches(run.observations()).missing == "region-loss:0 was planned and never injected"
+
+
+@pytest.mark.parametrize("member", ["strategic", "database", "order", "page"])
+def test_without_probes_of_a_part_nobody_knows_when_the_system_was_good_again(member: str) -> None:
+    run = Run().unprobed(member)
+    assert shape(run) == [("before the fault", 0, 180)]
+    assert f"no probes of {member}" in stretches(run.observations()).missing
+
+
+def test_a_gap_of_the_probes_hides_a_recovery_unless_it_lies_in_an_outage() -> None:
+    assert shape(Run().unprobed("risk", 370, 390)) == [("before the fault", 0, 180)]
+    assert shape(Run().unprobed("risk", 250, 260))[1] == ("after recovery", 506, 720)
 
 
 def test_only_while_the_load_is_on() -> None:
