@@ -112,7 +112,7 @@ def _doubts(
     before = np.sort(sent_us.where(sent_us.test(lambda t_us: (t_us <= begun_us) & (t_us >= since))).values())
     spacing = float(np.diff(np.concatenate([[since], before, [begun_us]])).max())
     words += integrity.coarse("writes just before the fault", spacing, limit)
-    words += whole_ledger.doubts(observations, limit / integrity.RESOLUTION / whole_ledger.SECOND_US)
+    words += whole_ledger.doubts(observations, limit / integrity.RESOLUTION / 1e6)
     return tuple(words)
 
 
