@@ -239,6 +239,7 @@ def _after_promotion(
     progress(0.3, "both timelines are read")
     start_stopped(old)
     done.late = _read_late(record)
+    _insist_read(done.late, (old.region,), "Run `gameday undo` again once its database answers. ")
     demote(old, new, _cut(), lambda share, words: progress(0.4 + 0.1 * share, words))
     _drop_plan()
     kept = pending.keep(old.region, new.region, done.run, record, demoted=True)
@@ -262,11 +263,16 @@ def save_unread(runs: Path) -> None:
     if record is None or not is_unread(record):
         return
     moments.poll(lambda: all(status.database(place) for place in PLACES.values()), ANSWERS_WITHIN_S, every_s=1.0)
-    late = _read_late(record)
-    if late is not None and late.unread:
-        found = f"{', '.join(late.unread)} cannot be read into the record of the killed run"
-        remedy = "Run `gameday undo` first. `gameday testbed down`, then `up`, gives those orders up."
-        raise LeftBehindError(Problem(f"record {record.name}", found, "every timeline, before it is destroyed", remedy))
+    _insist_read(_read_late(record), tuple(PLACES), "Run `gameday undo` first. ")
+
+
+def _insist_read(late: Late | None, regions: tuple[str, ...], remedy: str) -> None:
+    """Raise LeftBehindError when a database of one of these regions was not read: its orders would be destroyed."""
+    unread = [region for region in late.unread if region in regions] if late is not None else []
+    if unread:
+        found = f"{', '.join(unread)} cannot be read into the record of the killed run"
+        remedy += "`gameday testbed down`, then `up`, gives its orders up."
+        raise LeftBehindError(Problem("what was not read back", found, "all of it, before it is destroyed", remedy))
 
 
 def _finish_failover(new: Place) -> None:

@@ -188,6 +188,15 @@ def test_after_a_promotion(world: World, tmp_path: Path) -> None:
     assert done.pending == str(kept)
 
 
+@pytest.mark.proves("undo demotes no old primary whose orders a killed run has not read back")
+def test_an_old_primary_that_could_not_be_read(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.promoted()
+    monkeypatch.setattr(undoing, "_read_late", lambda _: Late((), ("us-east-1",), None, ""))
+    with pytest.raises(LeftBehindError, match="us-east-1 cannot be read"):
+        undo(quiet, home=False, runs=tmp_path)
+    assert "demote" not in world.did
+
+
 def test_undo_again_knows_which_was_the_old_one(world: World, tmp_path: Path) -> None:
     world.promoted()
     for _ in range(2):
