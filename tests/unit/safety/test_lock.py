@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,6 +15,7 @@ from typing import Any
 import pytest
 
 from experiments.platforms import kind
+from experiments.run.quiet import Before
 from experiments.safety import lock as locking
 from experiments.safety.guard import Guard
 from experiments.safety.lock import GameDayLock, HostLock, LockedError, TargetLease, this_process
@@ -166,7 +168,8 @@ def test_a_run_whose_target_was_taken_stops(
     message = {"table": "samples", "columns": {"name": []}}
     with GameDayLock("first") as lock:
         guard: Any = SimpleNamespace(lost="")
-        conditions = game_day._conditions(load("region-loss-automatic"), tmp_path, guard, lock, observe=False)
+        stage = game_day.Stage("kind", Before, nullcontext, nullcontext)
+        conditions = game_day._conditions(stage, load("region-loss-automatic"), tmp_path, guard, lock, observe=False)
         conditions(message, reasons.append)
         assert reasons == []
         next(iter(objects.kept.values()))["spec"]["holderIdentity"] = "elsewhere/7/second"
