@@ -69,20 +69,10 @@ class Stream:
 
 
 def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -> None:
-    names = [c.name for c in schema if pa.types.is_dictionary(c.type)]
-    encodings = {c.name: "DELTA_BINARY_PACKED" for c in schema if pa.types.is_integer(c.type)}
-    # Bins and counts of histograms jump: by bytes they compress to three quarters of what they take plain.
-    encodings |= {path: "BYTE_STREAM_SPLIT" for c in schema if _is_histogram(c.type) for path in _children(c)}
     with (
         pa.OSFile(str(source), "rb") as file,
         pa.ipc.open_stream(file) as reader,
-        pq.ParquetWriter(
-            target,
-            schema,
-            compression="zstd",
-            use_dictionary=names,
-            column_encoding=encodings,
-        ) as writer,
+        pq.ParquetWriter(target, schema, **parquet_options(schema)) as writer,
     ):
         if order is not None:
             writer.write_table(reader.read_all().sort_by(order))
@@ -97,6 +87,15 @@ def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -
                 held, rows = [], 0
         if held:
             writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+
+
+def parquet_options(schema: pa.Schema) -> dict[str, Any]:
+    """How a closed table is written: instants as differences, names by number."""
+    encodings = {c.name: "DELTA_BINARY_PACKED" for c in schema if pa.types.is_integer(c.type)}
+    # Bins and counts of histograms jump: by bytes they compress to three quarters of what they take plain.
+    encodings |= {path: "BYTE_STREAM_SPLIT" for c in schema if _is_histogram(c.type) for path in _children(c)}
+    names = [c.name for c in schema if pa.types.is_dictionary(c.type)]
+    return {"compression": "zstd", "use_dictionary": names, "column_encoding": encodings}
 
 
 def _is_histogram(kind: pa.DataType) -> bool:

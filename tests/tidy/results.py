@@ -1,11 +1,13 @@
 """Write docs/results.md, and the error that reports carry, from the committed records: `python -m tests.tidy.results`.
 
-`python -m tests.tidy.results pack RUN...` commits a record: everything that cannot be made again from the rest.
+`python -m tests.tidy.results pack RUN...` commits a record: everything that cannot be made again from the rest, its
+tables compressed as far as they go. Their rows are the same, and so is every verdict.
 """
 
 import gzip
 import io
 import json
+import shutil
 import sys
 import tarfile
 import tempfile
@@ -15,6 +17,9 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from gameday.judging import load_report
 from reports import published
@@ -23,6 +28,8 @@ from reports.model import Report
 from reports.words import quantity
 from scenarios.files.load import load
 from scenarios.record.reader import RunRecord
+from scenarios.record.storage import digests, head_text
+from scenarios.record.stream import parquet_options
 from validators.model import Verdict
 
 ROOT = Path(__file__).parent.parent.parent
@@ -30,6 +37,7 @@ RUNS = ROOT / "docs" / "results" / "runs"
 PAGE = ROOT / "docs" / "results.md"
 MOST_BYTES = 1_000_000
 SHORT = 10  # characters of a commit or a digest
+PROBES, SENT_BY, HARDEST = "probes.parquet", ("client", "route", "service", "address"), 19
 MADE_AGAIN = ("report.html", "verdicts.json")
 SERVICES = ("strategic", "tactical", "risk", "database", "complete")
 HEAD = """\
@@ -49,18 +57,39 @@ record of another topology than that of today was predicted and judged as it was
 
 def pack(folder: Path) -> Path:
     """Make one small file of a record, the same bytes for the same record."""
-    buffer = io.BytesIO()
-    with tarfile.open(fileobj=buffer, mode="w") as archive:
-        for file in sorted(f for f in folder.iterdir() if f.is_file() and f.name not in MADE_AGAIN):
-            entry = tarfile.TarInfo(file.name)
-            entry.size = file.stat().st_size
-            with file.open("rb") as stream:
-                archive.addfile(entry, stream)
+    with tempfile.TemporaryDirectory() as place:
+        small = Path(place) / folder.name
+        small.mkdir()
+        for file in (f for f in folder.iterdir() if f.is_file() and f.name not in MADE_AGAIN):
+            shutil.copyfile(file, small / file.name)
+        if (small / "run.json").exists():
+            _compress(small)
+            assert load_report(small).judgement == load_report(folder).judgement, "packing changed a verdict"
+        buffer = io.BytesIO()
+        with tarfile.open(fileobj=buffer, mode="w") as archive:
+            for file in sorted(f for f in small.iterdir() if f.is_file()):
+                entry = tarfile.TarInfo(file.name)
+                entry.size = file.stat().st_size
+                with file.open("rb") as stream:
+                    archive.addfile(entry, stream)
     packed = RUNS / f"{folder.name}.tar.gz"
     packed.parent.mkdir(parents=True, exist_ok=True)
     packed.write_bytes(gzip.compress(buffer.getvalue(), mtime=0))
     assert packed.stat().st_size <= MOST_BYTES, f"{packed.name} has {packed.stat().st_size:,} bytes"
     return packed
+
+
+def _compress(folder: Path) -> None:
+    """Write the tables of a record anew: probes by who sent them and where, for then their instants are regular."""
+    head = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+    for path in sorted(folder.glob("*.parquet")):
+        table = pq.read_table(path)
+        if path.name == PROBES:
+            keys = pa.table({n: table[n].cast(pa.string()) for n in SENT_BY} | {"t": table["intended_us"]})
+            table = table.take(pc.sort_indices(keys, sort_keys=[(n, "ascending") for n in keys.column_names]))
+        pq.write_table(table, path, **parquet_options(table.schema), compression_level=HARDEST)
+    head["files"] |= digests(folder / name for name in head["files"])
+    (folder / "run.json").write_bytes(head_text(head))
 
 
 @contextmanager
