@@ -75,9 +75,15 @@ class DatabaseFacts:
         return facts
 
     def _lease(self, known: _Known, region: str, state: State, epoch_us: int) -> list[Fact]:
-        """A primary whose lease has run out can commit no longer; one that was never granted any has lost nothing."""
-        if state.in_recovery or state.lease_until_us is None or state.writable(epoch_us):
-            known.commits, known.fenced = state.writable(epoch_us), False
+        """A primary whose lease has run out can commit no longer; one that was never granted any has lost nothing.
+
+        A standby stays as fenced as it was: what the witness says of its old lease is no news each time.
+        """
+        if state.writable(epoch_us):
+            known.commits, known.fenced = True, False
+            return []
+        if state.in_recovery or state.lease_until_us is None:
+            known.commits = False
             return []
         if known.fenced or not known.commits:
             return []

@@ -52,13 +52,15 @@ def inside(observations: Observations, seconds: I64, arrived: I64, ended: I64) -
         arrived: orders sent in each.
         ended: orders that ended in each, however they did.
     """
-    first, end = int(seconds[0]), int(seconds[-1]) + 1
+    judged = done(observations, CLASS).ended  # of each second to the run's end; what ended later was still inside then
+    first, end = int(seconds[0]), min(int(seconds[-1]) + 1, len(judged))
+    seconds, arrived, ended = (of_each[: end - first] for of_each in (seconds, arrived, ended))
     arrivals = stayed = 0
     for block in sent(observations, CLASS)[1].blocks():
         second = block // SECOND_US
         mine = second[(second >= first) & (second < end)]  # orders declared before the run were not sent in it
         arrivals, stayed = arrivals + len(mine), stayed - int(mine.sum())
-    each = done(observations, CLASS).ended[:end]
+    each = judged[:end]
     ends, stayed = int(each.sum()), stayed + int((np.arange(len(each)) * each).sum())
     if (arrivals, ends) != (int(arrived.sum()), int(ended.sum())):
         return None

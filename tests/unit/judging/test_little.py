@@ -53,6 +53,15 @@ def test_a_ledger_that_lacks_counted_orders_does_not_silence_the_law(change: Cal
     assert flow(change(Run())).result is not Result.PASS
 
 
+def test_orders_that_end_after_the_run_were_inside_at_its_end() -> None:
+    """A sender goes on until what it has sent is answered, and counts that too."""
+    run = counted(slow(Run()))
+    run.head["duration_us"] -= us(3)
+    found = flow(run)
+    assert found.result is Result.PASS
+    assert "(Little's law)" in found.reason
+
+
 def unended(run: Run, t_s: float) -> Run:
     """Have the end of one order not be on the ledger."""
     run.done = run.done[run.done[:, 0] != run.key_at(t_s)]

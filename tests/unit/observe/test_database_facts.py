@@ -91,6 +91,17 @@ def test_a_database_that_is_dead_is_fenced_when_the_witness_says_that_its_lease_
     assert facts.seen(EAST, replace(PRIMARY, lease_until_us=NOW + 10), NOW + 12) == []
 
 
+def test_an_old_primary_that_was_made_a_standby_is_fenced_once() -> None:
+    """The witness tells the end of its old lease at each look."""
+    facts = _facts()
+    facts.seen(EAST, PRIMARY, NOW)
+    told: list[str] = []
+    for later in range(1, 5):
+        told += [f.kind for f in facts.seen(EAST, replace(STANDBY, lease_until_us=NOW), NOW + later)]
+        told += [f.kind for f in facts.lease_over(EAST, NOW, NOW + later)]
+    assert told == ["fenced"]
+
+
 def test_a_standby_streams_again() -> None:
     facts = _facts()
     assert facts.seen(EAST, replace(PRIMARY, streaming_standbys=0), NOW) == []
