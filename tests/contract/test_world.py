@@ -126,7 +126,7 @@ def test_what_is_flushed_is_what_has_ended_before_the_clock(fidelity: str) -> No
     world = World(scenario("region-lost"), 1, 0, recorder, fidelity)
     world._faults.start()
     for second in (3, 10, 11, 23):
-        world._advance(second * S)
+        world._play(second * S)
         world._flush()
     part = Played(whole.end, recorder.marks, {name: recorder.table(name) for name in FACTS if name != "readback"})
     done, every = part.column("writes_done", "done_us"), whole.column("writes_done", "done_us")

@@ -200,7 +200,7 @@ def test_help_reads_no_settings_and_no_models(place: Path) -> None:
 @pytest.mark.parametrize(
     ("typed", "expected"),
     [
-        ("gameday show region-loss-", {"region-loss-automatic", "region-loss-manual"}),
+        ("gameday show region-loss-", {"region-loss-automatic", "region-loss-manual", "region-loss-stale-replica"}),
         ("gameday explain rto.r", {"rto.risk"}),
         ("gameday ch", {"check"}),
         ("gameday show --schema t", {"topology"}),
