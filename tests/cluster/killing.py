@@ -77,11 +77,11 @@ def gameday(folder: Path, *arguments: str, timeout_s: float = WHOLE_WITHIN_S) ->
 
 
 class Run:
-    """`gameday run` of the region's loss, as a process that can be killed."""
+    """`gameday run` of the region's loss, or of another scenario's text, as a process that can be killed."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, scenario: str = REGION_LOSS) -> None:
         self.folder = folder
-        (folder / "killed.yaml").write_text(REGION_LOSS)
+        (folder / "killed.yaml").write_text(scenario)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
         command = [sys.executable, "-m", "gameday", "run", "killed.yaml", "--world", "kind", "--yes"]
         with (folder / "out").open("w") as out, (folder / "err").open("w") as err:

@@ -1,0 +1,109 @@
+"""A manual failover is stopped right after its promotion, and the way home is cut off twice: `pytest tests/kill`."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from experiments.operate.finishing import NAME
+from experiments.operate.watching import home as leads_to
+from experiments.testbed import lifecycle
+from experiments.testbed.layout import EAST, WEST
+from experiments.testbed.status import Status
+from scenarios.record.reader import RunRecord
+from tests.cluster.killing import (
+    STOPPED_WITHIN_S,
+    WHOLE_WITHIN_S,
+    Run,
+    Writers,
+    acknowledged,
+    begins,
+    gameday,
+    is_one_primary_with_a_standby,
+    missing,
+    paused,
+)
+from tests.cluster.plain import poll
+
+pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("kind")]
+
+BY_PEOPLE = """
+scenario: killed
+title: us-east-1 is lost, people fail over, and the run is stopped
+runbook: [Disaster Recovery / Failover Procedures / Manual Failover]
+topology: testbed
+workload: {profile: steady, rate: 20/s, duration: until settled, at most: 40 min}
+timeline:
+  - {at: 5 min, fault: region-loss, target: {region: us-east-1}, until: end}
+response: [manual-failover]
+set: {automation.region: us-east-1}
+worlds:
+  twin: {}
+  kind: {topology: testbed, skips: 4 min}
+"""
+
+
+@pytest.mark.timeout(3000)
+@pytest.mark.proves("a run stopped after a promotion finishes the failover; the way home survives being cut off")
+def test_a_failover_and_a_homecoming_half_way(
+    whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    with Writers() as writers:
+        run = Run(tmp_path, BY_PEOPLE)
+        run.wait_for(begins("promoted"))
+        stopped_s = run.signal(signal.SIGINT)
+        assert poll(lambda: not paused(), STOPPED_WITHIN_S), "faults were not lifted"
+        lifted_s = time.monotonic() - stopped_s
+        assert run.process.wait(timeout=WHOLE_WITHIN_S) == 4, (tmp_path / "err").read_text()
+        ended_s = time.monotonic() - stopped_s
+        assert leads_to() == WEST.region
+        steps = [mark["detail"]["step"] for mark in run.marks() if finished_by_us(mark)]
+        assert steps[-3:] == ["wait_ready", "switch_dns", "verify"], (tmp_path / "err").read_text()
+        keys = acknowledged(run.record)
+        undone = gameday(tmp_path, "undo")
+        assert undone.returncode == 0, undone.stderr
+        held = sorted(set(keys) - set(missing(WEST, keys)))
+        codes = [cut_off(tmp_path, signal.SIGINT, 4.0), cut_off(tmp_path, signal.SIGKILL, 8.0)]
+        codes.append(cut_off(tmp_path, signal.SIGINT, 12.0))
+        assert codes[:2] == [4, -signal.SIGKILL], (tmp_path / "home.txt").read_text()
+        assert codes[2] in (0, 4), (tmp_path / "home.txt").read_text()
+        home = gameday(tmp_path, "undo", "--home")
+        assert home.returncode == 0, home.stderr
+        lost = missing(EAST, held)
+    record_property(
+        "summary",
+        f"stopped after a promotion: lifted after {lifted_s:.1f} s, finished after {ended_s:.1f} s; home after "
+        f"three tries cut off with all but {len(lost)} of {len(held)} orders; {len(writers.twice)} of {writers.looks} "
+        "looks saw two writers",
+    )
+    assert RunRecord(run.record).interrupted
+    assert lost == []
+    assert writers.twice == []
+    assert lifecycle.status(measure=False).whole
+    assert leads_to() == EAST.region
+    assert is_one_primary_with_a_standby(EAST.region, WEST.region)
+
+
+def finished_by_us(mark: dict[str, object]) -> bool:
+    detail = mark["detail"]
+    return mark["kind"] == "step_finished" and mark["subject"] == NAME and isinstance(detail, dict) and detail["ok"]
+
+
+def cut_off(folder: Path, number: int, after_s: float) -> int:
+    """`gameday undo --home`, ended by a signal unless it was done before. Returns its exit code."""
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-m", "gameday", "undo", "--home"]
+    with (folder / "home.txt").open("a") as out:
+        process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=out)
+        try:
+            code = process.wait(after_s)
+        except subprocess.TimeoutExpired:
+            process.send_signal(number)
+            code = process.wait(60)
+    assert "Traceback" not in (folder / "home.txt").read_text()
+    return code
