@@ -121,7 +121,7 @@ def play_on(
             held.enter_context(lock)
             experiment = _experiment(resolved, targets, confirm)
         clean = of_this_process(place.kubeconfig for place in site().places.values())
-        guard = Guard(run_id)
+        guard = Guard(run_id, record=folder)
         guarded = held.enter_context(ExitStack())
         if observe is None:
             guarded.enter_context(guard)  # it may refuse: then there is no record

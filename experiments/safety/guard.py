@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
@@ -95,6 +96,7 @@ class Guard:
     """The parent's hold on a run: `with Guard(run) as guard:`.
 
     Entering it claims the reverter for the run; heartbeats follow from a thread. Leaving it lifts what is armed.
+    `record` is where the run's record grows: `gameday undo` may be called from any folder, and must find it.
 
     Raises:
         UsageError: on entering: the reverter does not answer or guards another run, faults of an earlier run are
@@ -102,8 +104,16 @@ class Guard:
         LeftBehindError: on leaving: something could not be lifted.
     """
 
-    def __init__(self, run: str, *, reverter: Reverter | None = None, journal: Journal | None = None) -> None:
+    def __init__(
+        self,
+        run: str,
+        *,
+        record: Path | None = None,
+        reverter: Reverter | None = None,
+        journal: Journal | None = None,
+    ) -> None:
         self.arms = Arms(run, reverter or Reverter(), journal or Journal())
+        self._record = str(record.absolute()) if record else ""
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._beat, daemon=True, name="heartbeats")
         self._answered_s = time.monotonic()
@@ -138,7 +148,7 @@ class Guard:
             self.arms.reverter.put({**document, "generation": held["generation"] + 1})
         except ReverterError as error:
             raise UsageError(*error.problems) from error
-        journal.append("opened", run, home=home)
+        journal.append("opened", run, home=home, record=self._record)
         self._answered_s = time.monotonic()
         self._thread.start()
         return self

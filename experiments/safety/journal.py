@@ -18,8 +18,9 @@ from experiments.safety.secrets import of_this_process
 from experiments.testbed.system.lifting import Result
 from scenarios.errors import GamedayError, Problem
 
-# opened: a run began, with the primary at `home`. armed: may be broken from now on. failed: a lift did not work.
-# cut: these nodes are about to be cut from the network, and had these addresses. counted: counters in the targets.
+# opened: a run began, with the primary at `home`; its record grows in the folder `record`. armed: may be broken from now
+# on. failed: a lift did not work. cut: these nodes are about to be cut from the network, and had these addresses.
+# counted: counters in the targets.
 Kind = Literal["opened", "armed", "lifted", "failed", "cut", "counted"]
 
 
@@ -104,6 +105,11 @@ class Journal:
     def last_run(self) -> str:
         """Name of the last run that began; empty when there was none. Raises JournalError."""
         return next((entry["run"] for entry in reversed(self._all()) if entry["kind"] == "opened"), "")
+
+    def last_record(self) -> str:
+        """Folder of the record of the last run that began; empty when none is known. Raises JournalError."""
+        opened = next((entry for entry in reversed(self._all()) if entry["kind"] == "opened"), {})
+        return str(opened.get("record", ""))
 
     def cut(self) -> dict[str, str]:
         """Nodes that were cut from the network in the last run by this machine's processes, with their addresses."""

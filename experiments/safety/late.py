@@ -1,4 +1,8 @@
-"""What a killed run did not read back is read later, into its record, before anything is rewound."""
+"""What a killed run did not read back is read later, into its record, before anything is rewound.
+
+A run that was stopped by force while it read back has closed its record: that is opened again, and stays so, for the
+rows that come late are of no digest that it was closed with.
+"""
 
 import json
 import time
@@ -22,7 +26,8 @@ from scenarios.record.stream import Stream
 from scenarios.record.tables import TABLES
 from scenarios.record.writer import Column, batch
 
-OPEN = "open"
+OPEN, INTERRUPTED = "open", "interrupted"
+CLOSED = ("rows", "facts", "files")  # what a head says once its record is closed
 
 
 @dataclass(frozen=True)
@@ -70,10 +75,10 @@ class Appending:
 
 
 def read_late(folder: Path) -> Late | None:
-    """Read every timeline that answers into a killed run's record.
+    """Read every timeline that answers into the record of a run that was killed, or stopped while it read back.
 
-    Returns nothing when the record is closed, or the old primary's timeline is in it already: once that database is
-    demoted, its timeline can never be read again.
+    Returns nothing when the run has read back, or the old primary's timeline is in its record already: once that
+    database is demoted, its timeline can never be read again.
 
     Raises RecordError when the folder is no record.
     """
@@ -85,25 +90,39 @@ def read_late(folder: Path) -> Late | None:
     if origin is None:
         return Late((), (), 0, "")  # no order was ever sent
     marks = record.marks
+    _open_again(folder)
     promoted = [mark.detail["timeline"] for mark in marks if mark.kind == "promoted"]
     recorder = Appending(folder, len(marks))
     question = Question(home, origin.epoch_us, promoted, ())
     clean = of_this_process(place.kubeconfig for place in site().places.values())
     found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(recorder), question).each(clean.text)
     recorder.close()
-    head = json.loads((folder / "run.json").read_text(encoding="utf-8")) | found.head()
+    head = _head(folder) | found.head()
     replace_file(folder / "run.json", head_text(head))
     only = reconcile(folder, head, found)
     return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "", found.unlisted)
 
 
 def is_unread(folder: Path) -> bool:
-    """Whether a killed run's record lacks the timeline of its home region. Raises RecordError."""
+    """Whether the record of a run that did not read back lacks its home region's timeline. Raises RecordError."""
     record = RunRecord(folder)
     home = str(record.head["topology"]["database"]["home"])
     if any(mark.kind == "readback_done" and mark.subject.startswith(f"{home}/") for mark in record.marks):
         return False
-    return bool(json.loads((folder / "run.json").read_text(encoding="utf-8"))["termination"] == OPEN)
+    head = _head(folder)
+    stopped_reading = head["termination"] == INTERRUPTED and "surviving_timeline" not in head
+    return bool(head["termination"] == OPEN) or stopped_reading
+
+
+def _head(folder: Path) -> dict[str, Any]:
+    return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
+
+
+def _open_again(folder: Path) -> None:
+    """Have a record take rows again; those that a reading which was stopped has left are read anew."""
+    head = {key: value for key, value in _head(folder).items() if key not in CLOSED} | {"termination": OPEN}
+    replace_file(folder / "run.json", head_text(head))
+    (folder / "readback.parquet").unlink(missing_ok=True)
 
 
 def _origin(record: RunRecord) -> Origin | None:

@@ -91,7 +91,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         progress(0.0, "faults")
         journal = Journal()
         done.run = journal.last_run()
-        record = _record(done.run, runs)
+        record = _record(journal, runs)
         lift_left(done, journal)
         _publish()
         for place in PLACES.values():
@@ -116,8 +116,11 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
     return done
 
 
-def _record(run: str, runs: Path) -> Path | None:
-    """Folder of the run's record: the newest that is named after it."""
+def _record(journal: Journal, runs: Path) -> Path | None:
+    """Folder of the last run's record: where the run has kept it, or the newest in `runs` that is named after it."""
+    run, kept = journal.last_run(), journal.last_record()
+    if kept and (Path(kept) / "run.json").is_file():
+        return Path(kept)
     found = sorted(runs.glob(f"{run}*/run.json"), key=lambda path: path.stat().st_mtime_ns) if run else []
     return found[-1].parent if found else None
 
@@ -259,7 +262,7 @@ def save_unread(runs: Path) -> None:
 
     Raises LeftBehindError when a timeline cannot be read: the reset must not go on.
     """
-    record = _record(Journal().last_run(), runs)
+    record = _record(Journal(), runs)
     if record is None or not is_unread(record):
         return
     moments.poll(lambda: all(status.database(place) for place in PLACES.values()), ANSWERS_WITHIN_S, every_s=1.0)

@@ -114,7 +114,7 @@ class Play:
         (folder / "kubeconfigs").mkdir()
         (folder / "kubeconfigs" / "kubeconfig-us-east-1.yaml").write_text(KUBECONFIG.format(token=self.token))
         patch.setattr(game_day, "LOADING_S", 0.5)
-        patch.setattr(game_day, "Guard", lambda run: Guard(folder, run, self.lost, self.failed))
+        patch.setattr(game_day, "Guard", lambda run, **_: Guard(folder, run, self.lost, self.failed))
         patch.setattr(game_day, "GameDayLock", Lock)
         patch.setattr(game_day, "read_back", self.read)
         for name, value in {"_experiment": self._experiment, "_observers": self._observers}.items():

@@ -17,8 +17,8 @@ EPOCH_US = 1_795_000_000_000_000
 HEAD = {"topology": {"database": {"home": "us-east-1"}}}
 
 
-def killed(folder: Path) -> Path:
-    """A record as SIGKILL leaves it: open, with a line that was cut off."""
+def begun(folder: Path) -> RunWriter:
+    """A record of three acknowledged orders and a promotion."""
     writer = RunWriter(folder, HEAD)
     writer.mark(5, "promoted", "us-west-2/database", timeline="us-west-2/2", position=9)
     seqs = np.arange(3)
@@ -26,6 +26,12 @@ def killed(folder: Path) -> Path:
     writer.append("writes_sent", sent)
     done = {"data_class": "transactions", "key": seqs + EPOCH_US, "done_us": seqs * 100, "outcome": "acked"}
     writer.append("writes_done", done)
+    return writer
+
+
+def killed(folder: Path) -> Path:
+    """A record as SIGKILL leaves it: open, with a line that was cut off."""
+    begun(folder)
     with (folder / "marks.jsonl").open("a", encoding="utf-8") as file:
         file.write('{"t_us": 7, "seq": 1, "ki')
     return folder
@@ -77,6 +83,26 @@ def test_the_old_timeline_is_read_once(tmp_path: Path, timelines: list[Question]
     assert read_late(folder) is None
     assert len(timelines) == 1
     assert len(RunRecord(folder).table("readback")) == 5
+
+
+@pytest.mark.proves("undo reads both timelines into the record also when a second Ctrl-C stopped the run's own reading")
+def test_a_reading_that_was_stopped_by_force(tmp_path: Path, timelines: list[Question]) -> None:
+    """Ctrl-C came while the second timeline was read: the record was closed, with a part of it."""
+    folder = tmp_path / "record"
+    with pytest.raises(KeyboardInterrupt), begun(folder) as writer:
+        half = {"data_class": "transactions", "timeline": "us-west-2/2", "key": [EPOCH_US], "read_us": [9]}
+        writer.append("readback", half | {"copies": [1], "position": [1]})
+        raise KeyboardInterrupt
+    assert RunRecord(folder).interrupted
+    found = read_late(folder)
+    assert found is not None
+    assert (found.read, found.only_there) == (("us-east-1/1", "us-west-2/2"), 1)
+    record = RunRecord(folder)
+    assert record.interrupted
+    assert len(record.table("readback")) == 5, "each row once"
+    assert len(record.table("writes_sent")) == 3
+    assert record.head["surviving_timeline"] == "us-west-2/2"
+    assert read_late(folder) is None
 
 
 def test_without_the_surviving_timeline_there_is_no_list(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

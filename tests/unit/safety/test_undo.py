@@ -13,6 +13,7 @@ from experiments.operate.verbs import StepError
 from experiments.safety import lifting as lifting_here
 from experiments.safety import pending
 from experiments.safety import undo as undoing
+from experiments.safety.guard import Guard
 from experiments.safety.identity import WrongTargetError
 from experiments.safety.journal import Journal
 from experiments.safety.late import Late
@@ -195,6 +196,20 @@ def test_an_old_primary_that_could_not_be_read(world: World, tmp_path: Path, mon
     with pytest.raises(LeftBehindError, match="us-east-1 cannot be read"):
         undo(quiet, home=False, runs=tmp_path)
     assert "demote" not in world.did
+
+
+@pytest.mark.proves("undo finds the record of a killed run from any folder, and reads it back before it demotes")
+def test_it_finds_the_record_from_any_folder(
+    world: World, watch: Watch, reverter: Reverter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[Path | None] = []
+    folder = tmp_path / "where the run was" / "one"
+    with Guard("one", record=folder, reverter=reverter):
+        RunWriter(folder, {})
+    world.promoted()
+    monkeypatch.setattr(undoing, "_read_late", read.append)
+    undo(quiet, home=False, runs=tmp_path / "a fresh shell")
+    assert read == [folder]
 
 
 def test_undo_again_knows_which_was_the_old_one(world: World, tmp_path: Path) -> None:
