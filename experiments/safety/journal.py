@@ -18,8 +18,8 @@ from experiments.safety.secrets import of_this_process
 from experiments.testbed.system.lifting import Result
 from scenarios.errors import GamedayError, Problem
 
-# opened: a run began, with the primary at `home`; its record grows in the folder `record`. armed: may be broken from now
-# on. failed: a lift did not work. cut: these nodes are about to be cut from the network, and had these addresses.
+# opened: a run began, with the primary at `home`; its record grows in the folder `record`. armed: may be broken from
+# now on. failed: a lift did not work. cut: these nodes are about to be cut from the network, and had these addresses.
 # counted: counters in the targets.
 Kind = Literal["opened", "armed", "lifted", "failed", "cut", "counted"]
 

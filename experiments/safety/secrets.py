@@ -1,7 +1,8 @@
 """Credentials never reach what is written: record, journal, log, report.
 
 Two nets. What is known to be secret here is replaced wherever it appears: values of environment variables that are
-named like a credential, and the keys and tokens of the kubeconfigs. What looks like a credential is replaced too,
+named like a credential, passwords of URLs in it, the keys and tokens of the kubeconfigs, and those that AWS's own file
+of credentials holds. What looks like a credential is replaced too,
 whoever brought it. Both work on text, on JSON values, on a record's facts and rows, and on what this process and its
 children print.
 """
@@ -30,6 +31,9 @@ _NAMED = re.compile(
     r"pass(word|wd|phrase)?$|secret|token|credential|api_?key|private_?key|access_?key|session_?key", re.I
 )
 _KUBECONFIG = re.compile(r"^\s*(?:client-key-data|token|password):\s*[\"']?([^\s\"']+)", re.M)
+_AWS_FILE = re.compile(r"^\s*aws_(?:secret_access_key|session_token)\s*=\s*(\S+)", re.M)
+# A URL with a password; without a user too, and with a `/` or `@` in it that nobody has escaped. A port is none.
+_URL = re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@]*:(?!\d{1,5}[/?#])([^\s\"'<>]+)@", re.I)
 
 # Each: a pattern, and which group is the credential (0: all of it).
 _LOOKS: tuple[tuple[re.Pattern[str], int], ...] = (
@@ -38,7 +42,9 @@ _LOOKS: tuple[tuple[re.Pattern[str], int], ...] = (
     (re.compile(r"\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*"), 0),  # JWT
     (re.compile(r"\bgh[pousr]_\w{20,}|\bgithub_pat_\w{20,}|\bxox[abprs]-[\w-]{10,}"), 0),
     (re.compile(r"\bk8s-aws-v1\.[\w-]{20,}"), 0),
-    (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s/:@]+:([^\s/@]+)@", re.I), 1),  # URL with a password
+    (_URL, 1),
+    (re.compile(r"\bX-Amz-Signature=(\w{8,})", re.I), 1),  # of a URL that lets whoever has it in
+    (re.compile(r"--[a-z-]*(?:password|secret|token)\s+([^\s\"']{3,})", re.I), 1),  # of a command
     (re.compile(r"\b(?:bearer|basic)\s+([\w.~+/=-]{8,})", re.I), 1),
     (
         re.compile(
@@ -109,16 +115,23 @@ class Redactor:
 
 
 def of_this_process(kubeconfigs: Iterable[Path] = ()) -> Redactor:
-    """A redactor that knows what is secret here: the environment's credentials and the kubeconfigs' keys."""
+    """A redactor that knows what is secret here: in the environment, the kubeconfigs, and AWS's file of credentials."""
     known = {value for name, value in os.environ.items() if _NAMED.search(name)}
+    known |= {password for value in os.environ.values() for password in _URL.findall(value)}
     for path in kubeconfigs:
-        try:
-            text = path.read_text(encoding="utf-8")
-        except OSError:
-            continue  # there is nothing in it to leak
-        for value in _KUBECONFIG.findall(text):
+        for value in _KUBECONFIG.findall(_text(path)):
             known |= {value, *_lines(value)}
+    aws = os.environ.get("AWS_SHARED_CREDENTIALS_FILE") or "~/.aws/credentials"
+    known |= {*_AWS_FILE.findall(_text(Path(aws)))}
     return Redactor(frozenset(value for value in known if len(value) >= SHORTEST))
+
+
+def _text(path: Path) -> str:
+    """Text of a file; empty when it cannot be read: there is nothing in it to leak."""
+    try:
+        return path.expanduser().read_text(encoding="utf-8", errors="replace")
+    except (OSError, RuntimeError):  # the latter: nobody's home
+        return ""
 
 
 def _lines(encoded: str) -> set[str]:

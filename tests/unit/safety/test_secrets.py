@@ -15,12 +15,18 @@ from scenarios.record.writer import MemoryRecorder
 # Planted: none of them is anybody's.
 PASSWORD = "correct-horse-battery"
 AWS_ID, AWS_KEY = "AKIA" + "IOSFODNN7EXAMPLE", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"
+AWS_SIGNATURE = "0123456789abcdef" * 4
 JWT = "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.c2lnbmF0dXJlLW9mLWEtdGVzdA"
 PEM = "-----BEGIN EC PRIVATE KEY-----\nMHcCAQEEIPlantedPlantedPlantedPlanted\n-----END EC PRIVATE KEY-----"
 ENCODED = base64.b64encode(PEM.encode()).decode()
 
 PLANTED = {
     "url": (f"postgresql://app:{PASSWORD}@postgres:5432/grandmodel", PASSWORD),
+    "url without a user": (f"Error -3 connecting to redis://:{PASSWORD}@redis:6379/0.", PASSWORD),
+    "url with a slash": (f"postgresql://app:a/{PASSWORD}@postgres:5432/grandmodel", PASSWORD),
+    "url with an at": (f"postgresql://app:a@{PASSWORD}@postgres:5432/grandmodel", PASSWORD),
+    "argument": (f"exit code 1 of kubectl --password {PASSWORD} get pods", PASSWORD),
+    "signed url": (f"/?Action=GetCallerIdentity&X-Amz-Signature={AWS_SIGNATURE}", AWS_SIGNATURE),
     "pair": (f"connect failed: password={PASSWORD} host=x", PASSWORD),
     "json": (json.dumps({"password": PASSWORD, "host": "x"}), PASSWORD),
     "yaml": (f"user:\n  token: {PASSWORD}\n", PASSWORD),
@@ -48,6 +54,8 @@ def test_looks_like_a_credential(case: str) -> None:
     [
         "docker-unpause gameday-us-east-1-worker: goes on",
         "http://127.0.0.1:30500/lease",
+        "http://127.0.0.1:30500/orders?mail=somebody@example.com",
+        "docker.io/kindest/node:v1.33.1@sha256:050072256b9a903bd914c0b2866828150cb229cea0efe5892e2b644d5dd3b34f",
         "key=4611686018427387904 position=123 timeline us-east-1/1",
         "user prober, password",
         "patched /api/v1/namespaces/grandmodel/configmaps/grandmodel-config",
@@ -69,12 +77,18 @@ def test_what_is_known_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> 
     """Values without any look of a credential, because of where they are."""
     monkeypatch.setenv("BROKER_PASSWORD", "plain-words-here")
     monkeypatch.setenv("SHORT_TOKEN", "abc")
+    monkeypatch.setenv("DATABASE_URL", "postgresql://app:words-of-a-database@postgres:5432/grandmodel")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "credentials"))
+    (tmp_path / "credentials").write_text(
+        f"[default]\naws_access_key_id = {AWS_ID}\naws_secret_access_key = {AWS_KEY}\n"
+    )
     (tmp_path / "kubeconfig").write_text(
         f"users:\n- user:\n    client-key-data: {ENCODED}\n    token: opaque-token-1\n"
     )
     redactor = of_this_process([tmp_path / "kubeconfig", tmp_path / "missing"])
     text = redactor.text(f"plain-words-here abc opaque-token-1 MHcCAQEEIPlantedPlantedPlantedPlanted {ENCODED}")
     assert text == f"{REDACTED} abc {REDACTED} {REDACTED} {REDACTED}"
+    assert redactor.text(f"it said words-of-a-database, then {AWS_KEY}") == f"it said {REDACTED}, then {REDACTED}"
 
 
 def test_what_others_print_and_log(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
