@@ -13,6 +13,7 @@ from experiments.platforms.eks.steps import Item, items
 from experiments.platforms.eks.targets import Outside, Target, of_regions
 from experiments.platforms.eks.verbs import do
 from experiments.platforms.site import Site
+from experiments.run.finishing import FINISHES_WITHIN_S, can_promote
 from experiments.run.play import LIFTED_WITHIN_S, SECOND_US
 from experiments.safety import approval
 from experiments.safety.secrets import of_this_process
@@ -81,9 +82,18 @@ def _lines(item: Item) -> Iterable[str]:
     return [f"{item.plan.verb} on {item.plan.target}{mark}: {item.plan.words}", *(f"  {call}" for call in calls)]
 
 
-def lasts_us(at_most_us: int) -> int:
-    """How long a run holds the targets at most, in microseconds: it also loads, lifts and reads back."""
-    return at_most_us + int((LOADING_S + LIFTED_WITHIN_S + READ_BACK_S) * SECOND_US)
+def lasts_us(resolved: Resolved, observe: int | None = None) -> int:
+    """How long a run holds the targets at most, in microseconds.
+
+    It also loads, lifts, brings a failover that it aborts to its end, and reads back.
+
+    Args:
+        resolved: what is played.
+        observe: nothing is broken, and it is measured for so long, in microseconds; None: it is played.
+    """
+    at_most_us = resolved.scenario.workload.at_most_us if observe is None else observe
+    finishes_s = FINISHES_WITHIN_S if observe is None and can_promote(resolved) else 0.0
+    return at_most_us + int((LOADING_S + LIFTED_WITHIN_S + finishes_s + READ_BACK_S) * SECOND_US)
 
 
 def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = None) -> AwsDay:
@@ -101,7 +111,7 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
             if _look(partial(_identity, target), held, problems, region):
                 _see(target, region, seen, problems)
     production = settings.production
-    needs_us, windows = lasts_us(resolved.scenario.workload.at_most_us), partial(_windows, production)
+    needs_us, windows = lasts_us(resolved), partial(_windows, production)
     window = _window(windows, needs_us, production, now or datetime.now(UTC), held, problems)
     _approval(resolved, production, targets, window, held, problems)
     problems += sites.problems(resolved, targets, settings.outside)
@@ -111,7 +121,7 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
 
 
 def insist_still(
-    day: AwsDay, resolved: Resolved, production: Production, at_most_us: int, now: datetime | None = None
+    day: AwsDay, resolved: Resolved, production: Production, observe: int | None = None, now: datetime | None = None
 ) -> None:
     """Insist that what was planned may be played now: in the planned window, and still approved for it.
 
@@ -119,14 +129,14 @@ def insist_still(
         day: what was planned, maybe long ago: people were asked since.
         resolved: the scenario that was approved.
         production: who may approve, and how long the undo lasts.
-        at_most_us: how long the run may last, in microseconds.
+        observe: as in `lasts_us`.
         now: with its offset; nothing: now.
 
     Raises UsageError.
     """
     problems: list[Problem] = []
     planned = [day.window] if day.window else []
-    window = _window(lambda: planned, lasts_us(at_most_us), production, now or datetime.now(UTC), [], problems)
+    window = _window(lambda: planned, lasts_us(resolved, observe), production, now or datetime.now(UTC), [], problems)
     if window is not None:
         _approval(resolved, production, day.targets, window, [], problems)
     if problems:
@@ -238,11 +248,12 @@ def _signature(resolved: Resolved, production: Production) -> Path:
 
 
 def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Target]) -> tuple[str, ...]:
-    run, undo = duration(lasts_us(resolved.scenario.workload.at_most_us)), duration(production.longest_undo_us)
+    run, undo = duration(lasts_us(resolved)), duration(production.longest_undo_us)
     return (
         f"identity: account, cluster, certificate authority and kube-system of {len(targets)} targets",
-        f"window: a declared one that holds {run} for the run, with loading, lifting and reading back, "
-        f"and {undo} for the longest undo; looked at again when all is ready, and the run ends when only the undo fits",
+        f"window: a declared one that holds {run} for the run, with loading, lifting, finishing a failover and reading "
+        f"back, and {undo} for the longest undo; looked at again when all is ready, and the run ends when only the "
+        "undo fits",
         f"approval: {_signature(resolved, production)}, signed by somebody other than the executor "
         f"(`ssh-keygen -Y sign -n {approval.NAMESPACE} -f KEY {_signature(resolved, production).with_suffix('')}`)",
         "canary order: one, rejected by the non-market sink of [outside]; orders are sent to nobody else",

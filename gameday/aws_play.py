@@ -49,8 +49,7 @@ def play_on_eks(
     there = site_of(day.targets, settings.outside)
     names, production = [target.name for target in day.targets.values()], settings.production
     proofs: list[canary.Rejected] = []
-    at_most_us = resolved.scenario.workload.at_most_us if observe is None else observe
-    still = partial(insist_still, day, resolved, production, at_most_us)
+    still = partial(insist_still, day, resolved, production, observe)
 
     def confirm(radius: str) -> None:
         say(radius)

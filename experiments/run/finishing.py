@@ -17,6 +17,11 @@ FINISHES_WITHIN_S = 300.0
 GIVEN_UP = "it was given up"
 
 
+def can_promote(resolved: Resolved) -> bool:
+    """Whether a procedure of the scenario, or of its topology's automation, promotes a database."""
+    return any(step.verb == "promote" for procedure in resolved.procedures.values() for step in procedure.steps)
+
+
 class Finishing:
     """Follows the facts of a run, and knows what is to be finished when it ends."""
 

@@ -29,6 +29,7 @@ def up(progress: Progress) -> Status:
     """
     progress(0.0, "looking at this machine")
     doctor.require()
+    _refuse_pending()  # before a node is connected again that a failover has left cut off
     progress(0.02, "images")
     images.pull()  # before anything is made: it needs the internet, and may fail
     containers.write_files()
@@ -45,7 +46,7 @@ def up(progress: Progress) -> Status:
     containers.write_keys()
     progress(0.6, "containers outside both regions")
     containers.start()
-    _refuse_pending()
+    _refuse_pending()  # one that nobody could see while everything was stopped
     progress(0.65, "manifests")
     _apply(digest)
     _remember()

@@ -3,6 +3,7 @@
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import SimpleNamespace
@@ -155,11 +156,19 @@ def test_the_window_must_also_hold_loading_lifting_and_reading_back(
     most_us = resolved.scenario.workload.at_most_us
     day = AwsDay("a title", targets, (), (), (), (), (), window())
     undo = timedelta(microseconds=production.longest_undo_us)
-    begin = window().end - undo - timedelta(microseconds=aws_day.lasts_us(most_us))
-    aws_day.insist_still(day, resolved, production, most_us, begin)
+    begin = window().end - undo - timedelta(microseconds=aws_day.lasts_us(resolved))
+    aws_day.insist_still(day, resolved, production, None, begin)
     with pytest.raises(UsageError, match="left of"):
-        aws_day.insist_still(day, resolved, production, most_us, begin + timedelta(seconds=1))
-    assert aws_day.lasts_us(most_us) - most_us >= 360e6
+        aws_day.insist_still(day, resolved, production, None, begin + timedelta(seconds=1))
+    assert aws_day.lasts_us(resolved) - most_us >= 360e6
+
+
+def test_the_window_must_hold_the_end_of_a_failover_that_is_aborted_where_there_can_be_one(resolved: Resolved) -> None:
+    nobody_promotes = replace(resolved, procedures={})
+    more_us = aws_day.lasts_us(resolved) - aws_day.lasts_us(nobody_promotes)
+    assert more_us == 300e6, "what experiments.run.play waits for it at most"
+    observed_us = 60_000_000
+    assert aws_day.lasts_us(resolved, observed_us) == aws_day.lasts_us(nobody_promotes, observed_us)
 
 
 @pytest.mark.proves("EKS: a game day begins when every target's name was typed and a canary order was just rejected")

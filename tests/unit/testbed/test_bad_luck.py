@@ -162,12 +162,28 @@ def test_cluster_lost_in_the_middle(api: Api, monkeypatch: pytest.MonkeyPatch, t
 def test_image_missing(machine: Machine, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
     machine.whole()
     monkeypatch.setattr(doctor, "require", lambda: None)
+    monkeypatch.setattr(lifecycle, "_refuse_pending", lambda: None)  # this machine's testbed may be failed over
     machine.program("docker", 'test "$1" = info || { echo manifest unknown >&2; exit 1; }')
     machine.keeps_calls_of("kind", "true")
     found = refused("testbed", "up")[f"image {layout.POSTGRES_IMAGE}"]
     assert "manifest unknown" in found
     assert "Connect to the internet, or bring the image" in found
     assert machine.called() == []
+
+
+@pytest.mark.proves("`testbed up` refuses a pending failback before it touches a node: the old primary stays cut off")
+def test_up_while_a_failback_is_pending(machine: Machine, refused: Refused, monkeypatch: pytest.MonkeyPatch) -> None:
+    machine.whole()
+    monkeypatch.setattr(doctor, "require", lambda: None)
+    machine.keeps_calls_of("docker", 'case "$*" in "image inspect"*) exit 0;; *) exit 1;; esac')
+    machine.keeps_calls_of("kind", "true")
+    region = status.Region({}, 0, {}, None, prometheus=False)
+    failed_over = status.Status(dict.fromkeys(PLACES, region), {}, WEST.region, WEST.region, None, None, True, ())
+    monkeypatch.setattr(status, "look", lambda: failed_over)
+    found = refused("testbed", "up")["testbed"]
+    assert f"failed over to {WEST.region}" in found
+    assert "gameday undo --home" in found
+    assert set(machine.called()) <= {"image"}, "only looked at"
 
 
 @pytest.mark.parametrize("holder", ["somebody", ""])
