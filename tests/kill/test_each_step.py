@@ -37,17 +37,6 @@ from tests.cluster.plain import poll
 pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("kind")]
 
 
-@pytest.fixture
-def whole() -> Iterator[Status]:
-    """A whole testbed, and whole again whatever the test does."""
-    found = lifecycle.status(measure=False)
-    if not found.whole:
-        found = lifecycle.reset(lambda *_: None)
-    yield found
-    if not lifecycle.status(measure=False).whole:
-        lifecycle.reset(lambda *_: None)
-
-
 # The fact, how long after it, and whether what the runner has started is killed with it: else the executor lifts.
 STEPS = {
     "injected": (begins("injection_begun"), 0.0, True),
