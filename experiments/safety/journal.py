@@ -22,6 +22,7 @@ from scenarios.errors import GamedayError, Problem
 # now on. failed: a lift did not work. cut: these nodes are about to be cut from the network, and had these addresses.
 # counted: counters in the targets.
 Kind = Literal["opened", "armed", "lifted", "failed", "cut", "counted"]
+_FIELDS = {"at_us", "kind", "run", "fault", "lifts"}  # of every entry
 
 
 class JournalError(GamedayError, OSError):
@@ -100,7 +101,7 @@ class Journal:
 
     def home(self) -> str:
         """Region of the primary when the last run began; empty when there was none. Raises JournalError."""
-        return next((entry["home"] for entry in reversed(self._all()) if entry["kind"] == "opened"), "")
+        return next((str(entry.get("home", "")) for entry in reversed(self._all()) if entry["kind"] == "opened"), "")
 
     def last_run(self) -> str:
         """Name of the last run that began; empty when there was none. Raises JournalError."""
@@ -145,6 +146,9 @@ class Journal:
                 entry = json.loads(line)
             except ValueError:
                 continue  # torn: the writer died before it was told that the entry is there
+            if not isinstance(entry, dict) or not _FIELDS.issubset(entry):
+                remedy = "See what is broken, mend it by hand, and remove the line; `gameday undo` then goes on."
+                raise JournalError(Problem(str(self.path), f"the line {line[:80]}", "an entry of the ledger", remedy))
             yield entry
 
 

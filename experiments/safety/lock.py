@@ -2,7 +2,8 @@
 
 The lock on the machine decides between runs of one machine, so that a lost region cannot hide it. The Leases decide
 between machines that reach the same targets. Either dies with the run: the lock with its process, a Lease when it was
-not renewed for a minute. What is left of a dead run is taken over.
+not renewed for a minute. What is left of a dead run is taken over. Two machines' clocks may differ: a Lease of another
+one that looks old is first watched, whether somebody renews it.
 """
 
 import contextlib
@@ -11,6 +12,7 @@ import json
 import os
 import platform
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
@@ -28,6 +30,8 @@ from scenarios.record.storage import problem_of
 LEASE = "gameday"
 LEASE_S = 60
 RENEW_S = 10.0
+WATCHED_S = 25.0  # a Lease that looks dead: within it a run that lives renews it twice
+LOOK_S = 1.0
 HEARD_S = 6.0  # a run says each 2 s that it is alive
 CALL_S = 5.0  # of one call to an API server: a lost one never answers
 
@@ -120,7 +124,7 @@ class HostLock:
 
 
 def _locked(where: str, holder: str) -> LockedError:
-    remedy = "Wait until it has ended; when its process is dead, the lock is taken over by itself."
+    remedy = "Wait until it has ended. A dead run's lock is taken over by itself; what is no run, remove by hand."
     return LockedError(Problem(f"game day on {where}", holder, "no other one", remedy))
 
 
@@ -143,14 +147,25 @@ class TargetLease:
         if found is None:
             status, text = self.server.call("POST", self.path, self._document(holder, {}), timeout_s=CALL_S)
         else:
-            spec = found["spec"]
-            if _alive(spec, holder):
-                raise _locked(f"the target {self.region}", _words(spec))
+            if _alive(found["spec"], holder) or self._is_renewed(found, holder):
+                raise _locked(f"the target {self.region}", _words(found["spec"]))
             status, text = self._replace(holder, found)
         if status == 409:  # somebody took it in this very moment
             raise _locked(f"the target {self.region}", _words((self._read() or {"spec": {}})["spec"]))
         if status not in (200, 201):
             raise self._refused(status, text)
+
+    def _is_renewed(self, found: Mapping[str, Any], holder: Holder) -> bool:
+        """Whether somebody renews a Lease that looks dead; that of a process which is gone nobody does."""
+        if _is_free(found["spec"], holder):
+            return False
+        deadline = time.monotonic() + WATCHED_S
+        while time.monotonic() < deadline:
+            time.sleep(LOOK_S)
+            now = self._read()
+            if now is None or now["metadata"].get("resourceVersion") != found["metadata"].get("resourceVersion"):
+                return now is not None and not _is_free(now["spec"], holder)
+        return False
 
     def renew(self, holder: Holder) -> None:
         """Say that the run goes on. Raises LockedError when another has it, ApiServerError when nobody answers."""
@@ -203,20 +218,28 @@ def _identity(holder: Holder) -> str:
     return f"{holder.machine}/{holder.pid}/{holder.run}"
 
 
-def _alive(spec: Mapping[str, Any], holder: Holder) -> bool:
-    """Whether a Lease's holder lives: not when its process on this machine is gone, nor when it has expired.
+def _is_free(spec: Mapping[str, Any], holder: Holder) -> bool:
+    """Whether nobody holds a Lease, or we, or a process of this machine that is gone.
 
     A machine's name alone says nothing: another user's run, whose lock we do not see, has the same.
     """
     identity = str(spec.get("holderIdentity") or "")
-    if identity in ("", _identity(holder)):
-        return False
     machine, _, rest = identity.partition("/")
     pid = rest.partition("/")[0]
-    if machine == holder.machine and pid.isdecimal() and not _runs(int(pid)):
+    gone = machine == holder.machine and pid.isdecimal() and not _runs(int(pid))
+    return gone or identity in ("", _identity(holder))
+
+
+def _alive(spec: Mapping[str, Any], holder: Holder) -> bool:
+    """Whether a Lease's holder lives, by the time of its last renewal; one that never says when is held for good."""
+    if _is_free(spec, holder):
         return False
-    renewed = datetime.fromisoformat(str(spec["renewTime"]))
-    return (datetime.now(UTC) - renewed).total_seconds() < float(spec.get("leaseDurationSeconds") or LEASE_S)
+    try:
+        renewed = datetime.fromisoformat(str(spec.get("renewTime")))
+    except ValueError:
+        return True
+    age_s = (datetime.now(UTC) - renewed).total_seconds()
+    return 0 <= age_s < float(spec.get("leaseDurationSeconds") or LEASE_S)
 
 
 def _runs(pid: int) -> bool:
@@ -231,8 +254,11 @@ def _runs(pid: int) -> bool:
 
 
 def _words(spec: Mapping[str, Any]) -> str:
-    machine, pid, run = str(spec.get("holderIdentity") or "//").split("/", 2)
-    return f"run {run} (process {pid} on {machine}), since {spec.get('acquireTime')}"
+    identity, since = str(spec.get("holderIdentity") or ""), spec.get("acquireTime")
+    machine, _, rest = identity.partition("/")
+    pid, _, run = rest.partition("/")
+    holder = f"run {run} (process {pid} on {machine})" if run else f"`{identity}`, which is no run of ours"
+    return f"{holder}, since {since}" if since else holder
 
 
 @contextlib.contextmanager

@@ -143,7 +143,7 @@ def test_no_run_while_nobody_may_write(reverter: Reverter, witness: Witness) -> 
 KILLED = """
 import sys
 from experiments.faults import verbs
-from experiments.safety.journal import Journal
+from experiments.safety.journal import Journal, JournalError
 Journal().append("armed", "one", "a", [verbs.unpause("gameday-a")])
 print("armed", flush=True)
 sys.stdin.read()
@@ -170,6 +170,18 @@ def test_a_torn_line_swallows_nothing(state: Path) -> None:
         file.write('{"kind": "armed", "run": "one", "fault": "torn", "li')
     journal.append("armed", "one", "b", [B])
     assert [held.fault for held in journal.held()] == ["a", "b"]
+
+
+@pytest.mark.parametrize("line", ["123", "[]", '{"kind": "armed", "run": "one"}'])
+def test_a_line_that_is_no_entry_is_said(state: Path, line: str) -> None:
+    """It may have been a fault: nobody may say that nothing is left."""
+    journal = Journal()
+    journal.append("armed", "one", "a", [A])
+    with journal.path.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
+    for read in (journal.held, journal.home, journal.last_run, journal.cut):
+        with pytest.raises(JournalError, match="an entry of the ledger"):
+            read()
 
 
 def test_a_ledger_that_is_put_aside_stays_readable(state: Path) -> None:

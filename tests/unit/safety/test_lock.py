@@ -127,12 +127,47 @@ def test_a_lease_of_another_machine_is_respected(target: TargetLease) -> None:
     assert target._read() is not None
 
 
-def test_a_lease_that_was_not_renewed_is_taken_over(target: TargetLease, objects: Objects) -> None:
+def test_a_lease_that_was_not_renewed_is_taken_over(
+    target: TargetLease, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "WATCHED_S", 0.05)
+    monkeypatch.setattr(locking, "LOOK_S", 0.01)
     target.take(OTHER)
     next(iter(objects.kept.values()))["spec"]["renewTime"] = "2026-01-02T03:04:05.000000Z"
     target.take(ME)
     with pytest.raises(LockedError, match="run first"):
         target.renew(OTHER)
+
+
+@pytest.mark.proves("A run of another machine keeps its target although the two machines' clocks differ by minutes")
+@pytest.mark.parametrize("stamp", ["2026-01-02T03:04:05.000000Z", "2999-01-02T03:04:05.000000Z"])
+def test_a_lease_by_another_clock_that_is_renewed_is_respected(
+    stamp: str, target: TargetLease, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "WATCHED_S", 5.0)
+    looks: list[float] = []
+
+    def renewed(seconds: float) -> None:
+        looks.append(seconds)
+        if len(looks) == 3:
+            target.renew(OTHER)
+            lease["spec"]["renewTime"] = stamp
+
+    target.take(OTHER)
+    lease = next(iter(objects.kept.values()))
+    lease["spec"]["renewTime"] = stamp
+    monkeypatch.setattr(locking.time, "sleep", renewed)
+    with pytest.raises(LockedError, match="run second"):
+        target.take(ME)
+    assert len(looks) == 3
+
+
+def test_a_lease_that_somebody_else_has_made_is_respected(target: TargetLease, objects: Objects) -> None:
+    """As a person who wants no game day now does it."""
+    target.take(OTHER)
+    next(iter(objects.kept.values()))["spec"] = {"holderIdentity": "change freeze"}
+    with pytest.raises(LockedError, match="`change freeze`, which is no run of ours"):
+        target.take(ME)
 
 
 def test_a_lease_of_a_dead_run_of_this_machine_is_taken_over(target: TargetLease) -> None:
