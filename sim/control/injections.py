@@ -251,7 +251,7 @@ class Injections:
         return Injection(
             [f"{region}/database"],
             lambda: database.fail_primary(region),
-            _nothing,  # the standby, or the instance's own repair, ends it
+            lambda: database.start_again(region),  # unless the standby, or the instance's own repair, was faster
             self._unanswered(f"database/direct/{region}"),
             lambda: any(map(self._writes_in, self._clusters)),
         )

@@ -42,6 +42,7 @@ class Postgres:
         self._failures: Counter[str] = Counter()  # by region; a plan made before the last one is void
         self._standby = database.multi_az
         self._standbys = 0  # begun so far
+        self._failed: dict[str, bool] = {}  # regions whose instance is dead, and whether its standby is taking over
         self._dropped: tuple[int, int] | None = None  # position and instant in ns
         self._restored: Timeline | None = None  # and not yet connected
         self._readable = {region: Readable(lag) for region in context.topology.regions}
@@ -169,6 +170,7 @@ class Postgres:
     def regain(self, region: str) -> None:
         """The region is back. What was the primary returns fenced if its lease was taken."""
         self._lost.discard(region)
+        self._failed.pop(region, None)
         if (lease := self._leases.get(region)) is not None:
             lease.reach()
             if self._context.on("fencing") and lease.taken:
@@ -192,6 +194,7 @@ class Postgres:
     def _take_over(self, region: str, failure: int) -> Wait:
         """The standby holds every commit: nothing acknowledged is lost, and the replica goes on after it."""
         context, standby = self._context, region == self.primary and self._standby
+        self._failed[region] = standby
         taken = context.draws.sample_ns("aws.rds_single_az_recovery", region, failure)
         if standby:
             self._standby = False
@@ -203,10 +206,25 @@ class Postgres:
         yield context.env.timeout(taken)
         if failure != self._failures[region] or region in self._lost:
             return
-        self._available(region)
-        self._let_through(f"{region} failed")
+        self._back_again(region)
         if standby:
             context.env.process(self._make_standby(region))
+
+    def _back_again(self, region: str) -> None:
+        del self._failed[region]
+        self._available(region)
+        self._let_through(f"{region} failed")
+
+    def start_again(self, region: str) -> None:
+        """The instance that died is started again, unless its standby or its repair was faster or the region is lost.
+
+        A standby that was taking over stays a standby.
+        """
+        if region not in self._failed or region in self._lost:
+            return
+        self._failures[region] += 1
+        self._standby = self._standby or self._failed[region]
+        self._back_again(region)
 
     def _make_standby(self, region: str) -> Wait:
         """Make a new standby; the last one begun counts."""

@@ -181,6 +181,10 @@ class DatabaseTruth(DatabaseApi, Protocol):
         """The primary's instance dies; a Multi-AZ standby takes over."""
         ...
 
+    def start_again(self, region: str) -> None:
+        """The instance that died is started again, if nothing else has brought it back."""
+        ...
+
     def drop_table(self) -> None:
         """The orders table is dropped; the statement replicates."""
         ...

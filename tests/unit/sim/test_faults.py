@@ -40,7 +40,6 @@ GONE = {  # seconds from the lift
     "pod-hang": (0, 15),
     "crash-loop": (10, 400),
     "node-loss": (20, 200),
-    "database-failure": (0, 1_000),  # the standby takes over, whoever lifts
     "replication-stalled": (0, 60),
 }
 PLAYED = [name for name, kind in FAULTS.items() if "twin" in kind.worlds]

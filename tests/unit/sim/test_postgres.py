@@ -308,6 +308,34 @@ def test_without_a_standby_the_instance_has_to_be_repaired() -> None:
     assert single.until_fact("database_available") == pytest.approx(14, abs=0.01)
 
 
+def test_an_instance_that_is_started_again_is_back_at_once_and_its_standby_is_still_there() -> None:
+    settings = {"postgres__failover_multi_az": "1 min", "aws__rds_failover_tail_share": "0 %"}
+    stage = make(aws__rds_single_az_recovery="9 min", **settings).until(5)
+    db = database(stage)
+    db.fail_primary(HOME)
+    stage.until(5.2)
+    assert writers(stage) == []
+    db.start_again(HOME)
+    assert writers(stage) == [HOME]
+    stage.until(30)
+    assert stage.minutes("database_available") == [pytest.approx(5.2, abs=0.02)]  # nothing takes over any more
+    assert stage.sampled(f"{OTHER}/database", "replication_lag_s", 600) == [2]
+    db.fail_primary(HOME)
+    assert stage.until_fact("database_available") == pytest.approx(31, abs=0.1)
+    db.start_again(HOME)  # the standby was faster
+    assert stage.until(40).minutes("database_available")[2:] == []
+
+
+def test_an_instance_in_a_lost_region_is_not_started_again(stage: Stage) -> None:
+    stage.until(5)
+    database(stage).fail_primary(HOME)
+    database(stage).lose(HOME)
+    stage.until(5.1)
+    database(stage).start_again(HOME)
+    assert writers(stage) == []
+    assert stage.minutes("database_available") == []
+
+
 def test_the_replica_s_own_failure_leaves_the_primary_alone(stage: Stage) -> None:
     stage.until(5)
     database(stage).fail_primary(OTHER)

@@ -9,7 +9,8 @@ from tests.unit.sim.stage import HOME, MINUTE, OTHER, Stage, StillPlane, scenari
 
 ACTIONS = (
     "lose home", "regain home", "lose other", "regain other", "fail home", "fail other", "fence home", "fence other",
-    "promote home", "promote other", "reseed home", "reseed other", "stall", "flow", "restore", "connect", "drop",
+    "promote home", "promote other", "reseed home", "reseed other", "stall", "flow", "start home", "start other",
+    "restore", "connect", "drop",
 )  # fmt: skip
 
 
@@ -26,6 +27,8 @@ def act(stage: Stage, action: str, lost: set[str]) -> None:
         lost.discard(region)
     elif verb == "fail" and region not in lost:
         database.fail_primary(region)
+    elif verb == "start":
+        database.start_again(region)
     elif verb == "fence":
         stage.do(database.fence(region))
     elif verb in ("promote", "reseed") and region not in lost:
@@ -60,7 +63,7 @@ def test_whatever_happens_one_writer_at_most_and_a_replica_that_never_goes_back(
     lost: set[str] = set()
     for _ in range(chance.randint(2, 9)):
         stage.until(minute)
-        done.append(action := chance.choice(ACTIONS[: 14 if seed % 3 else 17]))
+        done.append(action := chance.choice(ACTIONS[: 16 if seed % 3 else 19]))
         act(stage, action, lost)
         assert len(writing(stage)) <= 1, done
         minute = stage.context.now_ns / MINUTE + chance.choice((0.05, 0.5, 3, 20))
