@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from scenarios.record.storage import damaged, sync, unchanged
 
-ROW_GROUP = 250_000  # rows that closing holds in memory at once
+ROW_GROUP, ROW_GROUP_BYTES = 60_000, 2_000_000  # rows that closing holds in memory at once, and what they take
 
 
 class Stream:
@@ -32,7 +32,9 @@ class Stream:
         if not len(rows):
             return
         if self._stream is None:
-            options = pa.ipc.IpcWriteOptions(compression="lz4", emit_dictionary_deltas=True, unify_dictionaries=False)
+            options = pa.ipc.IpcWriteOptions(
+                compression="lz4", emit_dictionary_deltas=True, unify_dictionaries=False, use_threads=False
+            )
             self._file = pa.OSFile(str(self._folder / f"{self.name}.arrows"), "wb")
             self._stream = pa.ipc.new_stream(self._file, self._schema, options=options)
         self._stream.write_batch(rows)
@@ -71,22 +73,34 @@ class Stream:
 def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -> None:
     with (
         pa.OSFile(str(source), "rb") as file,
-        pa.ipc.open_stream(file) as reader,
+        pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(use_threads=False)) as reader,
         pq.ParquetWriter(target, schema, **parquet_options(schema)) as writer,
     ):
         if order is not None:
             writer.write_table(reader.read_all().sort_by(order))
             return
-        held: list[pa.RecordBatch] = []
-        rows = 0
-        for batch in reader:
-            held.append(batch)
-            rows += len(batch)
-            if rows >= ROW_GROUP:
-                writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
-                held, rows = [], 0
-        if held:
-            writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+        for group in _groups(reader):
+            # Without `combine_chunks`, which copies; a group has one dictionary of each column of names.
+            writer.write_table(pa.Table.from_batches(group, schema).unify_dictionaries())
+            group.clear()
+            pa.default_memory_pool().release_unused()  # else what some allocators keep for later is several groups
+
+
+def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:
+    """Consecutive rows in parts that are at most a row group each; batches are cut where they are longer."""
+    held: list[pa.RecordBatch] = []
+    rows = size = 0
+    for batch in batches:
+        parts = max(1, -(-len(batch) // ROW_GROUP), -(-batch.nbytes // ROW_GROUP_BYTES))
+        each = -(-len(batch) // parts)
+        for part in (batch.slice(start, each) for start in range(0, len(batch), each)):
+            if held and (rows + len(part) > ROW_GROUP or size + part.nbytes > ROW_GROUP_BYTES):
+                yield held
+                held, rows, size = [], 0, 0
+            held.append(part)
+            rows, size = rows + len(part), size + part.nbytes
+    if held:
+        yield held
 
 
 def parquet_options(schema: pa.Schema) -> dict[str, Any]:

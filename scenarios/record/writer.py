@@ -13,6 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import pyarrow as pa
 
+from scenarios.record.arrays import numbers, words
 from scenarios.record.kinds import SCHEMA_VERSION
 from scenarios.record.marks import Mark, mark_line, parse_mark
 from scenarios.record.storage import Closing, digests, head_text, new_folder, replace_file
@@ -47,7 +48,9 @@ def _array(value: Column | None, type_: pa.DataType, rows: int) -> pa.Array:
     if value is None:
         return pa.nulls(rows, type_)
     if isinstance(value, str):
-        return pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array([value]))
+        return pa.DictionaryArray.from_arrays(numbers(np.zeros(rows, dtype=np.int32)), words([value]))
+    if isinstance(value, np.ndarray) and value.dtype.kind in "iuf":
+        value = numbers(value)
     array = value if isinstance(value, pa.Array) else pa.array(value)
     return array if array.type == type_ else array.cast(type_)
 

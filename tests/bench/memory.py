@@ -17,12 +17,11 @@ from sim.recording import Recording
 from tests.bench.cases import SYSTEMS
 from tests.bench.measure import Clock
 
-PAGE_BYTES = 4096
 
-
-def resident_mb() -> float:
-    """Resident memory now, in MB of 10^6 bytes."""
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * PAGE_BYTES / 1e6
+def resident_mb(which: str = "VmRSS") -> float:
+    """Resident memory now, or the most there ever was (`VmHWM`), in MB of 10^6 bytes."""
+    lines = Path("/proc/self/status").read_text(encoding="ascii").splitlines()
+    return next(int(line.split()[1]) for line in lines if line.startswith(which)) * 1024 / 1e6
 
 
 def play(minutes: float) -> dict[str, Any]:
@@ -55,7 +54,7 @@ def play(minutes: float) -> dict[str, Any]:
         "samples": samples,
         "after_readback_mb": after_mb,
         "closed_mb": resident_mb(),
-        "peak_mb": max([mb for _, mb in samples] + [after_mb, resident_mb()]),
+        "peak_mb": resident_mb("VmHWM"),
         "cpu_s": played_s,
         "recording_s": recording.seconds,
         "closing_s": time.process_time() - begun - played_s,

@@ -120,8 +120,8 @@ HOW = """
   drawn in one compiled loop and thrown away.
 * *C*: `tests/bench/native/simple.c`, the kernel's algorithm reduced to what the simple system uses, with `-O3
   -march=native`; its ends and rows are compared too.
-* *memory*: `sim.world.run` with a `RunWriter` in a process of its own; resident memory, greatest value, closing of the
-  record included.
+* *memory*: `sim.world.run` with a `RunWriter` in a process of its own; the most memory that was ever resident, closing
+  of the record included.
 """
 
 
