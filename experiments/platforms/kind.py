@@ -5,8 +5,10 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
+from experiments.platforms.docker import socket_path
 from experiments.testbed import layout
 from experiments.testbed.system import returning
+from experiments.testbed.system.engine import Engine
 from experiments.testbed.system.lifting import Lifter, call_url
 from scenarios.model.faults import FAULTS
 
@@ -58,4 +60,4 @@ def fencing(home: str) -> Mapping[str, Any]:
 
 def lifter(kubeconfigs: Path, timeout_s: float) -> Lifter:
     """Lifts on this machine's Docker, on the regions' API servers, and over HTTP."""
-    return Lifter(kubeconfigs, timeout_s=timeout_s)
+    return Lifter(kubeconfigs, engine=Engine(socket_path()), timeout_s=timeout_s)

@@ -50,7 +50,7 @@ def attempt(
         environment: its whole environment; nothing: ours.
 
     Raises:
-        CommandError: the program is not there, or did not end in time.
+        CommandError: the program is not there, cannot be started, or did not end in time.
     """
     if shutil.which(command[0]) is None:
         raise CommandError(Problem(command[0], "no such program", "it on the PATH", f"Install {command[0]}."))
@@ -68,6 +68,9 @@ def attempt(
     except subprocess.TimeoutExpired as error:
         found = f"no end within {timeout_s:g} s"
         raise CommandError(Problem(_shown(command), found, "an answer", _remedy(command))) from error
+    except OSError as error:  # made for another machine, or a script whose interpreter is gone
+        found, remedy = f"it cannot be started: {error.strerror}", f"Install {command[0]} anew."
+        raise CommandError(Problem(command[0], found, "a program that runs here", remedy)) from error
     return Result(command, done.returncode, done.stdout, done.stderr)
 
 

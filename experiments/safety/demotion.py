@@ -11,10 +11,12 @@ import psycopg
 
 from experiments.faults import verbs
 from experiments.operate.moments import moments
+from experiments.platforms.docker import socket_path
 from experiments.platforms.shell import attempt, run
 from experiments.safety.tunnel import POD, Data, data_of, kubectl
 from experiments.testbed import clusters, layout, outside, status
 from experiments.testbed.layout import PORTS, Place
+from experiments.testbed.system.engine import Engine
 from experiments.testbed.system.lifting import Lifter
 from scenarios.errors import LeftBehindError, Problem
 
@@ -79,7 +81,8 @@ def follows(old: Place, new: Place) -> bool:
 def connect(cut: Mapping[str, str]) -> None:
     """Connect nodes again under the addresses that they had. Raises LeftBehindError."""
     lifts = [verbs.connect(node, layout.NETWORK, address) for node, address in cut.items()]
-    lifter = Lifter(layout.kubeconfig_folder())  # by itself: `perform` would leave a region that was replaced outside
+    engine = Engine(socket_path())
+    lifter = Lifter(layout.kubeconfig_folder(), engine=engine)  # `perform` would leave a replaced region outside
     failed = [result for result in lifter.perform([lift.to_json() for lift in lifts]) if not result.ok]
     if failed:
         remedy = "Run `gameday undo` again."

@@ -13,11 +13,13 @@ from kubernetes.client.exceptions import ApiException
 from ruamel.yaml import YAML
 from urllib3.exceptions import HTTPError
 
+from experiments.platforms.docker import socket_path
 from experiments.platforms.kube import TIMEOUT_S, asking, client_of
 from experiments.platforms.shell import CommandError, attempt, run
 from experiments.testbed import rendering, state
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import NETWORK, OWNER_LABEL, Place, kubeconfig_folder
+from experiments.testbed.system.engine import Engine
 from experiments.testbed.system.lifting import Lifter, unpublished
 from scenarios.errors import Problem
 
@@ -160,7 +162,7 @@ def publish(node: str) -> None:
 def _connect(node: str, address: str) -> None:
     """Connect a node under an address, as a lift does. Raises TestbedError."""
     lift = {"verb": "docker-connect", "target": node, "arguments": {"network": NETWORK, "ip": address}}
-    result = Lifter(kubeconfig_folder()).perform_one(lift)
+    result = Lifter(kubeconfig_folder(), engine=Engine(socket_path())).perform_one(lift)
     if not result.ok:
         remedy = "Free what it names, then the same command again."
         raise TestbedError(Problem(f"node {node}", result.detail, "it on the network, with its ports", remedy))

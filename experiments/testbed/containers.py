@@ -1,16 +1,18 @@
 """The containers outside both regions: pages, DNS, leases, the link between the regions, the reverter."""
 
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.platforms.docker import INSIDE, mounted_socket
 from experiments.platforms.shell import attempt, run
 from experiments.testbed import layout, rendering
+from experiments.testbed.errors import TestbedError
 from experiments.testbed.kept import written
 from experiments.testbed.layout import PLACES, PORTS, state_folder
 from experiments.testbed.plan import plan
+from scenarios.errors import Problem
 
 _SPEC = "gameday.spec"  # label: digest of what the container was made from
 VOLUMES = {layout.OUTSIDE: ("gameday-outside", "gameday-zones"), layout.REVERTER: ("gameday-reverter",)}
@@ -118,7 +120,7 @@ def _reverter(folder: Path) -> Spec:
             ("LISTEN", f"0.0.0.0:{layout.REVERTER_PORT}"),
             ("ADDRESSES", json.dumps(inside)),
         ),
-        (f"{docker_socket()}:/var/run/docker.sock", f"{keys}:/etc/gameday:ro", "gameday-reverter:/var/lib/gameday"),
+        (f"{mounted_socket()}:{INSIDE}", f"{keys}:/etc/gameday:ro", "gameday-reverter:/var/lib/gameday"),
         tuple(keys / place.kubeconfig.name for place in PLACES.values()),
         ("--user", "0:0", "--cap-add", "DAC_OVERRIDE"),  # the socket and the keys are not its own
     )
@@ -147,8 +149,20 @@ def write_keys() -> None:
             path.write_text(keys, encoding="utf-8")
 
 
+def refuse_others() -> None:
+    """Raise TestbedError for containers of our names that are somebody else's."""
+    problems = []
+    for name in layout.CONTAINERS:
+        if attempt("docker", "inspect", "--type", "container", name).ok and not owned(name):
+            remedy = f"If nobody needs it: `docker rm -f {name}`. Nothing was changed."
+            problems.append(Problem(f"container {name}", "one that is not ours", "none, or our own", remedy))
+    if problems:
+        raise TestbedError(*problems)
+
+
 def start() -> None:
-    """Make, start or make anew what is missing, stopped, paused or different."""
+    """Make, start or make anew what is missing, stopped, paused or different. Raises as `refuse_others`."""
+    refuse_others()
     for spec in specs():
         image_id = run("docker", "image", "inspect", "-f", "{{.Id}}", spec.image).stdout.strip()
         digest = spec.digest(image_id)
@@ -186,17 +200,6 @@ def owned(name: str) -> bool:
     key, _, value = layout.OWNER_LABEL.partition("=")
     found = attempt("docker", "inspect", "--type", "container", "-f", f'{{{{index .Config.Labels "{key}"}}}}', name)
     return found.ok and found.stdout.strip() == value
-
-
-def docker_socket() -> str:
-    """Path of the socket by which a container reaches Docker, on the machine that Docker runs on."""
-    default = "/var/run/docker.sock"
-    if Path(default).exists():  # Docker Desktop has it inside its machine, whatever the context says
-        return default
-    host = (
-        os.environ.get("DOCKER_HOST") or run("docker", "context", "inspect", "-f", "{{.Endpoints.docker.Host}}").stdout
-    )
-    return host.strip().removeprefix("unix://") or default
 
 
 def _published(port: int, inside: int) -> str:

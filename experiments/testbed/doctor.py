@@ -9,8 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from experiments.platforms.docker import endpoint
 from experiments.platforms.shell import CommandError, Result, attempt
-from experiments.testbed import clusters, images, layout
+from experiments.testbed import images, layout
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import PLACES, PORTS, Place
 from scenarios.errors import Problem
@@ -30,6 +31,8 @@ _NEWEST_ENOUGH = {
     "kind": ((0, 23), ("kind", "version", "-q")),  # its Kubernetes is 1.30 or newer: pods may sleep before they end
 }
 _NOT_RUNNING = "Start it: `sudo systemctl start docker`, or open Docker Desktop. `docker info` says more."
+_HERE = "Docker of this machine: the regions are reached at its loopback addresses, Docker by its socket"
+_BACK = "Unset DOCKER_HOST, or `docker context use` one of this machine."
 _NOT_ALLOWED = "`sudo usermod -aG docker $USER`, then log in again."
 
 
@@ -77,7 +80,7 @@ def _examine() -> Iterator[Finding]:
     good = {finding.subject for finding in programs if finding.ok}
     docker = "docker running" in good
     yield from (_version(name) for name in _NEWEST_ENOUGH if name in good and (docker or name != "docker"))
-    there = clusters.existing() if docker and "kind" in good else set()
+    there = set(_asked("kind", "get", "clusters").lines) if docker and "kind" in good else set()
     yield from _machine(docker=docker, there=bool(there & {place.cluster for place in PLACES.values()}))
     yield from _ports(there, docker=docker)
     if docker:
@@ -95,6 +98,8 @@ def _programs() -> Iterator[Finding]:
         found = "yes" if answer.ok else (answer.stderr.strip() or "no answer")[-200:]
         remedy = _NOT_ALLOWED if "permission denied" in found else _NOT_RUNNING
         yield Finding("docker running", answer.ok, found, "an answer of its server", remedy)
+        where = endpoint()
+        yield Finding("docker here", not where or where.startswith("unix://"), where or "yes", _HERE, _BACK)
 
 
 def _version(name: str) -> Finding:
@@ -111,7 +116,8 @@ def _machine(*, docker: bool, there: bool) -> Iterator[Finding]:
     cpus, total_gb, root = os.cpu_count() or 1, math.inf, ""
     if docker:
         told = _asked("docker", "info", "-f", "{{.NCPU}}\t{{.MemTotal}}\t{{.DockerRootDir}}").stdout.strip().split("\t")
-        cpus, total_gb, root = int(told[0]), int(told[1]) / 1e9, told[2]
+        if len(told) == 3 and told[0].isdecimal() and told[1].isdecimal():  # else another program takes Docker's part
+            cpus, total_gb, root = int(told[0]), int(told[1]) / 1e9, told[2]
     more = "Docker Desktop: Settings, Resources."
     yield Finding("CPU", cpus >= CPUS, f"{cpus} cores", f"{CPUS} or more", f"Give Docker's machine more cores. {more}")
     memory_gb = min(total_gb, _available_gb())

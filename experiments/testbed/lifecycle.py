@@ -30,6 +30,7 @@ def up(progress: Progress) -> Status:
     progress(0.0, "looking at this machine")
     doctor.require()
     _refuse_pending()  # before a node is connected again that a failover has left cut off
+    containers.refuse_others()
     progress(0.02, "images")
     images.pull()  # before anything is made: it needs the internet, and may fail
     containers.write_files()

@@ -58,6 +58,7 @@ def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Machine
     monkeypatch.setenv("PATH", str(programs))
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
     monkeypatch.setattr("experiments.safety.lock.refuse_heard", lambda: None)  # this machine's may be heard
-    monkeypatch.delenv("GAMEDAY_KUBECONFIGS", raising=False)
+    for name in ("GAMEDAY_KUBECONFIGS", "DOCKER_HOST"):
+        monkeypatch.delenv(name, raising=False)
     with at(replace(site(), reverter="http://127.0.0.1:9")):
         yield Machine(programs, tmp_path / "calls")

@@ -17,7 +17,9 @@ from pathlib import Path
 import pytest
 
 from experiments.faults import base
+from experiments.platforms import docker
 from experiments.platforms.kube import KubernetesError, NoClusterError, client_of
+from experiments.platforms.platform import platform
 from experiments.safety import identity, lock, pending
 from experiments.testbed import applying, clusters, containers, doctor, layout, lifecycle, state, status
 from experiments.testbed.errors import TestbedError
@@ -26,7 +28,7 @@ from gameday.cli.main import run
 from gameday.exit_codes import ExitCode
 from scenarios.errors import GamedayError
 from tests.unit.testbed.api import Api, served
-from tests.unit.testbed.conftest import Machine
+from tests.unit.testbed.conftest import DOCKER, Machine
 
 RUN = ("run", "region-loss-automatic", "--world", "kind", "--yes")
 CHANGING = [("testbed", "up"), ("testbed", "reset"), ("testbed", "down")]
@@ -83,6 +85,61 @@ def test_docker_not_running(
     found = refused(*command)["docker running"]
     assert said in found
     assert remedy in found
+
+
+def test_a_docker_that_cannot_be_started(machine: Machine, refused: Refused) -> None:
+    """Made for another machine, or a script whose interpreter is gone."""
+    machine.whole()
+    (machine.programs / "docker").write_bytes(b"\x7fELF of another machine")
+    assert "it cannot be started" in refused("testbed", "up")["docker running"]
+
+
+def test_a_program_in_the_place_of_docker(machine: Machine, refused: Refused) -> None:
+    """It answers, and knows nothing of what Docker is asked."""
+    machine.whole()
+    machine.program("docker", "echo 29.0")
+    machine.program("kind", "exit 1")
+    assert "kind version" in refused("testbed", "up")
+
+
+@pytest.mark.parametrize("url", ["tcp://10.0.0.7:2375", "ssh://somebody@elsewhere"])
+@pytest.mark.parametrize("how", ["DOCKER_HOST", "context"])
+def test_docker_of_another_machine(
+    machine: Machine, refused: Refused, monkeypatch: pytest.MonkeyPatch, url: str, how: str
+) -> None:
+    """Nobody reaches a region there at a loopback address, and no fault is lifted by its socket."""
+    machine.whole()
+    if how == "DOCKER_HOST":
+        monkeypatch.setenv("DOCKER_HOST", url)
+    else:
+        machine.program("docker", f'case "$*" in context*) echo {url} ;; *) {{ {DOCKER}\n}} ;; esac')
+    assert url in refused("testbed", "up")["docker here"]
+
+
+@pytest.mark.parametrize(("path", "mounted"), [("/run/user/7/docker.sock", True), ("/home/x/.docker/sock", False)])
+def test_docker_of_a_context(machine: Machine, path: str, mounted: bool) -> None:
+    """Of a user's own Docker the reverter gets that socket; Docker Desktop has the usual one inside its machine."""
+    system = "Debian" if mounted else "Docker Desktop"
+    machine.program("docker", f'case "$1" in context) echo unix://{path} ;; info) echo {system} ;; *) exit 1 ;; esac')
+    assert docker.socket_path() == path
+    assert docker.mounted_socket() == (path if mounted else docker.INSIDE)
+    assert platform().lifter(Path("nowhere"), 1.0).engine._path == path
+    machine.program("docker", "exit 1")
+    assert docker.socket_path() == docker.INSIDE
+
+
+@pytest.mark.proves("A container of the testbed's name that is somebody else's stops it before anything is changed")
+@pytest.mark.parametrize("command", [("testbed", "up"), ("testbed", "reset")], ids=_name)
+def test_a_container_that_is_not_ours(
+    machine: Machine, refused: Refused, monkeypatch: pytest.MonkeyPatch, command: tuple[str, ...]
+) -> None:
+    machine.whole()
+    monkeypatch.setattr(lifecycle, "_require_made", lambda: None)
+    monkeypatch.setattr(doctor, "require", lambda: None)
+    calls = 'case "$*" in info*) echo 29.0;; "inspect"*gameday-dns) exit 0;; *) exit 1;; esac'
+    machine.keeps_calls_of("docker", calls)
+    assert "one that is not ours" in refused(*command)["container gameday-dns"]
+    assert {"rm", "run", "pull", "build"}.isdisjoint(machine.called())
 
 
 def _remember(api: Api) -> None:

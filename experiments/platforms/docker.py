@@ -1,0 +1,34 @@
+"""Where Docker listens, as the program `docker` finds it: DOCKER_HOST, else the context that is in use."""
+
+import os
+import sys
+
+from experiments.platforms.shell import CommandError, attempt
+
+INSIDE = "/var/run/docker.sock"  # where it is on the machine that Docker runs on, unless that is a user's own
+_UNIX = "unix://"
+_ASKED_S = 2.0
+
+
+def endpoint() -> str:
+    """URL of the Docker that `docker` talks to; empty when it does not say."""
+    return os.environ.get("DOCKER_HOST", "") or _said("context", "inspect", "-f", "{{.Endpoints.docker.Host}}")
+
+
+def socket_path() -> str:
+    """Path of its socket for a process of this machine; the usual one when it is not known."""
+    found = endpoint()
+    return found.removeprefix(_UNIX) if found.startswith(_UNIX) else INSIDE
+
+
+def mounted_socket() -> str:
+    """Path of its socket for a container; Docker Desktop and its like have the usual one, in a machine of their own."""
+    elsewhere = sys.platform != "linux" or "Docker Desktop" in _said("info", "-f", "{{.OperatingSystem}}")
+    return INSIDE if elsewhere else socket_path()
+
+
+def _said(*arguments: str) -> str:
+    try:
+        return attempt("docker", *arguments, timeout_s=_ASKED_S).stdout.strip()
+    except CommandError:
+        return ""
