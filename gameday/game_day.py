@@ -1,6 +1,5 @@
 """Play a scenario on a cluster: locked, guarded, recorded, read back, and undone."""
 
-import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
@@ -25,7 +24,7 @@ from experiments.safety.secrets import Redactor, of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
 from experiments.traffic import LOCUST
-from gameday.cli.talk import progress, say
+from gameday.cli.talk import listener, progress, say
 from gameday.play import cluster_head, free_folder
 from scenarios.errors import LeftBehindError, Problem, UsageError
 from scenarios.files.resolved import Resolved
@@ -333,7 +332,7 @@ def _nobody(question: Mapping[str, Any]) -> bool:
 
 def _put(clean: Redactor) -> Callable[[], Callable[[str], None]]:
     """What prints, without credentials, what a process of the run prints; one for each process."""
-    return lambda: clean.printer(sys.stderr.write)
+    return lambda: clean.printer(listener.write)
 
 
 def _words(update: Callable[..., None], clean: Redactor) -> Callable[[int, int, str], None]:

@@ -1,5 +1,6 @@
 """How the command line talks: data to stdout, talk to stderr, its last line the next useful command."""
 
+import errno
 import json
 import os
 import re
@@ -9,15 +10,46 @@ import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, cast
 
 from scenarios.errors import GamedayError, Problem
 
 
+class _Listener:
+    """Standard error, which may go away while something goes on (a terminal that is closed): then nobody listens.
+
+    What goes on must come to its end all the same: a game day has faults to lift and a record to close.
+    """
+
+    def write(self, text: str) -> int:
+        """Write, as long as somebody listens."""
+        try:
+            return sys.stderr.write(text)
+        except OSError:
+            self._is_gone()
+            return len(text)
+
+    def flush(self) -> None:
+        """Have what was written be seen."""
+        try:
+            sys.stderr.flush()
+        except OSError:
+            self._is_gone()
+
+    def _is_gone(self) -> None:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(sys.stderr, name)
+
+
+listener = _Listener()
+
+
 def say(text: str) -> None:
     """Print a line of talk."""
-    sys.stderr.write(text + "\n")
-    sys.stderr.flush()
+    listener.write(text + "\n")
+    listener.flush()
 
 
 def stage(words: str) -> None:
@@ -34,14 +66,16 @@ def then(command: str) -> None:
 def put(text: str) -> None:
     """Print data; what the terminal's encoding cannot show is replaced.
 
-    A reader that has gone away (`| head`) is no error, and changes no exit code.
+    A reader that has gone away (`| head`, a closed terminal) is no error, and changes no exit code.
     """
     encoding = sys.stdout.encoding or "utf-8"
     shown = text.encode(encoding, "replace").decode(encoding)
     try:
         sys.stdout.write(shown if shown.endswith("\n") else shown + "\n")
         sys.stdout.flush()
-    except BrokenPipeError:
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
@@ -102,7 +136,7 @@ def progress(total: float, words: str) -> Iterator[Any]:
         BarColumn(),
         TextColumn("{task.percentage:>3.0f} %"),
         TimeElapsedColumn(),
-        console=Console(stderr=True),
+        console=Console(file=cast("IO[str]", listener)),
         transient=True,
     ) as bar:
         task = bar.add_task(words, total=total)
