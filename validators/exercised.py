@@ -10,7 +10,7 @@ from typing import Any
 from scenarios.model.faults import blast_radius, data_hit
 from validators.ledger import done, found
 from validators.marks import faults, hits_data, never_injected
-from validators.measures import change, detection, load_test, recovery_time, response
+from validators.measures import change, detection, episodes, load_test, response
 from validators.measures.goodness import series
 from validators.model import Observations
 from validators.packed import isin
@@ -28,7 +28,7 @@ def _recovery_time(observations: Observations, objective: Objective) -> str | No
     subject = str(objective["subject"])
     if subject != "complete" and subject != "database" and subject not in observations.topology["services"]:
         return f"the topology has no {subject}"
-    members = recovery_time.members(observations, subject)
+    members = episodes.members(observations, subject)
     if any(f.hits & set(members) for f in faults(observations)):
         return None
     if never_injected(observations, lambda k, t: bool(blast_radius(k, t, observations.topology) & {*members})):

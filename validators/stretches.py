@@ -12,8 +12,8 @@ import numpy as np
 from validators import integrity
 from validators.columns import I64, Bool, names, whole
 from validators.marks import faults, never_injected, of_kind, sustain_us
+from validators.measures.episodes import members
 from validators.measures.goodness import blind, series
-from validators.measures.recovery_time import members
 from validators.model import Observations
 from validators.words import at
 

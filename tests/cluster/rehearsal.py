@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Any
 
 import boto3
+import requests
 import yaml
 from moto.eks.models import eks_backends
 from moto.server import ThreadedMotoServer
@@ -186,6 +187,7 @@ def account(gateways: Mapping[str, Gateway]) -> Iterator[str]:
     host, port = server.get_host_and_port()
     url = f"http://{host}:{port}"
     try:
+        requests.post(f"{url}/moto-api/reset", timeout=10).raise_for_status()  # moto keeps one account a process
         for region, each in gateways.items():
             _client("eks", region, url).create_cluster(
                 name=CLUSTER, roleArn=f"arn:aws:iam::{ACCOUNT}:role/eks", resourcesVpcConfig={"subnetIds": []}

@@ -12,8 +12,8 @@ from typing import Any
 from scenarios.record.marks import Mark
 from validators import integrity
 from validators.marks import faults, of_kind
+from validators.measures.episodes import members
 from validators.measures.goodness import Series, series
-from validators.measures.recovery_time import members
 from validators.model import Evidence, Measurement, Observations
 from validators.words import at, listed, seconds
 

@@ -20,6 +20,7 @@ from validators import integrity, whole_ledger
 from validators.ledger import Done, Found, done, found, sent
 from validators.marks import faults, hits_data, never_injected
 from validators.measures import copies
+from validators.measures.goodness import series
 from validators.model import Evidence, Measurement, Observations
 from validators.packed import isin
 from validators.words import seconds
@@ -102,6 +103,8 @@ def _doubts(
     words = [*never_injected(observations, lambda k, t: data_class in data_hit(k, t, observations.topology))]
     if timeline is None:
         words.append("which database timeline survived is not known")
+    elif _is_down(observations):
+        words.append("the database was still down at the end, so which timeline survives is not decided")
     if len(ends.acked_us) == 0:
         words.append("no acknowledged write is on record")
         return tuple(words)
@@ -114,6 +117,12 @@ def _doubts(
     words += integrity.coarse("writes just before the fault", spacing, limit)
     words += whole_ledger.doubts(observations, limit / integrity.RESOLUTION / 1e6)
     return tuple(words)
+
+
+def _is_down(observations: Observations) -> bool:
+    """Whether a fault has the database down still when the judged interval ends."""
+    probes = series(observations, "database")
+    return bool(faults(observations)) and probes is not None and any(o.back_us is None for o in probes.outages())
 
 
 def _detail(ends: Done, read: Found, gone: Bool, unread: Bool, timeline: str | None) -> dict[str, Any]:

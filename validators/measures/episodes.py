@@ -1,14 +1,16 @@
 """Episodes: the faults of a run that ran into each other, and where the next of them begins.
 
-Faults of which each was recovered from before the next began are episodes of their own. An outage without a fault is an
-episode from the last right probe before it. Source: DESIGN, What is measured, exactly.
+Faults of which each was recovered from before the next began are episodes of their own. A fault concerns a service when
+its blast radius holds it, or when the service went bad in the wake of that fault: after it, before the next that did
+not run into it, and with no fault of the service's own to explain it. An outage before any fault is an episode from the
+last right probe before it. Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from validators.marks import Fault, faults, sustain_us
-from validators.measures.goodness import Outage, Series
+from validators.measures.goodness import Outage, Series, series
 from validators.model import Observations
 
 
@@ -22,13 +24,29 @@ class Episode:
     faults: tuple[Fault, ...]
 
 
-def episodes(observations: Observations, probes: Sequence[Series], among: Sequence[Fault]) -> list[Episode]:
-    """Episodes of the faults given; one from the last right probe when there is no fault but an outage."""
-    end = observations.duration_us
-    if not among:
-        begun = [_right_before(s, o[0]) for s in probes if (o := s.outages())]
-        return [Episode(min(begun), None, end, ())] if begun else []
-    outages = [o for s in probes for o in s.outages()]
+def members(observations: Observations, subject: str) -> tuple[str, ...]:
+    """Services that a recovery objective speaks of: one, or every one, an order read back, and a test page."""
+    return (*observations.topology["services"], "database", "order", "page") if subject == "complete" else (subject,)
+
+
+def episodes(observations: Observations, subject: str, probes: Sequence[Series]) -> list[Episode]:
+    """Episodes of a service, or of the complete system, in order of time; none: it was never bad and nothing hit it."""
+    outages = _outages(probes)
+    groups = _groups(observations, _faults_on(observations, subject, outages), outages)
+    starts = [group[0].begun_us for group in groups] + [observations.duration_us]
+    found = [_by_itself(probes, starts[0])] if _before(observations, outages, groups) else []
+    for group, until in zip(groups, starts[1:], strict=True):
+        seen = [f.seen_us for f in group if f.seen_us is not None and f.seen_us <= until]
+        found.append(Episode(group[0].begun_us, min(seen, default=None), until, tuple(group)))
+    return found
+
+
+def _outages(probes: Sequence[Series]) -> list[Outage]:
+    return [outage for each in probes for outage in each.outages()]
+
+
+def _groups(observations: Observations, among: Sequence[Fault], outages: Sequence[Outage]) -> list[list[Fault]]:
+    """Faults that ran into each other, by these outages."""
     groups: list[list[Fault]] = []
     for fault in among:
         quiet_since = fault.begun_us - sustain_us(observations)
@@ -40,21 +58,47 @@ def episodes(observations: Observations, probes: Sequence[Series], among: Sequen
             groups[-1].append(fault)
         else:
             groups.append([fault])
-    starts = [g[0].begun_us for g in groups[1:]] + [end]
-    found = []
-    for group, until in zip(groups, starts, strict=True):
-        seen = [f.seen_us for f in group if f.seen_us is not None and f.seen_us <= until]
-        found.append(Episode(group[0].begun_us, min(seen, default=None), until, tuple(group)))
-    return found
+    return groups
 
 
-def _right_before(probes: Series, outage: Outage) -> int:
-    """The last right probe before an outage: it began after that. Its first wrong one when it was never right."""
-    right = probes.last_right_before(outage.first_wrong_us)
-    return outage.first_wrong_us if right is None else right
+def _before(observations: Observations, outages: Sequence[Outage], groups: Sequence[Sequence[Fault]]) -> bool:
+    """Whether it was bad by itself: before any fault, and not so late that the fault's own clock is in doubt."""
+    if not groups:
+        return bool(outages)
+    quiet_since = groups[0][0].begun_us - sustain_us(observations)
+    return any(o.back_us is not None and o.back_us <= quiet_since for o in outages)
 
 
-def faults_on(observations: Observations, subject: str) -> tuple[Fault, ...]:
-    """Faults whose blast radius holds a service; all of them when none does (it went bad with the rest)."""
+def _by_itself(probes: Sequence[Series], until_us: int) -> Episode:
+    """From the last right probe before the first outage; from its first wrong one when it was never right."""
+    begun = []
+    for each in probes:
+        for outage in each.outages()[:1]:
+            right = each.last_right_before(outage.first_wrong_us)
+            begun.append(outage.first_wrong_us if right is None else right)
+    return Episode(min(begun), None, until_us, ())
+
+
+def _faults_on(observations: Observations, subject: str, outages: Sequence[Outage]) -> tuple[Fault, ...]:
+    """Faults that concern a service, in order of time; all of them when none does (it was never bad)."""
     every = faults(observations)
-    return tuple(f for f in every if subject in f.hits) or every
+    own = {f.name for f in every if subject in f.hits or subject == "complete"}
+    wake = set[str]()
+    for outage in outages:
+        last: list[Fault] = []
+        for group in _of_the_system(observations):
+            if group[0].begun_us <= outage.first_wrong_us:
+                last = [f for f in group if f.begun_us <= outage.first_wrong_us]
+        if not own & {f.name for f in last}:
+            wake |= {f.name for f in last}
+    return tuple(f for f in every if f.name in own | wake) or (() if outages else every)
+
+
+def _of_the_system(observations: Observations) -> list[list[Fault]]:
+    """Faults of the run that ran into each other, by what was bad of the complete system."""
+
+    def found() -> list[list[Fault]]:
+        parts = [s for m in members(observations, "complete") if (s := series(observations, m)) is not None]
+        return _groups(observations, faults(observations), _outages(parts))
+
+    return observations.once("faults that ran into each other", found)

@@ -6,9 +6,9 @@ without gap and never bad: [0, 0]. Good must last from there to the end and at l
 max(60 s, 2 x DNS TTL); it must also have been good for one such window before the fault (or since the run began), else
 nothing is decided. What ended inside the window is not decided either, however late it is; what is not recovered at the
 end has missed its limit once that has passed.
-Faults on one service of which each was recovered from before the next began are episodes of their own; the one with the
-worst verdict decides. An outage without a fault is timed from the last right probe before it. Source: DESIGN, What is
-measured, exactly.
+Faults of which each was recovered from before the next began are episodes of their own; the one with the worst verdict
+decides. An outage before any fault is timed from the last right probe before it. Source: DESIGN, What is measured,
+exactly.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from typing import Any
 from scenarios.model.faults import blast_radius
 from validators import integrity
 from validators.columns import names, whole
-from validators.marks import faults, never_injected
-from validators.measures.episodes import Episode, episodes, faults_on
+from validators.marks import never_injected
+from validators.measures.episodes import Episode, episodes, members
 from validators.measures.goodness import Series, series
 from validators.measures.phases import phases, steps
 from validators.measures.recovery import Recovery, recover, together
@@ -28,11 +28,6 @@ from validators.model import Evidence, Measurement, Observations
 from validators.words import seconds
 
 METHOD = "last bad-to-good change of single probes through DNS, from the injection"
-
-
-def members(observations: Observations, subject: str) -> tuple[str, ...]:
-    """Services that a recovery objective speaks of: one, or every one, an order read back, and a test page."""
-    return (*observations.topology["services"], "database", "order", "page") if subject == "complete" else (subject,)
 
 
 def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
@@ -47,8 +42,7 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
     if missing := [m for m in parts if m not in {s.service for s in found}]:
         words = f"there are no probes of {', '.join(missing)} through DNS that say anything"
         return [Measurement(name, None, None, None, "s", 0, METHOD, doubts=(words,), says=words)]
-    among = faults(observations) if subject == "complete" else faults_on(observations, subject)
-    runs = episodes(observations, found, among)
+    runs = episodes(observations, subject, found)
     if not runs:
         return [_unharmed(observations, name, subject, found, objective, _never_injected(observations, parts))]
     limit = objective.get("limit_us")

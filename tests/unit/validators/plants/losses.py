@@ -85,6 +85,7 @@ WEAK = (
     weak(TRANSACTIONS, "part of the new timeline was not read back",
         lambda r: unread(nothing_lost(r), NEW).forget([r.key_at(500)])),
     weak(TRANSACTIONS, "which timeline survived is not known", lambda r: r.says(surviving_timeline=None)),
+    weak(TRANSACTIONS, "the database is down still at the end", lambda r: nothing_lost(r).outage("database", 640, 1e6)),
     weak(TRANSACTIONS, "only the old timeline was read back", lambda r: unread(_only(r, OLD), NEW)),
     weak(TRANSACTIONS, "no write was acknowledged", lambda r: writes(r, slice(0, 0))),
     weak(TRANSACTIONS, "one write in 10 s before the fault", lambda r: writes(r, slice(None, None, 200))),

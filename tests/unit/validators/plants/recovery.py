@@ -1,5 +1,7 @@
 """Recoveries that are late, only look like one, or that nobody saw. Risk has 300 s from the fault at 180 s."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from tests.records import EAST, EFFECT_S, FAULT_S, NO, WEST, YES, Run, us
@@ -44,6 +46,24 @@ def again(run: Run, t_s: float, back_s: float, landed: bool = True, kind: str = 
     run.mark(run.end_s + 2, "lifted", name, fault=kind, by="clean-up")
     run.mark(run.end_s + 3, "fault_gone", name, fault=kind)
     return run.outage("risk", t_s + 0.1, back_s)
+
+
+def behind_the_database(run: Run, t_s: float, back_s: float) -> Run:
+    """Have a fault of the database's own take risk with it, later."""
+    again(run, t_s, 0, kind="database-failure")
+    run.head["scenario"]["timeline"][-1]["target"] = {"region": EAST}
+    return run.outage("database", t_s + 0.1, back_s - 1).outage("risk", t_s + 20, back_s)
+
+
+def database_first(run: Run) -> Run:
+    """Have the first fault be the database's own."""
+    run.head["scenario"]["timeline"][0]["fault"] = "database-failure"
+    run.marks = [
+        replace(m, subject="database-failure:0", detail={**m.detail, "fault": "database-failure"})
+        if m.subject == "region-loss:0" else m
+        for m in run.marks
+    ]  # fmt: skip
+    return run
 
 
 def doubled(run: Run, times: int) -> Run:
@@ -96,6 +116,10 @@ VIOLATIONS = (
     bad(RISK, "fails without a fault on it", lambda r: _unplanned(r)),
     bad(RISK, "was bad three minutes before the fault and recovers late",
         lambda r: r.limit(RISK, limit_us=us(195)).outage("risk", 20, 30)),
+    bad(RISK, "was down for long behind the database, and hardly by a later fault of its own",
+        lambda r: again(database_first(r).limit(RISK, limit_us=us(190)), 520, 520.5)),
+    bad(RISK, "was down for long before any fault", lambda r: r.limit(RISK, limit_us=us(28)).recovers(
+        "risk", 200).outage("risk", 20, 50)),
     bad(COMPLETE, "one service is down at the end, another is good for too short",
         lambda r: complete_in(r, 300).recovers("risk", 1e6).outage("tactical", 640, 650)),
     bad(COMPLETE, "every service but the order path is back", lambda r: complete_in(r.recovers("order", 500), 300)),
@@ -228,6 +252,8 @@ HARMLESS = (
     fine(RISK, "the clock jumped long before the fault", lambda r: r.mark(60, "clock_step", "prober", step_us=us(5))),
     fine(RISK, "nobody declared an incident", lambda r: r.without("declared", "decided", "procedure_started")),
     fine(RISK, "recovers in time from two faults", lambda r: again(r, 520, 560)),
+    fine(RISK, "recovers in time from its own fault, and from the database's long after it",
+        lambda r: behind_the_database(r.limit(RISK, limit_us=us(205)), 520, 570)),
     fine(RISK, "answers from data as old as it may be", lambda r: aged(r, 380, 60)),
     fine(RISK, "probes were sent a little late", lambda r: r.late("risk", 370, 390, 0.1)),
     fine(RISK, "is answered by two probers", lambda r: _two_probers(r)),
