@@ -11,7 +11,7 @@ from experiments.operate import reseeding
 from experiments.operate.verbs import perform
 from experiments.safety.demotion import demote
 from experiments.testbed import outside, status
-from experiments.testbed.layout import Place
+from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
 
 type Progress = Callable[[float, str], None]  # share done, what is done now
@@ -44,9 +44,21 @@ def end(now: Place, home: Place, progress: Progress) -> None:
     outside.call("POST", f"{outside.OUTSIDE}/dns/block", {"blocked": False})
     perform("switch_dns", target, {})
     demote(now, home, {}, lambda share, words: progress(0.5 + 0.5 * share, words))
-    at_first = plan().replicas(now)
-    light = {name: at_first[service.deployment] for name, service in services.items()}
-    perform("deploy", {"region": now.region}, {"plan": light})
+    as_planned()
+
+
+def as_planned() -> None:
+    """Scale what runs otherwise than planned: a failback that was stopped leaves services away. Raises as `come_home`.
+
+    A region whose API tells nothing is left alone.
+    """
+    regions, services = status.look().regions, plan().topology.services
+    for place in PLACES.values():
+        known, planned = regions[place.region].workloads, plan().replicas(place)
+        wanted = {name: planned[s.deployment] for name, s in services.items() if s.deployment in known}
+        wrong = {name: n for name, n in wanted.items() if known[services[name].deployment].wanted != n}
+        if wrong:
+            perform("deploy", {"region": place.region}, {"plan": wrong})
 
 
 def is_primary_instead(other: Place, was: Place, holder: str | None) -> bool:

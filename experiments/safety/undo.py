@@ -27,7 +27,7 @@ from experiments.safety import pending
 from experiments.safety.demotion import connect, demote, start_stopped
 from experiments.safety.forgetting import forget
 from experiments.safety.guard import settle
-from experiments.safety.homecoming import come_home, end, is_half_way, is_primary_instead
+from experiments.safety.homecoming import as_planned, come_home, end, is_half_way, is_primary_instead
 from experiments.safety.identity import refuse_others
 from experiments.safety.journal import Journal
 from experiments.safety.late import Late, is_unread, read_late
@@ -109,6 +109,9 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
             with _said_as_left(new):
                 done.late = _read_late(record)
                 end(plan().away, new, lambda share, words: progress(0.5 + 0.35 * share, words))
+        elif new is plan().home:
+            with _said_as_left(new):
+                as_planned()
         _wait_until_whole(done, old, new, progress)
     finally:
         lock.give_back()

@@ -7,7 +7,8 @@ import pytest
 
 from experiments.safety import homecoming
 from experiments.testbed.layout import EAST, WEST
-from experiments.testbed.status import Database
+from experiments.testbed.plan import plan
+from experiments.testbed.status import Database, Region, Status, Workload
 
 
 class Regions:
@@ -59,6 +60,11 @@ def regions(monkeypatch: pytest.MonkeyPatch) -> Regions:
     monkeypatch.setattr(homecoming, "perform", regions.perform)
     monkeypatch.setattr(homecoming, "demote", regions.demote)
     monkeypatch.setattr(homecoming.outside, "call", lambda *_, **__: None)
+    services = plan().topology.services.values()
+    pods = {service.deployment: Workload(2, 2, True) for service in services}
+    seen = {place.region: Region({}, 0, pods, None, True) for place in (EAST, WEST)}
+    look = Status(seen, {}, None, None, None, None, False, ())
+    monkeypatch.setattr(homecoming.status, "look", lambda: look)
     return regions
 
 

@@ -10,8 +10,8 @@ import pytest
 
 from experiments.faults import verbs
 from experiments.operate.verbs import StepError
+from experiments.safety import homecoming, pending
 from experiments.safety import lifting as lifting_here
-from experiments.safety import pending
 from experiments.safety import undo as undoing
 from experiments.safety.guard import Guard
 from experiments.safety.identity import WrongTargetError
@@ -23,7 +23,7 @@ from experiments.safety.reverter import Reverter
 from experiments.safety.undo import Undone, save_unread, undo
 from experiments.testbed import state as testbed
 from experiments.testbed.errors import TestbedError
-from experiments.testbed.status import Database, Region, Status
+from experiments.testbed.status import Database, Region, Status, Workload
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
 from scenarios.errors import LeftBehindError, Problem, UsageError
@@ -42,6 +42,7 @@ class World:
         self.databases = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
         self.lacks: tuple[str, ...] = ()
         self.nodes: dict[str, str] = {}
+        self.pods = {"us-east-1": 2, "us-west-2": 0}
         self.did: list[str] = []
 
     def promoted(self) -> None:
@@ -55,7 +56,9 @@ class World:
 
     def look(self) -> Status:
         lease = str((self.witness.lease or {}).get("region"))
-        regions = {name: Region({}, 0, {}, found, True) for name, found in self.databases.items()}
+        services = ("strategic", "tactical", "risk")
+        pods = {r: {f"{s}-deployment": Workload(n, n, True) for s in services} for r, n in self.pods.items()}
+        regions = {name: Region({}, 0, pods[name], found, True) for name, found in self.databases.items()}
         return Status(regions, {}, lease, lease, None, None, lease != "us-east-1", self.lacks)
 
     def does(self, name: str) -> Callable[..., None]:
@@ -82,6 +85,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing.outside, "call", world.does("call"))
     monkeypatch.setattr(undoing, "come_home", world.comes_home)
     monkeypatch.setattr(undoing, "perform_step", lambda verb, *_: world.did.append(verb))
+    monkeypatch.setattr(homecoming, "perform", lambda verb, *given: world.did.append(f"{verb} {given}"))
     for name in ("connect", "demote", "end", "_finish_failover"):
         monkeypatch.setattr(undoing, name, world.does(name))
     monkeypatch.setattr(undoing, "start_stopped", lambda _: None)
@@ -251,6 +255,16 @@ def test_killed_in_a_failback_that_a_run_played_after_its_promotion(world: World
     done = undo(quiet, home=home, runs=tmp_path)
     assert world.did == ["end"]
     assert (done.primary, done.pending) == ("us-east-1", "")
+
+
+@pytest.mark.proves("undo after a kill at a failback's last step scales the services away to their plan")
+def test_killed_in_a_failback_that_a_run_played_before_its_last_step(world: World, tmp_path: Path) -> None:
+    """The database away follows home again; its services run as they did while users went there."""
+    Journal().append("opened", "one", home="us-east-1")
+    world.pods["us-west-2"] = 2
+    undo(quiet, home=False, runs=tmp_path)
+    plan = {"strategic": 0, "tactical": 0, "risk": 0}
+    assert world.did == [f"deploy {({'region': 'us-west-2'}, {'plan': plan})}"]
 
 
 def test_what_is_refused_on_the_way_home_is_left(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
