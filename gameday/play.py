@@ -98,21 +98,22 @@ def _made_with(*packages: str) -> dict[str, Any]:
 
 
 def _not_judged_on_cluster(resolved: Resolved, world: str, operator: str) -> dict[str, str]:
-    """A laptop is measured as itself: the runbook's latencies and throughput are shown there, and not judged.
-
-    How fast people answer is judged when somebody answered.
-    """
+    """How fast people answer is judged when somebody answered."""
     answers = () if operator == "live" else (o for o in resolved.objectives if o.kind == "response")
     reasons = {o.objective: SCRIPTED_ON_CLUSTER for o in answers}
-    if world == "kind":
-        sized = (o for o in resolved.objectives if o.kind in ("latency", "throughput", "load_test"))
-        reasons |= {o.objective: SMALL for o in sized}
-    return reasons | dict(resolved.scenario.not_judged)
+    return reasons | _not_of_a_laptop(resolved, world) | dict(resolved.scenario.not_judged)
+
+
+def _not_of_a_laptop(resolved: Resolved, world: str) -> dict[str, str]:
+    """A laptop is measured as itself: the runbook's latencies and throughput are shown there, and not judged."""
+    sized = (o for o in resolved.objectives if o.kind in ("latency", "throughput", "load_test"))
+    return {o.objective: SMALL for o in sized} if world == "kind" else {}
 
 
 def not_judged(resolved: Resolved, fidelity: str) -> dict[str, str]:
-    """Objectives that this world at this fidelity cannot judge, each with the reason."""
+    """Objectives that the twin at this fidelity cannot judge, each with the reason; nor what it plays as a cluster."""
     reasons = {o.objective: SCRIPTED for o in resolved.objectives if o.kind == "response"}
+    reasons |= _not_of_a_laptop(resolved, resolved.asked.world)
     if fidelity == "control":
         from validators import needs  # reads alert rules, which the other levels need not
 
