@@ -52,11 +52,13 @@ class _Seen:
     """What the run's facts say that its parent must know afterwards."""
 
     promoted: list[str] = field(default_factory=list)
+    read: list[str] = field(default_factory=list)  # timelines that were read before a step rewound them
 
     def take(self, message: Any) -> None:
         mark = message.get("mark")
-        if mark and mark["kind"] == "promoted":
-            self.promoted.append(mark["detail"]["timeline"])
+        if mark and mark["kind"] in ("promoted", "readback_done"):
+            known = self.promoted if mark["kind"] == "promoted" else self.read
+            known.append(mark["detail"]["timeline"])
 
 
 @dataclass(frozen=True)
@@ -252,7 +254,7 @@ def _play(
         with game.stage.fenced():
             read = read_back(
                 Where.of(observing.where()), day.clock, recorder,
-                Question.of(observing.watchers(resolved, origin), seen.promoted),
+                Question.of(observing.watchers(resolved, origin), seen.promoted, seen.read),
             ).each(clean.text)  # fmt: skip
     termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
     why = clean.text(ended.stopped or ended.failed or "")

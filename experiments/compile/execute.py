@@ -2,10 +2,10 @@
 
     python -m experiments.compile.execute
 
-Its settings are one line of JSON on stdin: `experiment`, `journal` (a path), `run`, `origin_ns`, `operator`, `site`
-(where it plays; nothing: on the testbed). More lines may follow: `{"fact": [kind, subject]}` is what the observers saw,
-`{"answer": true}` what a person said. When stdin ends, the run is over: it lifts and ends. Facts and questions go up
-stdout (`experiments.observe.wire`; a question is `{"ask": {...}}`).
+Its settings are one line of JSON on stdin: `experiment`, `journal` (a path), `run`, `origin_ns`, `origin_epoch_us`,
+`operator`, `site` (where it plays; nothing: on the testbed). More lines may follow: `{"fact": [kind, subject]}` is what
+the observers saw, `{"answer": true}` what a person said. When stdin ends, the run is over: it lifts and ends. Facts,
+rows and questions go up stdout (`experiments.observe.wire`; a question is `{"ask": {...}}`).
 
 Whatever chaoslib does, every fault is lifted: a probe that raises skips its rollbacks, a signal in the wrong moment
 too. So they are looked at again at the end, from the plans on disk.
@@ -29,8 +29,9 @@ from chaoslib.experiment import ensure_experiment_is_valid, run_experiment
 from chaoslib.run import RunEventHandler
 
 from experiments.faults import base, report
-from experiments.observe.wire import Sender
-from experiments.operate import preparation, steps
+from experiments.observe.clock import Clock, Origin
+from experiments.observe.wire import Remote, Sender
+from experiments.operate import preparation, rewinding, steps
 from experiments.operate.moments import moments
 from experiments.operate.watching import until_gone
 from experiments.platforms.site import enter, site
@@ -225,6 +226,8 @@ def main(arms: Callable[[str], base.Safety] = Arms) -> int:
     moments.parent = True
     moments.origin_ns = settings["origin_ns"]
     report.listen(fact)
+    origin = Origin(settings["origin_ns"], settings["origin_epoch_us"])
+    rewinding.keep_in(rewinding.Ledger(Remote(sender), Clock(origin), origin.epoch_us))
     base.protect(arms(settings["run"]))
     steps.ask_with(person.ask if settings["operator"] == "live" else None)
     redactor = of_this_process(place.kubeconfig for place in site().places.values())

@@ -21,15 +21,20 @@ from experiments.observe.database import Session, State
 from experiments.observe.http import get
 from experiments.observe.names import PROBE_KEYS
 from experiments.observe.settings import Where
+from scenarios.errors import GamedayError, Problem
 from scenarios.record.stream import read_table
 from scenarios.record.tables import TABLES
-from scenarios.record.writer import Recorder
+from scenarios.record.writer import MemoryRecorder, Recorder
 
 TRANSACTIONS = "transactions"
 ANSWER_S = 10.0
 AGAIN_S = 1.0
 CSV = "reconciliation.csv"
 CSV_COLUMNS = ("timeline", "key", "seq", "sent_us", "acknowledged", "position")
+
+
+class NotReadError(GamedayError, RuntimeError):
+    """A timeline cannot be read, and must not be rewound."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,12 @@ class Timeline:
     name: str
     region: str
     number: int
+
+    @staticmethod
+    def named(name: str) -> "Timeline":
+        """The one of a name, in the region where it began."""
+        region, _, number = name.rpartition("/")
+        return Timeline(name, region, int(number))
 
 
 @dataclass(frozen=True)
@@ -76,23 +87,48 @@ class ReadBack:
 
 @dataclass(frozen=True)
 class Question:
-    """What is to be read. `promoted`: timelines that were seen to begin in the run, in order; keys from `first_key`."""
+    """What is to be read. `promoted`: timelines that were seen to begin in the run, in order; keys from `first_key`.
+
+    `known`: timelines that were read to their end before, and are not read again.
+    """
 
     home: str
     first_key: int
     promoted: Sequence[str]
     classes: Sequence[str]
     within_s: float = 30.0  # a database that does not answer by then is left out
+    known: Sequence[str] = ()
 
     @staticmethod
-    def of(watchers: Mapping[str, Any], promoted: Sequence[str]) -> "Question":
+    def of(watchers: Mapping[str, Any], promoted: Sequence[str], known: Sequence[str] = ()) -> "Question":
         """From the settings of the watchers."""
-        return Question(watchers["home"], watchers["first_key"], promoted, watchers["copies"])
+        return Question(watchers["home"], watchers["first_key"], promoted, watchers["copies"], known=known)
+
+    def has_all_of(self, region: str) -> bool:
+        """Whether the last timeline that a region's database wrote is known: what it holds now is another's."""
+        own = [name for name in self.promoted if name.rpartition("/")[0] == region]
+        return own[-1] in self.known if own else any(Timeline.named(name).region == region for name in self.known)
 
 
 def read_back(where: Where, clock: Clock, recorder: Recorder, question: Question) -> ReadBack:
     """Read every timeline into the record. What does not answer is left out and said; nothing raises."""
     return asyncio.run(_Reading(where, clock, recorder, question).run())
+
+
+def read_timeline(where: Where, clock: Clock, recorder: Recorder, question: Question, region: str) -> Timeline | None:
+    """Read the timeline that a region's database has written, into the record all at once or not at all.
+
+    Returns nothing for a database in recovery: it has written none.
+
+    Raises NotReadError when the database does not answer to its end.
+    """
+    rows = MemoryRecorder()
+    timeline = asyncio.run(_Reading(where, clock, rows, question).one(region))
+    for part in rows.batches["readback"]:
+        recorder.append("readback", dict(zip(part.schema.names, part.columns, strict=True)))
+    for mark in rows.marks:
+        recorder.mark(mark.t_us, mark.kind, mark.subject, **mark.detail)
+    return timeline
 
 
 def timelines(states: Mapping[str, State | None], home: str) -> list[Timeline]:
@@ -143,8 +179,10 @@ class _Reading:
         found = timelines(states, self._question.home)
         survives = survivor(found, self._question.promoted)
         begun_us = self._clock.now_us()
-        read = [t.name for t in found if await self._orders(t)]
-        unread = [r for r, s in states.items() if s is None] + [t.region for t in found if t.name not in read]
+        known = self._question.known
+        read = [*known, *[t.name for t in found if t.name not in known and await self._orders(t)]]
+        silent = [r for r, s in states.items() if s is None and not self._question.has_all_of(r)]
+        unread = silent + [t.region for t in found if t.name not in read]
         for region in unread:
             now_us = self._clock.now_us()
             what = f"readback/{region}"
@@ -154,8 +192,21 @@ class _Reading:
                 await self._copies(data_class, survives)
         for session in self._sessions.values():
             session.drop()
-        lost = gone(found, self._question.promoted, self._question.home)
+        lost = gone([*map(Timeline.named, known), *found], self._question.promoted, self._question.home)
         return ReadBack(survives, tuple(read), tuple(dict.fromkeys(unread)), lost)
+
+    async def one(self, region: str) -> Timeline | None:
+        """Read the timeline of one region's database; nothing when it is in recovery. Raises NotReadError."""
+        state = await self._state(region)
+        timeline = None if state is None else Timeline(f"{region}/{state.timeline}", region, state.timeline)
+        read = state is not None and (state.in_recovery or (timeline is not None and await self._orders(timeline)))
+        self._sessions[region].drop()
+        if not read or state is None:
+            remedy = "Look why it does not answer; `gameday undo --home` reads it, and brings the primary home."
+            raise NotReadError(
+                Problem(f"database of {region}", "no answer", "all its orders, before it is given up", remedy)
+            )
+        return None if state.in_recovery else timeline
 
     async def _state(self, region: str) -> State | None:
         loop = asyncio.get_running_loop()

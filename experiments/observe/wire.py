@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from scenarios.record.kinds import KINDS
 from scenarios.record.tables import TABLES
-from scenarios.record.writer import Recorder
+from scenarios.record.writer import Column, Recorder, batch
 
 PIPE_BYTES = 1 << 20
 FLUSH_S = 0.25  # rows wait so long at most before they are sent
@@ -62,6 +62,11 @@ class Sender:
             for name, value in values.items():
                 columns[name].append(value)
 
+    def block(self, table: str, columns: Mapping[str, list[Any]]) -> None:
+        """Send rows that belong together, in order with the facts."""
+        with self._collecting:
+            self._lines.append(json.dumps({"table": table, "columns": columns}, separators=(",", ":")))
+
     def now(self) -> None:
         """Send everything; when this returns the parent can read it, whatever becomes of this process."""
         with self._writing:
@@ -89,6 +94,22 @@ class Sender:
                 view = view[os.write(self._descriptor, view) :]
         except OSError:  # nobody reads any more
             self.gone.set()
+
+
+class Remote:
+    """A recorder of the child's: what it is given goes into the parent's record."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._sender = sender
+
+    def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
+        """Send a fact, at once."""
+        self._sender.mark(t_us, kind, subject, source_t_us=source_t_us, **detail)
+        self._sender.now()
+
+    def append(self, table: str, columns: Mapping[str, Column]) -> None:
+        """Send rows of a table."""
+        self._sender.block(table, batch(table, columns).to_pydict())
 
 
 class Reader:

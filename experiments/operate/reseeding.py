@@ -1,4 +1,7 @@
-"""A region's database is given up and copied anew from the other's: a failback's way to redundancy."""
+"""A region's database is given up and copied anew from the other's: a failback's way to redundancy.
+
+What it has written is read into the record first, while it is still fenced.
+"""
 
 import contextlib
 import time
@@ -7,7 +10,8 @@ import psycopg
 
 from experiments.faults import database
 from experiments.operate.moments import moments
-from experiments.safety.demotion import demote
+from experiments.operate.rewinding import read_first
+from experiments.safety.demotion import demote, follows, start_stopped
 from experiments.safety.journal import Journal
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed import clusters
@@ -23,10 +27,18 @@ class NotCaughtUpError(GamedayError, RuntimeError):
 
 
 def reseed(region: str) -> str:
-    """Make a region's database a standby of the other's, and connect its nodes if they are held outside."""
+    """Make a region's database a standby of the other's, and connect its nodes if they are held outside.
+
+    Raises:
+        NotReadError: what it has written cannot be read: nothing was changed.
+        CommandError, TestbedError, LeftBehindError: as `demote`.
+    """
     other = next(place for place in PLACES.values() if place.region != region)
-    begun = time.monotonic()
-    demote(PLACES[region], other, _cut(region), lambda _, __: None)
+    begun, cut = time.monotonic(), _cut(region)
+    if cut or not follows(PLACES[region], other):
+        start_stopped(PLACES[region])
+        read_first(PLACES[region])
+    demote(PLACES[region], other, cut, lambda _, __: None)
     return f"{region} follows {other.region}, after {time.monotonic() - begun:.0f} s"
 
 

@@ -11,11 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
 import pyarrow.compute as pc
 
 from experiments.observe import settings as observing
 from experiments.observe.clock import Clock, Origin
-from experiments.observe.readback import CSV, Question, read_back, reconcile
+from experiments.observe.readback import CSV, TRANSACTIONS, Question, read_back, reconcile
 from experiments.observe.settings import Where
 from experiments.platforms.site import site
 from experiments.safety.secrets import of_this_process
@@ -77,8 +78,9 @@ class Appending:
 def read_late(folder: Path) -> Late | None:
     """Read every timeline that answers into the record of a run that was killed, or stopped while it read back.
 
-    Returns nothing when the run has read back, or the old primary's timeline is in its record already: once that
-    database is demoted, its timeline can never be read again.
+    Timelines that it has read to their end itself are kept as they are. Returns nothing when the run has read back, or
+    this was done and the old primary's timeline is in its record: once that database is demoted, its timeline can never
+    be read again.
 
     Raises RecordError when the folder is no record.
     """
@@ -90,10 +92,14 @@ def read_late(folder: Path) -> Late | None:
     if origin is None:
         return Late((), (), 0, "")  # no order was ever sent
     marks = record.marks
-    _open_again(folder)
     promoted = [mark.detail["timeline"] for mark in marks if mark.kind == "promoted"]
+    known = [mark.detail["timeline"] for mark in marks if mark.kind == "readback_done"]
+    kept = _of_timelines(record.table("readback"), known)
+    _open_again(folder)
     recorder = Appending(folder, len(marks))
-    question = Question(home, origin.epoch_us, promoted, ())
+    if len(kept):
+        recorder.append("readback", {name: kept[name].combine_chunks() for name in kept.column_names})
+    question = Question(home, origin.epoch_us, promoted, (), known=known)
     clean = of_this_process(place.kubeconfig for place in site().places.values())
     found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(recorder), question).each(clean.text)
     recorder.close()
@@ -104,14 +110,18 @@ def read_late(folder: Path) -> Late | None:
 
 
 def is_unread(folder: Path) -> bool:
-    """Whether the record of a run that did not read back lacks its home region's timeline. Raises RecordError."""
-    record = RunRecord(folder)
-    home = str(record.head["topology"]["database"]["home"])
-    if any(mark.kind == "readback_done" and mark.subject.startswith(f"{home}/") for mark in record.marks):
+    """Whether nobody has read the timelines of a run that did not read back itself, or not its home region's.
+
+    Raises RecordError.
+    """
+    record, head = RunRecord(folder), _head(folder)
+    if head["termination"] not in (OPEN, INTERRUPTED):
         return False
-    head = _head(folder)
-    stopped_reading = head["termination"] == INTERRUPTED and "surviving_timeline" not in head
-    return bool(head["termination"] == OPEN) or stopped_reading
+    if "surviving_timeline" not in head:
+        return True
+    home = str(record.head["topology"]["database"]["home"])
+    read = any(mark.kind == "readback_done" and mark.subject.startswith(f"{home}/") for mark in record.marks)
+    return bool(head["termination"] == OPEN) and not read
 
 
 def _head(folder: Path) -> dict[str, Any]:
@@ -125,10 +135,16 @@ def _open_again(folder: Path) -> None:
     (folder / "readback.parquet").unlink(missing_ok=True)
 
 
+def _of_timelines(rows: pa.Table, names: list[str]) -> pa.Table:
+    """Orders that were found on these timelines."""
+    orders = pc.equal(rows["data_class"].cast(pa.string()), TRANSACTIONS)
+    return rows.filter(pc.and_(orders, pc.is_in(rows["timeline"].cast(pa.string()), pa.array(names, pa.string()))))
+
+
 def _origin(record: RunRecord) -> Origin | None:
     """The run's start on both clocks, from the orders: an order's key is the start's epoch plus its number."""
     sent = record.table("writes_sent")
-    orders = sent.filter(pc.equal(sent["data_class"].cast("string"), "transactions"))
+    orders = sent.filter(pc.equal(sent["data_class"].cast(pa.string()), TRANSACTIONS))
     if not len(orders):
         return None
     epoch_us = orders["key"][0].as_py() - orders["seq"][0].as_py()

@@ -68,22 +68,43 @@ def to_fenced_databases() -> Iterator[list[str]]:
         for place in layout.PLACES.values():
             if is_cut(place):
                 with contextlib.suppress(CommandError, LookupError, OSError):
-                    stack.enter_context(_to_database(place))
+                    stack.enter_context(_to_database(place, usual_address(place)))
                     regions.append(place.region)
         yield regions
 
 
 @contextlib.contextmanager
-def _to_database(place: Place) -> Iterator[None]:
+def to_database(place: Place) -> Iterator[tuple[str, int]]:
+    """Within it the database of a region answers at the address that is yielded.
+
+    One that is cut does so where nobody else asks: for whoever watches it from outside it stays out of reach.
+
+    Raises CommandError, LookupError, OSError when one that is cut cannot be found.
+    """
+    if not is_cut(place):
+        yield usual_address(place)
+        return
+    with _to_database(place, (layout.HOST, 0)) as address:
+        yield address
+
+
+def usual_address(place: Place) -> tuple[str, int]:
+    """Where the database of a region answers while it is on the network."""
+    return place.address, layout.PORTS["database"]
+
+
+@contextlib.contextmanager
+def _to_database(place: Place, at: tuple[str, int]) -> Iterator[tuple[str, int]]:
     node = data_of(place).node
     pod = ("get", "pod", "-n", layout.NAMESPACE, POD, "-o", "jsonpath={.status.podIP}")
     address = kubectl(place, *pod).strip()
     if not address:
         raise LookupError(f"{place.region}: {POD} has no address")
-    with socket.create_server((place.address, layout.PORTS["database"])) as server:
+    with socket.create_server(at) as server:
         forwarding = _Forwarding(server, node, address)
+        host, port = server.getsockname()[:2]
         try:
-            yield
+            yield host, port
         finally:
             forwarding.end()
 

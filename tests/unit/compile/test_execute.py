@@ -54,13 +54,14 @@ class Player:
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment, text=True
         )
+        self.first_key = time.time_ns() // 1000
         settings = {
             "role": "executor",
             "experiment": document,
             "journal": str(folder / "journal.json"),
             "run": "a-run",
             "origin_ns": time.monotonic_ns(),
-            "origin_epoch_us": time.time_ns() // 1000,
+            "origin_epoch_us": self.first_key,
             "operator": "scripted",
         }
         self.tell(settings)
@@ -77,6 +78,12 @@ class Player:
             if json.loads(line).get("mark", {}).get("kind") == kind:
                 return
         raise AssertionError(f"no {kind}: {self.process.stderr and self.process.stderr.read()}")
+
+    def rest(self) -> list[dict[str, Any]]:
+        """Let it end once nothing is left to do; return the messages that still came."""
+        self.until_it_holds()
+        out, _ = self.process.communicate(timeout=30)
+        return [json.loads(line) for line in out.splitlines()]
 
     def until_it_holds(self) -> None:
         """Wait until nothing is left to do but to wait for the end."""
@@ -141,6 +148,37 @@ def test_it_lifts_when_the_run_is_over_before_its_method_is(tmp_path: Path) -> N
     code, _ = player.end()
     assert code == 4
     assert not player.broken
+
+
+def _reseeded(folder: Path, *, answers: bool) -> tuple[list[dict[str, Any]], int]:
+    """Messages of an executor that plays a failback's first step, and the key of the run's first order."""
+    step = activity("reseed", "tests.unit.compile.player", "reseed", answers=answers)
+    hold = activity("hold", WATCHING, "until_over", at_s=60.0)
+    player = Player(folder, experiment(folder, method=(step, hold)))
+    player.until("effect_seen")
+    return player.rest(), player.first_key
+
+
+@pytest.mark.proves("a failback that a run plays reads the old timeline into the record before it is rewound")
+def test_what_a_failback_gives_up_is_in_the_record_first(tmp_path: Path) -> None:
+    messages, first = _reseeded(tmp_path, answers=True)
+    kinds = [m["mark"]["kind"] if "mark" in m else m["table"] for m in messages]
+    begun = kinds.index("step_started")
+    assert kinds[begun : begun + 5] == [
+        "step_started", "readback", "readback", "readback_done", "standby_streaming"
+    ]  # fmt: skip
+    rows = [m["columns"] for m in messages if "table" in m]
+    assert [key for columns in rows for key in columns["key"]] == [first + 10, first + 11, first + 12]
+    assert {t for columns in rows for t in columns["timeline"]} == {"us-east-1/13"}
+
+
+def test_what_cannot_be_read_to_its_end_is_not_given_up(tmp_path: Path) -> None:
+    messages, _ = _reseeded(tmp_path, answers=False)
+    assert not any("table" in m for m in messages), "a part of it would be taken for all"
+    marks = {m["mark"]["kind"]: m["mark"]["detail"] for m in messages}
+    assert not {"readback_done", "standby_streaming"} & set(marks)
+    assert marks["step_finished"]["ok"] is False
+    assert "all its orders, before it is given up" in marks["step_finished"]["why"]
 
 
 def test_an_injection_that_fails_ends_the_run_and_is_lifted(tmp_path: Path) -> None:

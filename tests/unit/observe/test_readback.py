@@ -2,10 +2,12 @@
 
 import asyncio
 import csv
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
+from experiments.observe import readback
 from experiments.observe.database import State
 from experiments.observe.readback import Question, ReadBack, Timeline, gone, read_back, reconcile, survivor, timelines
 from experiments.observe.settings import Where
@@ -136,3 +138,75 @@ def test_items_of_copied_classes_are_written_by_any_and_found_in_the_surviving_r
         assert [r["key"] for r in found.rows("writes_sent")] == [1, 2]  # the others are older than the run
         assert [r["key"] for r in found.rows("readback")] == [1, 2]
         assert {r["timeline"] for r in found.rows("readback")} == {"us-east-1/1"}
+
+
+class Held:
+    """Databases by their ports: what each says of itself, and the keys of its orders."""
+
+    found: dict[int, tuple[State | None, list[int]]]
+    asked: list[int]
+
+    def __init__(self, _: str, port: int, __: float) -> None:
+        self._port = port
+
+    async def state(self) -> State | None:
+        return self.found[self._port][0]
+
+    async def orders(self, after_key: int, up_to_key: int) -> AsyncIterator[list[tuple[int, int, int | None]]]:
+        self.asked.append(self._port)
+        yield [(key, 1, key) for key in self.found[self._port][1]]
+
+    def drop(self) -> None:
+        pass
+
+
+@pytest.mark.proves("a run that fails over and back lists the orders that only the old timeline held")
+@pytest.mark.parametrize(
+    ("east", "west", "unlisted"),
+    [
+        (State(False, 15, 5, None, 1, None), State(True, 15, 5, None, 0, None), ""),
+        (State(False, 15, 5, None, 1, None), None, ""),  # it copies: what it wrote was read before
+        (None, State(True, 15, 5, None, 0, None), "us-east-1 was not read back to its end"),
+    ],
+    ids=["both answer", "the one that was rewound is silent", "the survivor is silent"],
+)
+def test_what_was_read_before_it_was_rewound_is_known(
+    east: State | None, west: State | None, unlisted: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(readback, "Session", Held)
+    monkeypatch.setattr(Held, "found", {1: (east, [10, 13, 14]), 2: (west, [10, 13, 14])}, raising=False)
+    monkeypatch.setattr(Held, "asked", [], raising=False)
+    settings = document("watchers", port=1, dns_port=1)
+    settings |= {"places": {EAST: "127.0.0.1", WEST: "127.0.0.1"}}
+    settings |= {"databases": {EAST: ["127.0.0.1", 1], WEST: ["127.0.0.1", 2]}}
+    promoted, known = ["us-west-2/14", "us-east-1/15"], ["us-east-1/13", "us-west-2/14"]
+    with parent() as found:
+        question = Question(EAST, 0, promoted, (), within_s=0, known=known)
+        back = read_back(Where.of(settings), found.clock, found.recorder, question)
+        assert back.survives == "us-east-1/15"
+        assert unlisted in back.unlisted
+        assert bool(back.unlisted) == bool(unlisted)
+        assert {r["timeline"] for r in found.rows("readback")} <= {"us-east-1/15"}, "known ones are not read again"
+
+
+def test_a_primary_that_was_rewound_and_made_primary_again_is_not_known() -> None:
+    question = Question(EAST, 0, ["us-west-2/14", "us-east-1/15"], (), known=["us-east-1/13", "us-west-2/14"])
+    assert question.has_all_of(WEST)
+    assert not question.has_all_of(EAST)
+    assert Question(EAST, 0, ["us-west-2/14"], (), known=["us-east-1/13"]).has_all_of(EAST)
+    assert not Question(EAST, 0, [], ()).has_all_of(WEST)
+
+
+@pytest.mark.parametrize("recovery", [False, True])
+def test_a_standby_has_written_no_timeline(recovery: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readback, "Session", Held)
+    monkeypatch.setattr(Held, "found", {1: (State(recovery, 13, 5, None, 0, None), [10])}, raising=False)
+    monkeypatch.setattr(Held, "asked", [], raising=False)
+    settings = document("watchers", port=1, dns_port=1)
+    with parent() as found:
+        read = readback.read_timeline(
+            Where.of(settings), found.clock, found.recorder, Question(EAST, 0, [], (), within_s=0), EAST
+        )
+        assert (read is None) is recovery
+        assert [r["key"] for r in found.rows("readback")] == ([] if recovery else [10])
+        assert [m.kind for m in found.recorder.marks] == ([] if recovery else ["readback_done"])

@@ -122,6 +122,32 @@ def test_without_the_surviving_timeline_there_is_no_list(tmp_path: Path, monkeyp
     assert not (folder / "reconciliation.csv").exists()
 
 
+@pytest.mark.proves("undo keeps what a killed run had read of a timeline before a step of its own rewound it")
+def test_what_the_run_had_read_before_it_was_killed_is_kept(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "record"
+    writer = begun(folder)
+    old = {"data_class": "transactions", "timeline": "us-east-1/1", "key": [EPOCH_US, EPOCH_US + 1], "read_us": [9, 9]}
+    writer.append("readback", old | {"copies": [1, 1], "position": [1, 2]})
+    writer.mark(9, "readback_done", "us-east-1/1", timeline="us-east-1/1")
+    asked: list[Question] = []
+
+    def read(_: object, clock: Any, recorder: Any, question: Question) -> ReadBack:
+        """The old primary follows the new one by now."""
+        asked.append(question)
+        found = {"data_class": "transactions", "timeline": "us-west-2/2", "key": [EPOCH_US], "read_us": [99]}
+        recorder.append("readback", found | {"copies": [1], "position": [1]})
+        recorder.mark(clock.now_us(), "readback_done", "us-west-2/2", timeline="us-west-2/2")
+        return ReadBack("us-west-2/2", ("us-east-1/1", "us-west-2/2"), ())
+
+    monkeypatch.setattr(late, "read_back", read)
+    found = read_late(folder)
+    assert found is not None
+    assert asked[0].known == ["us-east-1/1"]
+    assert found.only_there == 1, "the order that only the old timeline held"
+    assert RunRecord(folder).table("readback")["key"].to_pylist() == [EPOCH_US, EPOCH_US + 1, EPOCH_US]
+    assert read_late(folder) is None
+
+
 def test_a_closed_record_is_left_alone(tmp_path: Path, timelines: list[Question]) -> None:
     with RunWriter(tmp_path / "record", HEAD) as writer:
         writer.close("complete", duration_us=1)
