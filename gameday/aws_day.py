@@ -1,7 +1,7 @@
 """A game day on EKS before it is played: its plan, and every condition that must hold. Nothing is changed here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -28,6 +28,8 @@ from scenarios.model.units import duration
 DRY = "a dry run: nothing was changed"
 READ_BACK_S = 60.0  # of a system that answers
 
+REACHED_BY = {"kubeconfig", "context"}  # of a target: the executor's own; identity is what counts
+
 LOOKS = {"database": "describe_database", "health_check": "describe_health_check", "cluster": "list_nodes"}
 
 
@@ -43,6 +45,7 @@ class AwsDay:
     held: tuple[str, ...]  # conditions that hold, in words
     problems: tuple[Problem, ...]  # those that do not
     window: Window | None = None  # the declared one that holds it
+    outside: Outside = field(default_factory=Outside)  # as it was declared then
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, without credentials."""
@@ -113,11 +116,12 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
     production = settings.production
     needs_us, windows = lasts_us(resolved), partial(_windows, production)
     window = _window(windows, needs_us, production, now or datetime.now(UTC), held, problems)
-    _approval(resolved, production, targets, window, held, problems)
+    _approval(_request(resolved, targets, settings.outside, window), resolved, production, held, problems)
     problems += sites.problems(resolved, targets, settings.outside)
-    _sink(", ".join(target.name for target in targets.values()), settings.outside, held, problems)
+    _sink(", ".join(target.name for target in targets.values()), resolved, targets, settings.outside, held, problems)
     asked = _asked(resolved, production, targets)
-    return AwsDay(resolved.scenario.title, targets, planned, asked, tuple(seen), tuple(held), tuple(problems), window)
+    said = (tuple(seen), tuple(held), tuple(problems))
+    return AwsDay(resolved.scenario.title, targets, planned, asked, *said, window, settings.outside)
 
 
 def insist_still(
@@ -138,7 +142,7 @@ def insist_still(
     planned = [day.window] if day.window else []
     window = _window(lambda: planned, lasts_us(resolved, observe), production, now or datetime.now(UTC), [], problems)
     if window is not None:
-        _approval(resolved, production, day.targets, window, [], problems)
+        _approval(_request(resolved, day.targets, day.outside, window), resolved, production, [], problems)
     if problems:
         raise UsageError(*problems)
 
@@ -206,27 +210,31 @@ def _window(
 
 
 def _approval(
+    request: approval.Request | None,
     resolved: Resolved,
     production: Production,
-    targets: Mapping[str, Target],
-    window: Window | None,
     held: list[str],
     problems: list[Problem],
 ) -> None:
     """The approval is given for a window: without one there is nothing to sign."""
     signature = _signature(resolved, production)
-    if window is None or not production.executor:
-        found = "no window that it could be given for" if window is None else "no `executor` under [production]"
-        remedy = "Declare a window." if window is None else "Say who runs it, as in the list of signers."
+    if request is None or not production.executor:
+        found = "no window that it could be given for" if request is None else "no `executor` under [production]"
+        remedy = "Declare a window." if request is None else "Say who runs it, as in the list of signers."
         problems.append(Problem(str(signature), found, "a signed approval", remedy))
         return
-    request = _request(resolved, targets, window)
     _look(partial(_approved, request, signature, production), held, problems, "approval")
 
 
-def _request(resolved: Resolved, targets: Mapping[str, Target], window: Window) -> approval.Request:
-    named = {region: f"{t.account}/{t.name}/{t.kube_system_uid}/{t.ca_sha256}" for region, t in targets.items()}
-    return approval.Request(resolved.scenario.scenario, resolved.scenario_digest, named, window)
+def _request(
+    resolved: Resolved, targets: Mapping[str, Target], outside: Outside, window: Window | None
+) -> approval.Request | None:
+    """What is to be signed; None: no window holds it."""
+    if window is None:
+        return None
+    declared = {r: target.model_dump(mode="json", exclude=REACHED_BY) for r, target in targets.items()}
+    digests = resolved.scenario_digest, resolved.topology_digest
+    return approval.Request(resolved.scenario.scenario, *digests, declared, outside.model_dump(mode="json"), window)
 
 
 def _approved(request: approval.Request, signature: Path, production: Production) -> str:
@@ -263,10 +271,22 @@ def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Tar
     )
 
 
-def _sink(names: str, outside: Outside, held: list[str], problems: list[Problem]) -> None:
+def _sink(
+    names: str,
+    resolved: Resolved,
+    targets: Mapping[str, Target],
+    outside: Outside,
+    held: list[str],
+    problems: list[Problem],
+) -> None:
     """Whether a sink is named; that it rejects is asked when the names were typed, for a proof is good for a minute."""
     if outside.sink:
-        held.append(f"canary order: the sink {outside.sink} is asked once the names are typed")
+        topology = resolved.topology
+        entry = next(call.callee for call in topology.calls if call.caller == "client")
+        edge, port = targets[topology.database.home].edge, outside.ports.get(entry)
+        goes = f"it is sent to {outside.canary or f'http://{edge}:{port}/orders'}"
+        orders = f"; the run's orders go by the name to port {port} of {edge}" if outside.canary else ""
+        held.append(f"canary order: the sink {outside.sink} is asked once the names are typed; {goes}{orders}")
         return
     expected, remedy = "a non-market sink that rejects our orders", "Name it as `sink` under [outside]."
     problems.append(Problem(names, "no non-market sink", expected, remedy))

@@ -21,7 +21,7 @@ from experiments.operate.moments import moments
 from experiments.platforms.site import site
 from experiments.safety.lifting import Result, perform, stays_out
 from experiments.testbed.errors import TestbedError
-from experiments.testbed.kept import read, write_json
+from experiments.testbed.kept import read, write_json, written
 from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem
 
 # What a look takes for "it does not answer": what it asks is away, refuses, or says what makes no sense.
@@ -90,6 +90,9 @@ def _file(fault: str) -> Path:
 
 def keep(fault: str, plan: Plan) -> None:
     """Keep a plan on disk, before anything is broken. Raises TestbedError when there is no room."""
+    with written(_folder()):
+        _folder().mkdir(parents=True, exist_ok=True)
+        _folder().chmod(0o700)  # a plan holds what its lift puts back, maybe a credential
     write_json(_file(fault), {"fault": fault, **plan.to_json()})
 
 

@@ -1,7 +1,8 @@
 """Approvals: somebody other than the executor signs what is to be broken, where and when (`ssh-keygen -Y`).
 
-What is signed is a canonical JSON document (RFC 8785) of the scenario's digest, the targets' identities and the
-window. So an approval cannot be used for another scenario, another target, or another day.
+What is signed is a canonical JSON document (RFC 8785) of the scenario's and the topology's digest, the targets with all
+that belongs to them, what is asked outside (where orders may go), and the window. So an approval cannot be used for
+another scenario, system, target, database or sink, nor on another day.
 """
 
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import rfc8785
 
@@ -30,7 +32,9 @@ class Request:
 
     scenario: str
     scenario_digest: str
-    targets: Mapping[str, str]  # region: identity
+    topology_digest: str  # whose call graph says what may be bad, and what ends the run
+    targets: Mapping[str, Mapping[str, Any]]  # region: the declared target, but for how it is reached
+    outside: Mapping[str, Any]  # as declared: name server, ports, sink
     window: Window
 
     def document(self) -> bytes:
@@ -41,7 +45,9 @@ class Request:
                 "approve": "gameday run",
                 "scenario": self.scenario,
                 "scenario_digest": self.scenario_digest,
-                "targets": dict(self.targets),
+                "topology_digest": self.topology_digest,
+                "targets": {region: dict(target) for region, target in self.targets.items()},
+                "outside": dict(self.outside),
                 "window": window,
             }
         )
@@ -86,7 +92,9 @@ def verify(request: Request, signature: Path, signers: Path, executor: str) -> s
         remedy = "Ask somebody else to approve."
         raise NotApprovedError(Problem(str(signature), f"signed by {executor}, who runs it", "somebody else", remedy))
     if not good:
-        expected = f"{request.scenario} ({request.scenario_digest[:12]}), these targets, {request.window}"
+        expected = (
+            f"{request.scenario} ({request.scenario_digest[:12]}), this topology, these targets, {request.window}"
+        )
         remedy = "It was given for something else, or was changed. Have it approved again."
         raise NotApprovedError(Problem(str(signature), "a signature of something else", expected, remedy))
     return name

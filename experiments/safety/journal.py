@@ -54,7 +54,8 @@ class Journal:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             new = not self.path.exists()
-            file = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            file = os.open(self.path, flags, 0o600)
             try:
                 text = ("" if self._ends_whole() else "\n") + json.dumps(entry) + "\n"
                 written = os.write(file, text.encode())

@@ -87,7 +87,7 @@ class HostLock:
             raise self._held()
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            self._file = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
             fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.truncate(self._file, 0)
             os.pwrite(self._file, (json.dumps(asdict(holder)) + "\n").encode(), 0)

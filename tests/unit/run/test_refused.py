@@ -58,7 +58,7 @@ def test_no_record_when_it_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
         yield {}
 
     class Guard:
-        def __init__(self, run: str) -> None:
+        def __init__(self, run: str, **_: object) -> None:
             self.run = run
 
         def __enter__(self) -> None:
@@ -83,7 +83,7 @@ def test_it_may_not_begin_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     guarded: list[str] = []
 
     class Guard:
-        def __init__(self, run: str) -> None:
+        def __init__(self, run: str, **_: object) -> None:
             self.run = run
 
         def __enter__(self) -> None:

@@ -14,7 +14,9 @@ from experiments.safety.window import Window
 pytestmark = pytest.mark.needs("ssh-keygen")
 
 BEGIN = datetime(2026, 3, 1, 2, tzinfo=UTC)
-REQUEST = Request("region-loss", "ab" * 32, {"us-east-1": "uid-1"}, Window(BEGIN, BEGIN + timedelta(hours=2)))
+TARGET = {"kube_system_uid": "uid-1", "database": "trades"}
+WINDOW = Window(BEGIN, BEGIN + timedelta(hours=2))
+REQUEST = Request("region-loss", "ab" * 32, "12" * 32, {"us-east-1": TARGET}, {"sink": "paper"}, WINDOW)
 
 
 @pytest.fixture
@@ -86,10 +88,13 @@ def test_a_stranger_does_not_count(keys: Path) -> None:
     "other",
     [
         replace(REQUEST, scenario_digest="cd" * 32),
-        replace(REQUEST, targets={"us-east-1": "uid-2"}),
+        replace(REQUEST, topology_digest="cd" * 32),
+        replace(REQUEST, targets={"us-east-1": TARGET | {"kube_system_uid": "uid-2"}}),
+        replace(REQUEST, targets={"us-east-1": TARGET | {"database": "accounts"}}),
+        replace(REQUEST, outside={"sink": "another"}),
         replace(REQUEST, window=Window(BEGIN, BEGIN + timedelta(hours=3))),
     ],
-    ids=["scenario", "target", "window"],
+    ids=["scenario", "topology", "target", "database", "sink", "window"],
 )
 def test_an_approval_is_for_one_thing(keys: Path, other: Request) -> None:
     signature = signed(keys, "approver")

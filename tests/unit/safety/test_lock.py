@@ -14,11 +14,13 @@ from typing import Any
 
 import pytest
 
+from experiments.faults import base
 from experiments.platforms import kind
 from experiments.run.quiet import Before
 from experiments.safety import lock as locking
 from experiments.safety.guard import Guard
-from experiments.safety.lock import GameDayLock, HostLock, LockedError, TargetLease, this_process
+from experiments.safety.journal import Journal, JournalError
+from experiments.safety.lock import GameDayLock, HostLock, LockedError, LockError, TargetLease, this_process
 from experiments.safety.reverter import Reverter
 from experiments.safety.undo import undo
 from experiments.testbed.system.watch import Watch
@@ -90,6 +92,24 @@ def test_garbage_in_the_file_is_no_holder(lock: HostLock, state: Path) -> None:
     state.mkdir(parents=True)
     (state / "lock").write_text("not JSON")
     lock.take(this_process("second"))
+
+
+def test_a_link_in_the_place_of_a_file_is_not_followed(lock: HostLock, state: Path, tmp_path: Path) -> None:
+    """Where others may write too, it might lead to any file of ours."""
+    state.mkdir(parents=True)
+    (tmp_path / "mine").write_text("mine")
+    for name in ("lock", "faults.jsonl"):
+        (state / name).symlink_to(tmp_path / "mine")
+    with pytest.raises(LockError):
+        lock.take(this_process("first"))
+    with pytest.raises(JournalError):
+        Journal().append("opened", "first", home="us-east-1")
+    assert (tmp_path / "mine").read_text() == "mine"
+
+
+def test_a_plan_is_its_owners_to_read(state: Path) -> None:
+    base.keep("crash-loop:0", base.Plan("crash-loop", (), ""))
+    assert (state / "faults").stat().st_mode & 0o077 == 0
 
 
 def test_without_a_target_the_machine_is_locked(state: Path) -> None:
