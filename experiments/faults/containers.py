@@ -9,6 +9,7 @@ from typing import Any
 
 from experiments.faults.base import nothing
 from experiments.platforms import shell
+from experiments.platforms.direct import urlopen
 from experiments.platforms.site import site
 from experiments.testbed.layout import NETWORK
 
@@ -64,7 +65,7 @@ def request(method: str, url: str, body: Any = None, *, timeout_s: float = ANSWE
     data = None if body is None else json.dumps(body).encode()
     asked = urllib.request.Request(url, data, {"Content-Type": "application/json"}, method=method)
     try:
-        with urllib.request.urlopen(asked, timeout=timeout_s) as answer:
+        with urlopen(asked, timeout=timeout_s) as answer:
             status, text = int(answer.status), answer.read().decode(errors="replace")
     except urllib.error.HTTPError as error:
         status, text = error.code, error.read().decode(errors="replace")

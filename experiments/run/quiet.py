@@ -8,8 +8,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.client import HTTPException
-from urllib.request import urlopen
 
+from experiments.platforms.direct import urlopen
 from experiments.platforms.site import site
 
 QUIET_WITHIN_S = 420.0  # rates look five minutes back

@@ -4,10 +4,11 @@ import json
 import time
 from typing import Any
 from urllib.error import HTTPError
-from urllib.request import Request, urlopen
+from urllib.request import Request
 
 import psycopg
 
+from experiments.platforms.direct import urlopen
 from experiments.testbed import layout
 from experiments.testbed.connecting import connect
 from experiments.testbed.errors import TestbedError

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
-from urllib.request import urlopen
 
 import dns.exception
 import dns.message
@@ -14,6 +13,7 @@ import dns.query
 import psycopg
 from kubernetes.client import AppsV1Api, CoreV1Api, V1Node
 
+from experiments.platforms.direct import urlopen
 from experiments.platforms.kube import TIMEOUT_S, KubernetesError, NoClusterError, asking, client_of
 from experiments.platforms.shell import attempt
 from experiments.testbed import clusters, doctor, layout, state
