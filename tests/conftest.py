@@ -36,10 +36,16 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
 
 
 @pytest.fixture(autouse=True)
-def testbed_is_left_alone(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A test that does not play on the testbed never changes the one of this machine: a game day may be on."""
+def testbed_is_left_alone(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A test that does not play on the testbed never changes the one of this machine: a game day may be on.
+
+    Nor does it take this machine's lock, which would refuse that one, or be refused by it.
+    """
     if request.path.relative_to(ROOT / "tests").parts[0] in PLAYS_ON_THE_TESTBED:
         return
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path_factory.getbasetemp() / "state"))
     connect = socket.socket.connect
 
     def checked(self: socket.socket, address: Any) -> None:
