@@ -129,7 +129,7 @@ class EnsembleWriter(Closing):
         is read in its stead; an ensemble whose head could not be rewritten reads as interrupted.
         """
         self._end_streams(self._stream.close, "room to close the ensemble")
-        self._head |= {"termination": termination, "trials_done": self._stream.rows, **more}
+        self._head |= {"termination": termination, **more}
         self._each(
             [
                 (
@@ -142,7 +142,7 @@ class EnsembleWriter(Closing):
         )
 
     def _write_head(self) -> None:
-        self._head["files"] = digests([self.folder / "trials.parquet"])
+        self._head |= {"trials_done": self._stream.rows, "files": digests([self.folder / "trials.parquet"])}
         replace_file(self.folder / HEAD, head_text(self._head))
 
     def _release(self) -> None:

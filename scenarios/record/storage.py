@@ -158,6 +158,7 @@ class Closing(ABC):
         self.folder = folder
         self._head = head
         self._failure = Failure(folder)
+        self._closing = False
 
     @abstractmethod
     def close(self, termination: str, **more: Any) -> None:
@@ -169,6 +170,7 @@ class Closing(ABC):
 
     def _end_streams(self, end: Callable[[], None], expected: str) -> None:
         """End what was being appended to; on failure the files are given back."""
+        self._closing = True
         try:
             with self._failure.reported(expected):
                 end()
@@ -199,5 +201,7 @@ class Closing(ABC):
     ) -> None:
         if self._failure.error is not None:
             self._release()
-        elif self._head["termination"] == "open":
+        elif not self._closing:
             self.close("interrupted")
+        elif kind is not None:  # it came while the record was being closed, and what is there stays as it is
+            self._release()

@@ -60,7 +60,8 @@ class Stream:
         source = self._folder / f"{self.name}.arrows"
         temporary = self._folder / f"{self.name}.parquet.tmp"
         try:
-            _rewrite(source, temporary, self._schema, self._order)
+            # What is there counts: whatever ended the run may have come between rows and their count.
+            self.rows = _rewrite(source, temporary, self._schema, self._order)
             sync(temporary)
             os.replace(temporary, self._folder / f"{self.name}.parquet")
         except (OSError, pa.ArrowException):
@@ -70,20 +71,25 @@ class Stream:
         source.unlink()
 
 
-def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -> None:
+def _rewrite(source: Path, target: Path, schema: pa.Schema, order: str | None) -> int:
+    """Rewrite a stream; return how many rows it held."""
+    rows = 0
     with (
         pa.OSFile(str(source), "rb") as file,
         pa.ipc.open_stream(file, options=pa.ipc.IpcReadOptions(use_threads=False)) as reader,
         pq.ParquetWriter(target, schema, **parquet_options(schema)) as writer,
     ):
         if order is not None:
-            writer.write_table(reader.read_all().sort_by(order))
-            return
+            table = reader.read_all().sort_by(order)
+            writer.write_table(table)
+            return len(table)
         for group in _groups(reader):
+            rows += sum(map(len, group))
             # Without `combine_chunks`, which copies; a group has one dictionary of each column of names.
             writer.write_table(pa.Table.from_batches(group, schema).unify_dictionaries())
             group.clear()
             pa.default_memory_pool().release_unused()  # else what some allocators keep for later is several groups
+    return rows
 
 
 def _groups(batches: Iterable[pa.RecordBatch]) -> Iterator[list[pa.RecordBatch]]:

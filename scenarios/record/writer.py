@@ -135,16 +135,18 @@ class RunWriter(Closing):
             stream.close()
 
     def _write_head(self, closing: Mapping[str, Any]) -> None:
-        self._sort_marks()
+        facts = self._sort_marks()
         rows = {name: stream.rows for name, stream in self._streams.items() if stream.rows}
         files = digests(self.folder / n for n in ("marks.jsonl", *(f"{name}.parquet" for name in rows)))
-        self._head |= {"rows": rows, "facts": self._seq, "files": files, **closing}
+        self._head |= {"rows": rows, "facts": facts, "files": files, **closing}
         replace_file(self.folder / "run.json", head_text(self._head))
 
-    def _sort_marks(self) -> None:
+    def _sort_marks(self) -> int:
+        """Sort the facts in their file; return how many there are."""
         path = self.folder / "marks.jsonl"
         marks = sorted(map(parse_mark, path.read_text(encoding="utf-8").splitlines()), key=lambda m: (m.t_us, m.seq))
         replace_file(path, "".join(mark_line(m) + "\n" for m in marks).encode())
+        return len(marks)
 
     def _release(self) -> None:
         """Give the files back after a failure; what they hold stays."""

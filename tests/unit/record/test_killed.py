@@ -1,5 +1,6 @@
 """SIGKILL at any moment: what was acknowledged is there, and nothing half-written is taken for whole."""
 
+import contextlib
 import os
 import random
 import shutil
@@ -9,9 +10,21 @@ from pathlib import Path
 
 import pytest
 
-from scenarios.record.ensemble import read_ensemble
+from scenarios.record.ensemble import is_ensemble, read_ensemble
 from scenarios.record.reader import RunRecord
-from tests.unit.record.writing import ROUNDS, ROWS, TRIALS, Acknowledge, facts, probes, trial, write_run, write_trials
+from tests.unit.record.writing import (
+    ROUNDS,
+    ROWS,
+    TRIALS,
+    WRITERS,
+    Acknowledge,
+    counting,
+    facts,
+    probes,
+    trial,
+    write_run,
+    write_trials,
+)  # fmt: skip
 
 ROOT = Path(__file__).parents[3]
 
@@ -70,6 +83,60 @@ def test_a_killed_ensemble_leaves_the_trials_that_had_ended(tmp_path: Path) -> N
         assert len(ensemble.trials) == TRIALS or ensemble.interrupted
         ends.append(ensemble.head["termination"])
     assert ends.count("interrupted") > 50
+    assert "complete" in ends
+
+
+def stopped(what: str, folder: Path, at: int | None) -> tuple[str, int]:
+    """Write with Ctrl-C at one line of our own code; return what was acknowledged, and how many lines ran."""
+    known: list[str] = []
+    last = 0
+
+    def reached(line: int) -> None:
+        nonlocal last
+        last = line
+        if line == at:
+            raise KeyboardInterrupt
+
+    sys.settrace(counting(reached))
+    try:
+        with contextlib.suppress(KeyboardInterrupt):
+            WRITERS[what](folder, known.append)
+    finally:
+        sys.settrace(None)
+    return "".join(known), last
+
+
+def stops(what: str, folder: Path) -> list[int]:
+    """Lines to stop at: a whole round in the middle of a record, every second line of the end, some of the others."""
+    _, lines = stopped(what, folder, None)
+    middle = lines // 3
+    others = random.Random(20).sample(range(1, lines), 20)
+    return [*others, *range(middle, middle + 70), *range(lines - 80, lines + 1, 2)]
+
+
+@pytest.mark.proves("Ctrl-C at any moment leaves a readable record that says interrupted")
+def test_a_run_stopped_at_any_line_is_read(tmp_path: Path) -> None:
+    ends = []
+    for number, line in enumerate(stops("run", tmp_path / "whole")):
+        folder = tmp_path / str(number)
+        known, _ = stopped("run", folder, line)
+        if (folder / "run.json").exists():
+            ends.append(check_run(folder, known))
+    assert ends.count("interrupted") > 70
+    assert "complete" in ends
+
+
+@pytest.mark.proves("Ctrl-C at any moment leaves a readable ensemble that says interrupted")
+def test_an_ensemble_stopped_at_any_line_is_read(tmp_path: Path) -> None:
+    ends = []
+    for number, line in enumerate(stops("ensemble", tmp_path / "whole")):
+        folder = tmp_path / str(number)
+        known, _ = stopped("ensemble", folder, line)
+        if is_ensemble(folder):
+            found = read_ensemble(folder)
+            assert len(known) <= len(found.trials) <= len(known) + 1
+            ends.append(found.head["termination"])
+    assert ends.count("interrupted") > 70
     assert "complete" in ends
 
 

@@ -89,7 +89,7 @@ def _write(what: str, folder: Path) -> None:
     WRITERS[what](folder, lambda letter: os.write(noted, letter.encode()) and None)
 
 
-def _counting(reached: Callable[[int], None]) -> Callable[[FrameType, str, Any], Any]:
+def counting(reached: Callable[[int], None]) -> Callable[[FrameType, str, Any], Any]:
     """Trace function that counts the lines of scenarios/record as they are about to run."""
     lines = 0
 
@@ -112,7 +112,7 @@ def _lines(what: str, folder: Path) -> int:
         nonlocal total
         total = line
 
-    sys.settrace(_counting(count))
+    sys.settrace(counting(count))
     WRITERS[what](folder)
     sys.settrace(None)
     return total
@@ -120,7 +120,7 @@ def _lines(what: str, folder: Path) -> int:
 
 def _killed_at_line(what: str, folder: Path, at: int) -> None:
     if (child := os.fork()) == 0:
-        sys.settrace(_counting(lambda line: os.kill(os.getpid(), signal.SIGKILL) if line == at else None))
+        sys.settrace(counting(lambda line: os.kill(os.getpid(), signal.SIGKILL) if line == at else None))
         _write(what, folder)
         os._exit(0)
     os.waitpid(child, 0)
