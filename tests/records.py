@@ -168,6 +168,9 @@ class Run:
                 (f"source/{name}", "last_write_us", declared["write_spacing_us"]),
             ):
                 self.sample(subject, what, t, alive // period * period)
+        for region in (EAST, WEST):
+            self.sample(f"{region}/risk", "risk_var_current", t, np.full(len(t), 0.6))
+            self.sample(f"{region}/risk", "risk_var_limit", t, np.ones(len(t)))
         self.sample("client", "sender_lag_us_p99", t, np.full(len(t), 50.0))
         self.sample("client", "stale_share", t, np.where(t > us(FAULT_S), 0.03, 0.0))
         for service, declared in self.head["topology"]["services"].items():

@@ -2,7 +2,9 @@
 
 An alert is expected when its condition, computed from the record, held longer than `for` + scrape + evaluation, and is
 late after that + group_wait. One whose server had begun to count before the record began is neither spurious nor an
-answer to what happened in it. Source: DESIGN, What is measured, exactly (detection).
+answer to what happened in it. One that fired where the record cannot tell whether its condition held is undecided: a
+rule that looks back to before the record, or servers that may have counted what nobody knows the end of.
+Source: DESIGN, What is measured, exactly (detection).
 """
 
 from collections.abc import Mapping
@@ -11,11 +13,12 @@ from itertools import pairwise
 from typing import Any
 
 from scenarios.model.faults import FAULTS
-from validators.columns import Bool
-from validators.conditions import holds, scraped, stretches, unseen
+from validators.columns import Bool, names, whole
+from validators.conditions import holds, may_hold, scraped, stretches, unseen, window_us
 from validators.marks import faults, of_kind
 from validators.model import Observations
 from validators.recorded import SECOND_US, NotOnRecordError, NotSampledError
+from validators.words import quantity, seconds
 
 # What a Prometheus saw stays visible to its rules for so long (its lookback).
 VISIBLE_US = 300_000_000
@@ -79,6 +82,7 @@ class Alert:
     stories: tuple[Story, ...]
     spans: tuple[Span, ...]
     spurious: tuple[Span, ...]
+    undecided: tuple[tuple[Span, str], ...]  # fired, and why the record cannot tell whether it should have
     stuck: tuple[Span, ...]  # up to when they should have ended at the latest
     early: tuple[Span, ...]  # fired before the first fault, or for a reason older than the record
     held: bool  # whether the condition ever held
@@ -119,19 +123,39 @@ def _alert(observations: Observations, name: str) -> Alert:
         held = holds(observations, str(declared["intended"]))
     except NotOnRecordError as missing:
         return Alert(
-            times, (), spans, (), (), early, held=False, unknown=str(missing),
+            times, (), spans, (), (), (), early, held=False, unknown=str(missing),
             lacking=isinstance(missing, NotSampledError),
         )  # fmt: skip
-    true = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
-    scrape_us = int(observations.topology["monitoring"]["scrape_us"])
-    seen = scraped(observations, str(declared["intended"]), scrape_us)
+    expression, scrape_us = str(declared["intended"]), int(observations.topology["monitoring"]["scrape_us"])
+    true, perhaps = _in_us(held), _in_us(may_hold(observations, expression))
+    seen = scraped(observations, expression, scrape_us)
     due = [(a, b, *_surely(seen, a, b)) for a, b in true if b - a > times.due_us]
     stories = tuple(_story(observations, name, times, spans, stretch) for stretch in due)
-    young = tuple(s for s in spans if not s.older)
-    spurious = tuple(s for s in young if not _held_in(true, s.from_us - times.due_us - VISIBLE_US, s.from_us))
-    stuck = tuple(part for s in spans if (part := _stuck(observations, times, true, s)) is not None)
-    gaps = tuple(unseen(observations, str(declared["intended"])))
-    return Alert(times, stories, spans, spurious, stuck, early, held=bool(true), unknown="", unseen=gaps)
+    groundless = [s for s in spans if not s.older and not _held_before(true, times, s)]
+    reasons = [(s, _undecided(observations, expression, perhaps, times, s)) for s in groundless]
+    spurious = tuple(s for s, why in reasons if not why)
+    undecided = tuple((s, why) for s, why in reasons if why)
+    stuck = tuple(part for s in spans if (part := _stuck(observations, times, perhaps, s)) is not None)
+    gaps = tuple(unseen(observations, expression))
+    return Alert(times, stories, spans, spurious, undecided, stuck, early, held=bool(true), unknown="", unseen=gaps)
+
+
+def _undecided(
+    observations: Observations, expression: str, perhaps: list[tuple[int, int]], times: Timing, span: Span
+) -> str:
+    """Why the record cannot tell whether an alert without a reason on record had one; "" when it had none."""
+    if span.since_us < (window := window_us(expression)):
+        return f"its rule looks back {seconds(window / 1e6)}, to before the run"
+    if _held_before(perhaps, times, span):
+        load = observations.tables("load")
+        before = names(load, "service").equal("edge") & (whole(load, "second") * SECOND_US < span.from_us)
+        unanswered = quantity(float(whole(load, "unknown")[before].sum()), "1")
+        return f"{unanswered} requests had got no answer, and servers may have counted them as errors"
+    return ""
+
+
+def _in_us(held: Bool) -> list[tuple[int, int]]:
+    return [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
 
 
 def fired(observations: Observations, name: str, rules: str) -> tuple[Span, ...]:
@@ -154,16 +178,16 @@ def fired(observations: Observations, name: str, rules: str) -> tuple[Span, ...]
     return tuple(sorted(spans, key=lambda s: s.from_us))
 
 
-def _held_in(true: list[tuple[int, int]], from_us: int, to_us: int) -> bool:
-    return any(a <= to_us and b >= from_us for a, b in true)
+def _held_before(true: list[tuple[int, int]], times: Timing, span: Span) -> bool:
+    """Whether a condition held when its alert fired, or so shortly before that a Prometheus may still have seen it."""
+    return any(a <= span.from_us and b >= span.from_us - times.due_us - VISIBLE_US for a, b in true)
 
 
 def _surely(seen: list[Bool], from_us: int, to_us: int) -> tuple[int, int]:
     """From when, and for how long at least, a condition held whatever the instants of the scrapes."""
     begun, lasted = [from_us], [to_us - from_us]
     for held in seen:
-        mine = [(a * SECOND_US, b * SECOND_US) for a, b in stretches(held)]
-        inside = [(max(a, from_us), b) for a, b in mine if b > from_us and a < to_us]
+        inside = [(max(a, from_us), b) for a, b in _in_us(held) if b > from_us and a < to_us]
         longest = max(inside, key=lambda s: s[1] - s[0], default=(to_us, to_us))
         begun.append(longest[0])
         lasted.append(longest[1] - longest[0])

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validators import integrity
-from validators.columns import F64, I64, Bool
+from validators.columns import F64, I64, Bool, whole
 from validators.model import Observations
 from validators.recorded import (
     COUNTED,
@@ -26,6 +26,7 @@ from validators.recorded import (
     Labels,
     NotOnRecordError,
     NotSampledError,
+    Unanswered,
     Vector,
     instants,
     labels_of,
@@ -73,9 +74,26 @@ def _selectors(tree: Any) -> list[Any]:
         node = todo.pop()
         if type(node).__name__ == "VectorSelector":
             found.append(node)
-        todo += [getattr(node, n) for n in ("lhs", "rhs", "expr", "vector_selector") if hasattr(node, n)]
-        todo += getattr(node, "args", [])
+        todo += _below(node)
     return found
+
+
+def _below(node: Any) -> list[Any]:
+    parts = [getattr(node, name) for name in ("lhs", "rhs", "expr", "vector_selector") if hasattr(node, name)]
+    return [*parts, *getattr(node, "args", [])]
+
+
+def window_us(expression: str) -> int:
+    """Return how far back a rule looks, in microseconds: its longest range; 0 where it looks at what is now."""
+    import promql_parser
+
+    ranges, todo = [0], list[Any]([promql_parser.parse(expression)])
+    while todo:
+        node = todo.pop()
+        if type(node).__name__ == "MatrixSelector":
+            ranges.append(round(node.range.total_seconds() * SECOND_US))
+        todo += _below(node)
+    return max(ranges)
 
 
 def stations(observations: Observations, expression: str) -> list[str]:
@@ -114,17 +132,33 @@ def holds(observations: Observations, expression: str) -> Bool:
     return observations.once(("condition", expression), lambda: _holds(observations, expression, Scrapes()))
 
 
+def may_hold(observations: Observations, expression: str) -> Bool:
+    """The same, where it may have held by what servers counted: also requests that nobody knows the end of."""
+    readings = _readings(observations, expression)
+    return np.any([_holds(observations, expression, Scrapes(), u) for u in readings], axis=0)
+
+
 def scraped(observations: Observations, expression: str, scrape_us: int) -> list[Bool]:
     """The same as a Prometheus may have seen it, by the instants of its scrapes; empty where that makes no difference.
 
     A rate is that between the first and the last scrape in its window, extrapolated to the window's edges: a share that
-    crosses its threshold slowly is seen to cross it later.
+    crosses its threshold slowly is seen to cross it later. A window that reaches to before the record holds what nobody
+    knows: nothing was surely seen then. Requests without an answer are taken in each way in which servers may have
+    counted them.
     """
-    if not _RANGES & set(re.findall(r"\w+", expression)):
+    if not (window := window_us(expression) // SECOND_US):
         return []
     every = max(1, scrape_us // SECOND_US)
     phases = sorted({0, every // 3, 2 * every // 3})
-    return [_holds(observations, expression, Scrapes(every, phase)) for phase in phases]
+    readings = _readings(observations, expression)
+    seen = [_holds(observations, expression, Scrapes(every, p), u) for p in phases for u in readings]
+    inside = np.arange(observations.duration_us // SECOND_US + 1) >= window
+    return [held & inside for held in seen]
+
+
+def _readings(observations: Observations, expression: str) -> tuple[Unanswered, ...]:
+    counts = COUNTED in metrics(expression) and whole(observations.tables("load"), "unknown").any()
+    return tuple(Unanswered) if counts else (Unanswered.LEFT_OUT,)
 
 
 @dataclass(frozen=True)
@@ -145,7 +179,9 @@ class Scrapes:
         return np.maximum((t - self.phase) // self.every * self.every + self.every + self.phase, self.phase)
 
 
-def _holds(observations: Observations, expression: str, scrapes: Scrapes) -> Bool:
+def _holds(
+    observations: Observations, expression: str, scrapes: Scrapes, unanswered: Unanswered = Unanswered.LEFT_OUT
+) -> Bool:
     import promql_parser
 
     try:
@@ -154,7 +190,7 @@ def _holds(observations: Observations, expression: str, scrapes: Scrapes) -> Boo
         raise NotOnRecordError("its rule is not PromQL") from error
     seconds = observations.duration_us // SECOND_US + 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = _Evaluation(observations, seconds, scrapes).of(tree)
+        value = _Evaluation(observations, seconds, scrapes, unanswered).of(tree)
     if not isinstance(value, dict):
         raise NotOnRecordError("its rule is a number, not a condition")
     there = np.zeros(seconds, dtype=np.bool_)
@@ -180,6 +216,7 @@ class _Evaluation:
     observations: Observations
     seconds: int
     scrapes: Scrapes = Scrapes()
+    unanswered: Unanswered = Unanswered.LEFT_OUT
 
     def of(self, node: Any) -> Vector | float:
         nodes: dict[str, Callable[[Any], Vector | float]] = {
@@ -205,8 +242,8 @@ class _Evaluation:
         """Series that a selector chooses. Raises NotOnRecordError when there are none, or one is not on record."""
         if gone := sorted({dict(k)["pod"] for k in lacking(self.observations, node.name) if _chosen(node, k)}):
             raise NotSampledError(f"{node.name} of {listed(gone)} is not on record")
-        found = {k: self._held(node.name, v) for k, v in series_of(self.observations, node.name, self.seconds).items()}
-        chosen = {k: v for k, v in found.items() if _chosen(node, k)}
+        found = series_of(self.observations, node.name, self.seconds, self.unanswered)
+        chosen = {k: self._held(node.name, v) for k, v in found.items() if _chosen(node, k)}
         if not chosen:
             raise NotOnRecordError(f"{node.name} of what it watches is not on record")
         return chosen

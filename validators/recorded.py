@@ -2,8 +2,12 @@
 
 `up` of each pod comes from replicas ready and planned, `http_requests_total` of each service in each region from the
 load, any sampled quantity under its own name. NaN is an element that is not there.
+A request that got no answer is in none of them, and yet a server may have counted it, rightly or as an error, after its
+client had given it up: `Unanswered` says how it is taken.
 Source: DESIGN, What is measured, exactly (detection).
 """
+
+from enum import Enum, auto
 
 import numpy as np
 
@@ -15,10 +19,20 @@ from validators.model import Observations
 
 SECOND_US = 1_000_000
 COUNTED = "http_requests_total"  # the series that the table `load` gives
+VALUE_AT_RISK = ("risk_var_current", "risk_var_limit")  # gauges of a service that computes it
 STATUSES = ("200", "503")  # of answers that were right, and of the others
 UNSEEN_US = 10_000_000  # samples and counts come each second
 Labels = frozenset[tuple[str, str]]
 Vector = dict[Labels, F64]
+
+
+class Unanswered(Enum):
+    """How requests that got no answer are taken: each way is what the servers may have counted."""
+
+    LEFT_OUT = auto()
+    ANSWERED = auto()  # by every service of the region that they were sent to
+    ERRORS = auto()
+    ERRORS_ONCE_LIFTED = auto()  # those of a region that a fault had taken are counted when it comes back
 
 
 class NotOnRecordError(LookupError):
@@ -32,10 +46,15 @@ class NotSampledError(NotOnRecordError):
 def lacking(observations: Observations, name: str) -> list[Labels]:
     """Labels of series of a name that the topology plans and that are not on record at all.
 
-    `up` of each service in each region, and answers of each service where there is load. Other quantities are there
-    only where something runs that has them.
+    `up` of each service in each region, answers of each service where there is load, and the value at risk of each
+    service that computes one, in one of the regions. Others are there only where something runs that has them.
     """
     services, regions = observations.topology["services"], observations.topology["regions"]
+    if name in VALUE_AT_RISK:
+        sampled = {s.partition("/")[2] for s in integrity.subjects(observations, name)}
+        home = observations.topology["database"]["home"]
+        computing = [s for s, declared in services.items() if declared.get("value_at_risk") is not None]
+        return [labels_of(name, f"{home}/{s}", pod=f"{home}/{s}") for s in computing if s not in sampled]
     every = [f"{region}/{service}" for region in regions for service in services]
     if name == "up":
         ready, planned = (set(integrity.subjects(observations, f"replicas_{n}")) for n in ("ready", "planned"))
@@ -76,21 +95,36 @@ def _all_down(observations: Observations) -> I64:
 def _taken(observations: Observations, region: str, now_us: I64) -> Bool:
     """Instants at which a fault that takes a whole region was seen to have this one."""
     taken = np.zeros(len(now_us), dtype=np.bool_)
-    for fault in faults(observations):
-        takes = fault.kind in FAULTS and FAULTS[fault.kind].hits == "region" and fault.target.get("region") == region
-        if takes and fault.seen_us is not None:
-            taken |= (now_us >= fault.seen_us) & (now_us < (fault.lifted_us or observations.duration_us))
+    for from_us, to_us in _absences(observations, region):
+        taken |= (now_us >= from_us) & (now_us < to_us)
     return taken
 
 
-def series_of(observations: Observations, name: str, seconds: int) -> Vector:
+def _absences(observations: Observations, region: str) -> list[tuple[int, int]]:
+    """Stretches [from, to) in which a fault was seen to have taken a region, each to its lift or the end of the run."""
+    return [
+        (f.seen_us, observations.duration_us if f.lifted_us is None else f.lifted_us)
+        for f in faults(observations)
+        if f.kind in FAULTS
+        and FAULTS[f.kind].hits == "region"
+        and f.target.get("region") == region
+        and f.seen_us is not None
+    ]
+
+
+def series_of(
+    observations: Observations, name: str, seconds: int, unanswered: Unanswered = Unanswered.LEFT_OUT
+) -> Vector:
     """Series of a name. Raises NotOnRecordError when the record has none."""
-    return observations.once(("series of", name), lambda: _known_series(observations, name, seconds))
+    key = ("series of", name, unanswered if name == COUNTED else None)
+    return observations.once(key, lambda: _known_series(observations, name, seconds, unanswered))
 
 
-def _known_series(observations: Observations, name: str, seconds: int) -> Vector:
-    known = {"up": _up, COUNTED: _requests}
-    found = known[name](observations, seconds) if name in known else _sampled(observations, name, seconds)
+def _known_series(observations: Observations, name: str, seconds: int, unanswered: Unanswered) -> Vector:
+    if name == COUNTED:
+        found = _requests(observations, seconds, unanswered)
+    else:
+        found = _up(observations, seconds) if name == "up" else _sampled(observations, name, seconds)
     if not found:
         raise NotOnRecordError(f"{name} is not on record")
     return found
@@ -130,21 +164,39 @@ def _held(observations: Observations, name: str, subject: str, seconds: int) -> 
     return np.asarray(np.where(place >= 0, value[np.maximum(place, 0)], np.nan), dtype=np.float64)
 
 
-def _requests(observations: Observations, seconds: int) -> Vector:
+def _requests(observations: Observations, seconds: int, unanswered: Unanswered) -> Vector:
     """Answers of each service in each region, by status, counted up to the beginning of each second."""
     table = observations.tables("load")
     region, service = names(table, "region"), names(table, "service")
     second = whole(table, "second")
     result: Vector = {}
-    for column, status in zip(("ok", "failed"), STATUSES, strict=True):
-        counted = whole(table, column)
+    for place in region.seen():
+        there = region.equal(place)
+        lost = _lost(observations, place, second[there], whole(table, "unknown")[there], unanswered)
         for job in service.seen():
-            for place in region.seen() if job != "edge" else ():
-                mine = service.equal(job) & region.equal(place)
-                if mine.any():
-                    labels = labels_of(COUNTED, f"{place}/{job}", pod=f"{place}/{job}", status=status)
-                    result[labels] = _counter(second[mine], counted[mine], seconds)
+            mine = service.equal(job) & there
+            if job == "edge" or not mine.any():
+                continue
+            for column, status in zip(("ok", "failed"), STATUSES, strict=True):
+                labels = labels_of(COUNTED, f"{place}/{job}", pod=f"{place}/{job}", status=status)
+                result[labels] = _counter(second[mine], whole(table, column)[mine], seconds)
+                if (column == "ok") == (unanswered is Unanswered.ANSWERED):
+                    result[labels] = result[labels] + _counter(*lost, seconds)
     return result
+
+
+def _lost(
+    observations: Observations, region: str, second: I64, unknown: I64, unanswered: Unanswered
+) -> tuple[I64, I64]:
+    """Seconds, and how many requests to a region without an answer each of its services may have counted in each."""
+    if unanswered is Unanswered.LEFT_OUT:
+        return second, np.zeros_like(unknown)
+    each = np.zeros(int(second.max(initial=0)) + 1, dtype=np.int64)
+    np.maximum.at(each, second, unknown)  # that of the service which the most called in vain
+    when = np.arange(len(each))
+    for from_us, to_us in _absences(observations, region) if unanswered is Unanswered.ERRORS_ONCE_LIFTED else ():
+        when[(when >= from_us // SECOND_US) & (when < to_us // SECOND_US)] = to_us // SECOND_US
+    return when, each
 
 
 def _counter(second: I64, counted: I64, seconds: int) -> F64:

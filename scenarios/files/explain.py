@@ -91,7 +91,8 @@ _DETECTION = Meaning(
     "never merged.",
     "When the condition held long enough for the alert to be due, or it fired although the condition did not hold.",
     "It fired before the fault; the condition cannot be computed from the record; probes or samples are missing around "
-    "it.",
+    "it; it fired where the record cannot tell whether it should have: its rule looks back to before the run, or "
+    "servers may have counted requests that got no answer as errors.",
 )
 _RESPONSE = Meaning(
     "The time from the first page of an incident until somebody acknowledges, somebody engages, stakeholders are told, "

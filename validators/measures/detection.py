@@ -2,8 +2,9 @@
 
 The limit is `for` + scrape + evaluation + group_wait: the runbook's `for:` as this monitoring can keep it; an alert
 that never fired is missed after `for` + scrape + evaluation. Missed, late, spurious and stuck alerts are FAIL. One that
-is expected and fired before the fault, or whose server had begun to count before the run, decides nothing; one that
-only what was before the run can explain is not exercised. The rules as written are rows beside it.
+is expected and fired before the fault, or whose server had begun to count before the run, decides nothing, nor does one
+that fired where the record cannot tell whether it should have; one that only what was before the run can explain is not
+exercised. The rules as written are rows beside it.
 Source: DESIGN, What is measured, exactly (detection).
 """
 
@@ -32,7 +33,9 @@ def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | N
     if rule(observations, name) is None:
         return f"the topology has no alert {name}"
     found = alert(observations, name)
-    if found.stories or found.spurious or found.stuck or (found.unknown and (found.spans or found.lacking)):
+    if found.stories or found.spurious or found.undecided or found.stuck:
+        return None
+    if found.unknown and (found.spans or found.lacking):
         return None
     if found.unknown:
         return f"it did not fire, and {found.unknown}"
@@ -94,9 +97,13 @@ def _decided(observations: Observations, name: str, subject: str, found: Alert) 
             {"spurious": len(found.spurious), "stuck": len(found.stuck)}, problems, doubts,
             limit=found.timing.late_us / 1e6, violated=True, says=words,
         )  # fmt: skip
+    if not found.stories:
+        return _without_answer(name, subject, found, doubts, problems)
     worst = max(found.stories, key=lambda s: _taken(s, observations.duration_us))
     limit = (found.timing.due_us if worst.fired_us is None else found.timing.late_us) / 1e6
     value, low, high, words = _times(observations, subject, worst)
+    if high is not None and high <= limit:  # one that was missed or late stays so
+        doubts += _cannot_tell(found)
     evidence = (
         Evidence("samples", f"condition of {subject}", worst.from_us),
         *((Evidence("marks", f"alert_firing of {subject}", worst.fired_us),) if worst.fired_us is not None else ()),
@@ -122,6 +129,18 @@ def _decided(observations: Observations, name: str, subject: str, found: Alert) 
     )
 
 
+def _without_answer(
+    name: str, subject: str, found: Alert, doubts: tuple[str, ...], problems: tuple[str, ...]
+) -> Measurement:
+    """Of an alert that fired where the record cannot tell whether it should have, and that nothing else made due."""
+    first = found.undecided[0][0]
+    evidence = (Evidence("marks", f"alert_firing of {subject}", first.from_us),)
+    return Measurement(
+        name, None, None, None, "s", len(found.spans), METHOD, evidence, {}, problems, (*doubts, *_cannot_tell(found)),
+        limit=found.timing.late_us / 1e6, says=f"{subject} fired at {at(first.from_us)} in {first.region}",
+    )  # fmt: skip
+
+
 def _end_us(story: Story) -> int | None:
     """When it was noticed: the page, or the alert where it was resolved before a page was due."""
     return story.paged_us if story.paged_us is not None or story.page_due else story.fired_us
@@ -138,10 +157,10 @@ def _times(observations: Observations, subject: str, story: Story) -> tuple[floa
     if noticed is not None:
         value, sure = (noticed - story.from_us) / 1e6, (noticed - story.sure_us) / 1e6
         what = "was paged" if story.paged_us is not None else "fired, and was resolved before a page was due,"
-        if story.fired_us == story.from_us:
-            what = "was firing already"
         bound = integrity.clock_bound_us(observations) / 1e6
         words = f"{subject} {what} {seconds(value)} after its condition held, {since}"
+        if story.fired_us == story.from_us:
+            words = f"{subject} was firing already when its condition held, {since}"
         return value, max(0.0, sure - bound), value + SECOND_US / 1e6 + bound, words
     if story.fired_us is None:
         held, sure = (story.to_us - story.from_us) / 1e6, story.sure_for_us / 1e6
@@ -159,6 +178,12 @@ def _doubts(observations: Observations, subject: str, found: Alert) -> tuple[str
     if unpaged and not of_kind(observations, "page_received"):
         doubts.append("no page is on record at all, so that nobody may have looked")
     return tuple(doubts)
+
+
+def _cannot_tell(found: Alert) -> tuple[str, ...]:
+    """Why it is not known whether an alert that fired should have."""
+    whether = "whether its condition held when it fired"
+    return tuple(f"{whether} at {at(s.from_us)} in {s.region} cannot be told: {why}" for s, why in found.undecided)
 
 
 def _early(subject: str, found: Alert) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ One violation is FAIL, and it is proven: no fault of the instrument takes it bac
 Source: DESIGN, What is measured, exactly; objectives/house-rules.yaml.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import permutations
 from typing import Any
 
@@ -16,11 +16,12 @@ from validators.ledger import done, found, renamed, sent, timelines
 from validators.marks import of_kind
 from validators.measures.goodness import blind
 from validators.model import Evidence, Measurement, Observations
-from validators.packed import doubles, isin
+from validators.packed import Packed, doubles, isin
 from validators.words import at, listed, quantity
 
 CLASS = "transactions"
 UNSEEN_US = 10_000_000  # a database that is not sampled for longer may have taken writes unseen
+NEVER_US = 2**62
 _BEGINS = ("promoted", "restored")  # facts with which a timeline begins
 I64 = NDArray[np.int64]
 
@@ -84,16 +85,29 @@ def _expected(observations: Observations) -> list[str]:
 def _unread(observations: Observations) -> list[str]:
     """Timelines that nobody read back, and that could hold what shows a second writer.
 
-    One that was replaced and is gone is not needed: how its database took writes was sampled.
+    One that another database replaced may have taken an order between two samples; one that was made anew by the
+    database that was the primary already is not needed: what it held went into the next one.
     """
-    begun = {str(m.detail["timeline"]): m.t_us for m in of_kind(observations, *_BEGINS)}
-    survivor = observations.surviving_timeline
-    rivals = [t for t, t_us in begun.items() if t_us >= begun.get(str(survivor), 0)]
-    return [
-        f"the timeline {t} was not read back"
-        for t in sorted({*rivals, str(survivor)})
-        if begun and not found(observations, CLASS, t).asked
-    ]
+    begun = [(m.t_us, str(m.detail["timeline"]), m.subject) for m in of_kind(observations, *_BEGINS)]
+    since = {timeline: t_us for t_us, timeline, _ in begun}
+    survivor = str(observations.surviving_timeline)
+    needed = {survivor, *(timeline for t_us, timeline, _ in begun if t_us >= since.get(survivor, 0))}
+    words, was = list[str](), (f"{observations.topology['database']['home']}/database", "")
+    for _, timeline, database in begun:
+        if database != was[0] and was[1]:
+            needed.add(was[1])
+        elif database != was[0] and not _first_read(observations, was[0], set(since)):
+            words.append(f"the timeline of {was[0]}, which {timeline} replaced, was not read back")
+        was = database, timeline
+    unread = [t for t in sorted(needed) if begun and not found(observations, CLASS, t).asked]
+    return [*words, *(f"the timeline {t} was not read back" for t in unread)]
+
+
+def _first_read(observations: Observations, database: str, begun: set[str]) -> bool:
+    """Whether the timeline was read on which a database was the primary when the run began: no fact names it."""
+    region = database.partition("/")[0]
+    first = [t for t in timelines(observations) if t.rpartition("/")[0] == region and t not in begun]
+    return any(found(observations, CLASS, t).asked for t in first)
 
 
 def _writable_unseen(observations: Observations, databases: list[str]) -> tuple[str, ...]:
@@ -153,19 +167,24 @@ def _begun(observations: Observations) -> bool:
 
 
 def _written_elsewhere(observations: Observations, bound_us: int) -> tuple[int, int | None]:
-    """Acknowledged orders sent after a promotion that the new timeline lacks and an older one holds."""
-    promoted = of_kind(observations, "promoted")
-    new = observations.surviving_timeline
-    since = next((m.t_us for m in promoted if m.detail["timeline"] == new), None)
-    if since is None or not found(observations, CLASS, new).asked:
+    """Acknowledged orders that only an older timeline holds although they were sent after a promotion."""
+    if not found(observations, CLASS, observations.surviving_timeline).asked:
         return 0, None
-    others = [found(observations, CLASS, t).keys for t in timelines(observations) if t != new]
+    promoted = [(m.t_us, str(m.detail["timeline"])) for m in of_kind(observations, "promoted")]
     ends = done(observations, CLASS)
     keys, sent_us = sent(observations, CLASS)
-    after = keys.where(sent_us.test(lambda t_us: t_us > since + bound_us))
-    late = isin(ends.acked_keys, after) & ~isin(ends.acked_keys, found(observations, CLASS, new).keys)
-    late &= isin(ends.acked_keys, *others)
+    late = np.zeros(len(ends.acked_keys), dtype=np.bool_)
+    for number, (since, _) in enumerate(promoted):
+        newer = {str(observations.surviving_timeline), *(timeline for _, timeline in promoted[number:])}
+        older = [t for t in timelines(observations) if t not in newer]
+        after = keys.where(sent_us.test(_between(since + bound_us, NEVER_US)))
+        only = isin(ends.acked_keys, after) & isin(ends.acked_keys, *_keys_of(observations, older))
+        late |= only & ~isin(ends.acked_keys, *_keys_of(observations, newer))
     return int(late.sum()), ends.acked_us.at(int(late.argmax())) if late.any() else None
+
+
+def _keys_of(observations: Observations, names: Iterable[str]) -> list[Packed]:
+    return [found(observations, CLASS, timeline).keys for timeline in names]
 
 
 def no_duplicate_order(observations: Observations, name: str) -> Measurement:

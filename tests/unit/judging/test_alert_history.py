@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from scenarios.record.marks import Mark
+from tests.record_load import Second
 from tests.records import EAST, WEST, Run, us
 from tests.unit.validators.plants.alerts import erring, fires
 from validators.judge import judge
@@ -38,9 +39,74 @@ def test_an_alert_from_before_the_run_is_not_exercised() -> None:
     assert judged.result is judge(Run().observations()).result is Result.PASS
 
 
+def errors(run: Run) -> Verdict:
+    """The verdict on the alert that counts errors of the last five minutes."""
+    return row(judge(run.observations()), "alert.HighErrorRate")
+
+
+def unanswered(run: Run, from_s: int, to_s: int, region: str = WEST) -> Run:
+    """Have a fifth of the orders of an interval get no answer from a region."""
+    lost = run.load[0].sent // 5
+    run.loaded("edge", from_s, to_s, lambda s: replace(s, ok=max(0, s.ok - lost), unknown=lost))
+    run.load += [Second(s, region, "strategic", 0, 0, 0, 0, lost, lost) for s in range(from_s, to_s)]
+    return run
+
+
+@pytest.mark.proves("an alert whose rule looks back to before the run, and whose reason may lie there, decides nothing")
+@pytest.mark.parametrize("since_s", [0.1, 299])
+def test_a_reason_that_may_lie_before_the_run_decides_nothing(since_s: float) -> None:
+    found = errors(fires(pending(Run(), since_s, since_s), since_s + 79, 500, ERRORS))
+    assert found.result is Result.INCONCLUSIVE
+    assert "its rule looks back 5 min, to before the run" in found.reason
+
+
 def test_one_that_began_in_the_run_for_no_reason_is_spurious() -> None:
-    judged = judge(fires(pending(Run(), 0.2, 0.1), 79, 400, ERRORS).observations())
-    assert row(judged, "alert.HighErrorRate").result is Result.FAIL
+    assert errors(fires(pending(Run(), 301, 301), 400, 500, ERRORS)).result is Result.FAIL
+
+
+@pytest.mark.parametrize("paged", [None, 250.0])
+def test_one_that_was_due_in_the_first_minutes_may_have_been_held_back_by_what_was_before(paged: float | None) -> None:
+    run = erring(Run(), 0.011, 0, 150)
+    if paged is None:
+        run.mark(10, "alert_firing", "DiskFull", rules="intended", region=WEST)
+    else:
+        fires(run, paged, 400, ERRORS)
+    found = errors(run)
+    assert found.state == "judged"
+    assert found.result is Result.INCONCLUSIVE
+
+
+@pytest.mark.proves(
+    "an alert on errors is not called spurious where servers may have counted requests that got no answer: undecided"
+)
+def test_servers_may_have_counted_what_got_no_answer() -> None:
+    def fired(run: Run) -> Verdict:
+        return errors(fires(pending(run, 410, 410), 530, 700, ERRORS))
+
+    assert fired(Run()).result is Result.FAIL
+    found = fired(unanswered(Run(), 390, 400))
+    assert found.result is Result.INCONCLUSIVE
+    assert "21,000 requests had got no answer" in found.reason
+
+
+@pytest.mark.parametrize(
+    ("lifted_s", "expected"), [(1_500, Result.INCONCLUSIVE), (900, Result.FAIL), (None, Result.FAIL)]
+)
+def test_a_region_that_comes_back_counts_then_what_it_was_sent_before(lifted_s: float | None, expected: Result) -> None:
+    run = unanswered(Run(end_s=2_000), 181, 200, EAST)
+    if lifted_s is not None:
+        run.lifted_by("self", lifted_s)
+    assert errors(fires(pending(run, 1_510, 1_510), 1_700, 1_800, ERRORS)).result is expected
+
+
+def test_an_alert_that_fired_in_time_does_not_decide_beside_one_that_cannot_be_told() -> None:
+    run = fires(erring(Run(end_s=2_000), 0.03, 1_200, 2_000), 1_330, 1_900, ERRORS)
+    assert errors(run).result is Result.PASS
+    found = errors(fires(pending(unanswered(run, 390, 400), 410, 410), 530, 700, ERRORS))
+    assert found.result is Result.INCONCLUSIVE
+    assert "whether its condition held when it fired at 8:50 in us-west-2 cannot be told" in found.reason
+    missed = erring(unanswered(Run(end_s=2_000), 390, 400), 0.03, 1_200, 2_000)
+    assert errors(fires(pending(missed, 410, 410), 530, 700, ERRORS)).result is Result.FAIL
 
 
 def test_one_from_before_the_run_does_not_answer_what_happened_in_it() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 
 from tests.record_load import Second
 from tests.records import ACKED, EAST, FAILED, NEW, NULL, OLD, PROMOTED_S, UNKNOWN, WEST, Run, us
-from tests.unit.validators.plants import fine, weak
+from tests.unit.validators.plants import bad, fine, weak
 from tests.unit.validators.plants.account import FLOW, TIMES
 from tests.unit.validators.plants.losses import TRANSACTIONS, unread, writes
 from tests.unit.validators.plants.rules import (
@@ -19,6 +19,8 @@ from tests.unit.validators.plants.rules import (
     stopped,
     two_writers,
 )
+
+HOME = "us-east-1/3"
 
 
 def hole(run: Run, from_s: float, to_s: float) -> Run:
@@ -75,6 +77,24 @@ def _promoted(run: Run, t_s: float, region: str, timeline: str) -> Run:
     return run.mark(t_s, "promoted", f"{region}/database", timeline=timeline, position=1)
 
 
+def _home_again(run: Run, lost: tuple[int, ...] = ()) -> Run:
+    """Have the primary come home at 600 s with all that was written by then, save some orders."""
+    _promoted(run, 600, EAST, HOME).says(surviving_timeline=HOME)
+    held = run.done[run.done[:, 2] == ACKED, 0]
+    rows = run.found.get(NEW, np.zeros((0, 3), dtype=np.int64))
+    kept = np.union1d(rows[:, 0], held[held >= run.key_at(600)]) if len(rows) else held
+    kept = kept[~np.isin(kept, lost)]
+    run.found[HOME] = np.column_stack([kept, np.ones_like(kept), kept])
+    return run.mark(721, "readback_done", HOME, timeline=HOME)
+
+
+def _second_writer_before(run: Run) -> Run:
+    """Have the old primary acknowledge an order after the first of two promotions."""
+    key = run.key_at(450)
+    run.forget([key]).find([key], OLD)
+    return _home_again(run, (key,))
+
+
 def _stops_counting(run: Run, t_s: float) -> Run:
     return run.loaded("edge", t_s, 1e6, lambda s: None)
 
@@ -94,6 +114,12 @@ WEAK = (
     weak(WRITER, "the second writer was never sampled", lambda r: unsampled(two_writers(r, 400, 405), EAST_WRITES)),
     weak(WRITER, "the old primary was never sampled nor its timeline read",
         lambda r: unread(unsampled(r, EAST_WRITES), OLD)),
+    weak(WRITER, "the timeline that was replaced was not read back, and both databases were sampled throughout",
+        lambda r: unread(r, OLD)),
+    weak(WRITER, "home took over again, and the timeline between was rewound before it was read", lambda r: _home_again(
+        unread(r, NEW))),
+    weak("alert.RiskLimitBreach", "nobody sampled the value at risk",
+        lambda r: unsampled(r, *((f"{region}/risk", "risk_var_current") for region in (EAST, WEST)))),
     weak(WRITER, "a promotion at home whose timeline nobody read", lambda r: _promoted(r, 295, EAST, "us-east-1/3")),
     weak(WRITER, "the timeline that counts was not read back", lambda r: unread(r, NEW)),
     weak(WRITER, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
@@ -118,7 +144,11 @@ def _each_tenth(run: Run) -> Run:
     return writes(run, run.sent[:, 1] % 10 != 5)
 
 
+VIOLATIONS = (
+    bad(WRITER, "the old primary took an order after the first of two promotions", _second_writer_before),
+)  # fmt: skip
 HARMLESS = (
+    fine(WRITER, "the primary came home, and every timeline was read", _home_again),
     fine(WRITER, "the replica was promoted once more, and that timeline survived and was read", lambda r: _promoted(
         r.move("promoted", PROMOTED_S - 20, timeline="us-west-2/x"), PROMOTED_S, WEST, NEW)),
     fine(TRANSACTIONS, "each order that was counted is on record", counted),
