@@ -229,8 +229,10 @@ def _recoveries(report: Report) -> list[Moment]:
         limit = "" if verdict.limit is None else f", promised within {duration(verdict.limit)}"
         what = "the complete system serves" if subject == "complete" else f"{subject} serves"
         words = f"{what} again, {duration(at)} after the fault{limit}"
-        moments.append(Moment(fault_s + at, at, words, "back", "recovered"))
-    last = max(moments, key=lambda m: m.t_s, default=None)
+        begun_us = verdict.detail.get("begun_us")  # of the fault it recovers from, which need not be the first
+        t_s = (fault_s if begun_us is None else begun_us / 1e6) + at
+        moments.append(Moment(t_s, _since(t_s, fault_s), words, "back", "recovered"))
+    last = max(reversed(moments), key=lambda m: m.t_s, default=None)  # the complete system, which comes last, if it is
     return [m if m is last else replace(m, key="") for m in moments]
 
 

@@ -64,6 +64,7 @@ def _panel(at: Axes, report: Report, row: Row, inner: float, first: bool) -> Non
     step = next((s for s in (5, 10, 30, 60, 120, 300, 600, 1200, 3600, 7200) if (end - start) / s * 46 <= inner), 14400)
     ticks = range(math.ceil(start / step) * step, int(end) + 1, step)
     at.set_xticks(list(ticks), [clock(t) for t in ticks])
+    at.set_xlabel("minutes to recovery", color=MUTED, fontsize=11)
     at.grid(axis="y", color=LINE, linewidth=0.6)
     at.set_axisbelow(True)
     met = sum(t.results.get(row.name) == "PASS" for t in report.ensemble.trials)

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 from reports.model import Report
 from reports.story import MOST, drawn, tell
 from scenarios.record.kinds import KINDS
@@ -45,6 +47,28 @@ def test_what_lies_in_a_lost_region_is_not_named_again():
 
 def test_recoveries_are_told_by_the_clock_of_the_judge():
     assert "risk serves again, 8 min 32 s after the fault, promised within 5 min" in words(sample.report())
+
+
+def test_a_recovery_from_a_second_fault_stands_where_that_was():
+    """Ten minutes after the first fault a second one begins, and risk is back 8 min 32 s after that."""
+    judged = sample.judgement()
+    fault_us = round(sample.report().fault_s * 1e6)
+    second = [
+        replace(v, detail={**v.detail, "begun_us": fault_us + 600_000_000}) if v.objective == "rto.risk" else v
+        for v in judged.verdicts
+    ]
+    told = tell(Report(sample.head(), replace(judged, verdicts=tuple(second)), sample.report().record))
+    risk = next(m for m in told if m.words.startswith("risk serves again"))
+    assert round(risk.since_fault_s) == 600 + 8 * 60 + 32
+    assert risk.key == "recovered"  # the last of all
+
+
+def test_where_the_complete_system_is_back_with_its_last_part_that_is_marked():
+    judged = sample.judgement()
+    last = max(v.high for v in judged.verdicts if v.merged and v.objective.startswith("rto.") and v.high)
+    same = [replace(v, high=last) if v.objective in ("rto.risk", "rto.complete") else v for v in judged.verdicts]
+    told = tell(Report(sample.head(), replace(judged, verdicts=tuple(same)), sample.report().record))
+    assert [m.words[:19] for m in told if m.key == "recovered"] == ["the complete system"]
 
 
 def test_plots_mark_each_thing_once_and_number_it():
