@@ -44,6 +44,10 @@ class LockError(GamedayError, OSError):
     """A lock can be neither taken nor looked at."""
 
 
+class DeniedError(LockError):
+    """A target does not let us in, or not do this: 401 or 403."""
+
+
 @dataclass(frozen=True)
 class Holder:
     """Who holds a lock."""
@@ -168,14 +172,22 @@ class TargetLease:
         return False
 
     def renew(self, holder: Holder) -> None:
-        """Say that the run goes on. Raises LockedError when another has it, ApiServerError when nobody answers."""
+        """Say that the run goes on.
+
+        Raises:
+            LockedError: another has it.
+            LockError: the target answers, and refuses it; DeniedError: for who we are.
+            ApiServerError: nobody answers.
+        """
         found = self._read()
         if found is not None and found["spec"].get("holderIdentity") not in ("", _identity(holder)):
             raise _locked(f"the target {self.region}", _words(found["spec"]))
         if found is None:
             self.take(holder)
-        else:
-            self._replace(holder, found)
+            return
+        status, text = self._replace(holder, found)
+        if status not in (200, 201, 409):  # 409: somebody changed it at the same moment; the next look says who
+            raise self._refused(status, text)
 
     def give_back(self, holder: Holder) -> None:
         """Give it back when it is ours. Raises ApiServerError."""
@@ -193,7 +205,8 @@ class TargetLease:
 
     def _refused(self, status: int, text: str) -> LockError:
         where, expected = f"Lease {self.namespace}/{LEASE} in {self.region}", "to be allowed to take it"
-        return LockError(Problem(where, f"{status}: {text}", expected, "Run `gameday testbed status`."))
+        problem = Problem(where, f"{status}: {text}", expected, "Run `gameday testbed status`.")
+        return DeniedError(problem) if status in (401, 403) else LockError(problem)
 
     def _replace(self, holder: Holder, found: Mapping[str, Any]) -> tuple[int, str]:
         document = self._document(holder, found["metadata"])
@@ -291,7 +304,8 @@ class GameDayLock:
     A process that holds the machine's lock for the run already (`on_this_machine`) takes the targets' only.
 
     A target that does not answer is left out: it cannot be broken either, and the machine's lock is held. `stolen`
-    says who has taken a target meanwhile; empty: nobody. A run must stop when somebody has.
+    says who has taken a target meanwhile, or that one has not let us in for as long as a Lease lasts: whoever may not
+    renew it, for a token that has expired, may not lift there either. Empty: all is well. Else a run must stop.
     """
 
     def __init__(self, run: str, *, kubeconfigs: Path | None = None, path: Path | None = None) -> None:
@@ -302,6 +316,7 @@ class GameDayLock:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._renew, daemon=True, name="leases")
         self.stolen = ""
+        self._denied_s: dict[str, float] = {}  # region: since when, monotonic
 
     def __enter__(self) -> Self:
         if not HostLock.is_held_for(self._holder.run):
@@ -336,10 +351,19 @@ class GameDayLock:
             for lease in self._leases:
                 try:
                     lease.renew(self._holder)
+                    self._denied_s.pop(lease.region, None)
                 except LockedError as error:
                     self.stolen = f"{error.problems[0].where} was taken by another: {error.problems[0].found}"
+                except DeniedError as error:
+                    self._is_denied(lease.region, error)
                 except (ApiServerError, LockError):
                     continue  # the region may be lost: the machine's lock is held
+
+    def _is_denied(self, region: str, error: DeniedError) -> None:
+        """Note that we are not let in; an API server that has just come back lets nobody in for some seconds."""
+        since_s = self._denied_s.setdefault(region, time.monotonic())
+        if time.monotonic() - since_s > LEASE_S:
+            self.stolen = f"{error.problems[0].where} was denied for more than {LEASE_S} s: {error.problems[0].found}"
 
 
 def _servers(folder: Path) -> Iterator[tuple[str, ApiServer]]:

@@ -103,14 +103,17 @@ class Witness:
 
 
 class Objects:
-    """An API server that keeps objects, with resource versions; `busy` conflicts come first."""
+    """An API server that keeps objects, with resource versions; `busy` conflicts come first, `denies` is refused."""
 
     def __init__(self) -> None:
         self.kept: dict[str, dict[str, Any]] = {}
         self.version = 0
         self.busy = 0
+        self.denies: set[str] = set()  # methods
 
     def call(self, method: str, path: str, body: Any = None, **_: Any) -> tuple[int, str]:
+        if method in self.denies:
+            return 401, "Unauthorized"
         if method == "GET":
             return (200, json.dumps(self.kept[path])) if path in self.kept else (404, "none")
         if method == "DELETE":

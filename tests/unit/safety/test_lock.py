@@ -239,6 +239,23 @@ def test_a_run_whose_target_was_taken_stops(
     )
 
 
+@pytest.mark.proves("a run stops itself when a target does not let it in for a minute, as when its token has expired")
+@pytest.mark.parametrize("denied", ["GET", "PUT"])
+def test_a_run_whose_token_expires_stops(
+    denied: str, target: TargetLease, objects: Objects, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(locking, "RENEW_S", 0.01)
+    monkeypatch.setattr(locking, "LEASE_S", 0)
+    monkeypatch.setattr(locking, "_servers", lambda _: [("us-east-1", target.server)])
+    with GameDayLock("first") as lock:
+        objects.denies = {denied}
+        until = time.monotonic() + 20
+        while not lock.stolen and time.monotonic() < until:
+            time.sleep(0.01)
+        objects.denies = set()
+    assert lock.stolen.endswith("was denied for more than 0 s: 401: Unauthorized")
+
+
 @pytest.mark.proves("The testbed is not changed while the reverter hears a run, whoever's it is")
 def test_a_run_that_is_heard(reverter: Reverter, watch: Watch, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(locking, "Reverter", lambda: reverter)
