@@ -132,7 +132,7 @@ def _says(subject: str, last: Recovery, bad_us: int, low: float, high: float | N
     if not bad_us:
         return f"{who} was never bad"
     waited = f", {last.service} last" if subject == "complete" else ""
-    since = "after the fault" if planned else "after it went bad by itself"
+    since = "after the fault" if planned else "after it went bad, with no fault before it"
     return f"{who} was served again {seconds(high)} {since}{waited}" if low or high else f"{who} was never bad"
 
 
