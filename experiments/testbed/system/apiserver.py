@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import urllib3
+import yaml
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException, load_kube_config
 
@@ -13,6 +14,8 @@ CONTENT_TYPES = {
     "strategic": "application/strategic-merge-patch+json",
     "json": "application/json-patch+json",
 }
+# What the client raises of a file that is no kubeconfig: it takes its shape for granted.
+_DAMAGED = (yaml.YAMLError, ValueError, TypeError, LookupError, AttributeError)
 
 
 class ApiServerError(OSError):
@@ -26,8 +29,8 @@ class ApiServer:
         configuration = Configuration()
         try:
             load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
-        except (ConfigException, OSError) as error:
-            raise ApiServerError(f"{kubeconfig}: {error}") from error
+        except (ConfigException, OSError, *_DAMAGED) as error:
+            raise ApiServerError(f"{kubeconfig}: {type(error).__name__} {error}") from error
         configuration.retries = False
         self._client = ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
