@@ -176,10 +176,7 @@ def initial_replicas(resolved: Resolved, region: str, service: str) -> int:
     if service == "database":
         database = resolved.topology.database
         return int(region in (database.home, database.replica_region))
-    role = resolved.topology.regions[region]
-    if role.role == "active":
-        return resolved.topology.services[service].replicas
-    return role.warm_replicas if role.role == "warm" else 0
+    return resolved.topology.regions[region].standing(resolved.topology.services[service].replicas)
 
 
 _BALANCERS = {

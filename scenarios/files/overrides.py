@@ -17,6 +17,8 @@ from scenarios.model.scenario import Scenario
 from scenarios.model.topology import Topology
 from scenarios.model.units import UnusableError
 
+NAMES = ("topology", "title")  # of the topology's own file; another name is not another topology
+
 
 @dataclass
 class Target:
@@ -39,6 +41,9 @@ class Target:
             self.changed.append(str(name))
 
     def _one(self, name: str, value: Any, where: str) -> Problem | None:
+        if name in NAMES:
+            remedy = "Name it in the file of the scenario; on the command line `--as kind` plays what a cluster plays."
+            return Problem(where, f"`{name}`, which names a file", "a parameter, or a value in the topology", remedy)
         if name in self.parameters:
             return self._parameter(self.parameters, name, value, where)
         model, document, parts = self._root(name)

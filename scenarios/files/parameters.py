@@ -23,6 +23,7 @@ _UNITS = {
     "vCPU": "a CPU size, e.g. 2 vCPU",
     "switch": "on or off",
 }
+_DIGITS = "Write it in digits, without a unit."
 
 
 def catalogue(document: Document) -> dict[str, Parameter]:
@@ -166,10 +167,16 @@ def overridden(old: Parameter, value: object) -> Parameter:
             raise UnusableError("on or off", "Write one of the two.")
         new = _by_hand(old, "switch", (float(word in ("on", "true")),))
     else:
-        kind, values, unit = _distribution(*_form(value))
+        form, content = _form(value)
+        try:
+            kind, values, unit = _distribution(form, content)
+        except UnusableError as error:
+            if form != "value" or old.unit != "1":
+                raise
+            raise UnusableError(_UNITS["1"], _DIGITS) from error
         new = replace(_by_hand(old, kind, values), unit=unit)
     if new.unit != old.unit:
-        raise UnusableError(_UNITS[old.unit], "Write the value with its unit.")
+        raise UnusableError(_UNITS[old.unit], _DIGITS if old.unit == "1" else "Write the value with its unit.")
     if new.unit == "share" and not all(0 <= v <= 1 for v in new.values):
         raise UnusableError("a percentage from 0 % to 100 %", "Give a share of the whole.")
     if old.kind != new.kind and new.kind != "constant" and old.kind == "constant":

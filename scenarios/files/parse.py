@@ -16,7 +16,13 @@ def parse[M: BaseModel](model: type[M], document: Document) -> M:
     try:
         return model.model_validate(document.values, context={"file": True}, by_alias=True, by_name=False)
     except ValidationError as error:
-        raise InvalidFileError(*_problems(model, document, error.errors())) from error
+        found = [e for e in error.errors() if not _follows(e)]
+        raise InvalidFileError(*_problems(model, document, found)) from error
+
+
+def _follows(error: Any) -> bool:
+    """Whether a list is called too short only because what stands in it is wrong, which is said anyway."""
+    return bool(error["type"] == "too_short" and len(error["input"]) >= error["ctx"]["min_length"])
 
 
 def names(model: type[BaseModel], path: Iterable[str]) -> list[str]:

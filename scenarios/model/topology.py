@@ -27,6 +27,10 @@ class Region(Model):
     provisioner: Literal["karpenter", "cluster-autoscaler", "none"] = "karpenter"
     warm_replicas: Whole = Field(0, ge=0, le=1000, description="pods of each service standing ready in a warm region")
 
+    def standing(self, replicas: int) -> int:
+        """Pods that stand ready here at the start, of a service whose full plan has so many."""
+        return {"active": replicas, "warm": self.warm_replicas, "pilot-light": 0}[self.role]
+
 
 class Lognormal(Model):
     """Own work of a service."""

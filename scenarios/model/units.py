@@ -28,10 +28,20 @@ class UnusableError(ValueError):
 def _match(pattern: str, value: object, expected: str, example: str) -> re.Match[str]:
     match = re.fullmatch(pattern, value.strip()) if isinstance(value, str) else None
     if match is None:
-        bare = isinstance(value, int | float) and not isinstance(value, bool)
-        remedy = f"Write a number and its unit, as `{example}`."
-        raise UnusableError(f"{expected}, e.g. {example}", f"Add the unit, as in `{example}`." if bare else remedy)
+        raise UnusableError(f"{expected}, e.g. {example}", _remedy(value, example))
     return match
+
+
+def _remedy(value: object, example: str) -> str:
+    """How to mend what is no number with its unit."""
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return f"Add the unit, as in `{example}`."
+    text = value.strip() if isinstance(value, str) else ""
+    if re.match(rf"{NUMBER}[eE][+-]?[0-9]", text):
+        return "Write all digits of the number: a power of ten (1e3) is not taken."
+    if re.match(rf"{NUMBER}\s*[a-zA-Z]+\s*{NUMBER}", text):
+        return f"Write it in one unit, as `{example}`."
+    return f"Write a number and its unit, as `{example}`."
 
 
 def _number(text: str) -> float:

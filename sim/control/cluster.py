@@ -7,6 +7,7 @@ Sources: CALIBRATION 0.4, 0.7, 1.
 import math
 from dataclasses import dataclass
 
+from scenarios.errors import Problem, UsageError
 from sim.build import initial_replicas
 from sim.control.context import Context, Wait
 from sim.control.nodes import Node, Nodes
@@ -72,13 +73,21 @@ class Cluster:
         template = Template()
         pods = [Pod(self.region, service, place, i, template) for i, place in enumerate(places)]
         for pod in pods[:plan]:
-            pod.node = self.nodes.place(service)
+            pod.node = self._room_for(service)
             pod.ready = pod.serving = pod.wanted = pod.exists = pod.listed = True
-            if pod.node is not None:
-                pod.node.images.add(service)
+            pod.node.images.add(service)
         ready = context.series(station, "replicas_ready", plan)
         planned = context.series(station, "replicas_planned", plan)
         return Deployment(service, pods, plan, template, template, ready, planned)
+
+    def _room_for(self, service: str) -> Node:
+        """Room for a pod that stands there at the start. Raises UsageError when what is free is in pieces too small."""
+        node = self.nodes.place(service)
+        if node is None:
+            where, expected = f"regions.{self.region}.nodes", f"room on one of them for each pod of {service}"
+            found = f"{len(self.nodes.nodes)} nodes on which no room is left"
+            raise UsageError(Problem(where, found, expected, "Start with one node more, or with larger ones."))
+        return node
 
     def _count(self, service: str) -> None:
         deployment = self.deployments[service]

@@ -78,8 +78,9 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
         if (entry.fault is None) == (entry.change is None):
             found = "both `fault` and `change`" if entry.fault else "neither `fault` nor `change`"
             problems.append(at(document, place, found, "exactly one of them", "Say what happens."))
-        if entry.at_us is not None and entry.at_us >= scenario.workload.at_most_us:
-            expected, remedy = "a time before `at most` of the workload", "Move it, or let the run last longer."
+        if entry.at_us is not None and entry.at_us >= _longest(scenario.workload)[0]:
+            expected = f"a time before `{_longest(scenario.workload)[1]}` of the workload"
+            remedy = "Move it, or let the run last longer."
             problems.append(at(document, f"{place}.at", "a time after the run's end", expected, remedy))
         problems += _ends(entry, scenario.workload, place, document)
         if entry.when:
@@ -96,12 +97,19 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
     return problems + _overlaps(scenario.timeline, document)
 
 
+def _longest(workload: Workload) -> tuple[int, str]:
+    """When the run ends at the latest, and the key that says so."""
+    fixed = workload.duration if isinstance(workload.duration, int) else workload.at_most_us
+    return min((workload.at_most_us, "at most"), (fixed, "duration"))
+
+
 def _ends(entry: Entry, workload: Workload, place: str, document: Document) -> list[Problem]:
     """A fault that is to be lifted after the run's end never would be."""
-    if entry.at_us is None or not isinstance(entry.until, int) or entry.at_us + entry.until <= workload.at_most_us:
+    longest_us, key = _longest(workload)
+    if entry.at_us is None or not isinstance(entry.until, int) or entry.at_us + entry.until <= longest_us:
         return []
     found = f"{duration(entry.until)} from {duration(entry.at_us)} on, after the run's end"
-    expected = f"a time that is over by `at most` of the workload, {duration(workload.at_most_us)}"
+    expected = f"a time that is over by `{key}` of the workload, {duration(longest_us)}"
     remedy = "Shorten it, let the run last longer, or write `until: end`."
     return [at(document, f"{place}.until", found, expected, remedy)]
 

@@ -5,7 +5,7 @@ from scenarios.files.checks.graph import calls
 from scenarios.files.problems import at, unknown
 from scenarios.files.yaml import Document
 from scenarios.model.promql import SUPPORTED, Rule, UnsupportedRuleError
-from scenarios.model.topology import Topology
+from scenarios.model.topology import Region, Topology
 
 RESERVED = ("client", "complete", "database", "edge", "order", "page", "transactions")  # names that mean something else
 
@@ -38,6 +38,7 @@ def _regions(topology: Topology, document: Document) -> list[Problem]:
             problems.append(
                 at(document, f"regions.{name}.warm_replicas", found, expected, "Remove it, or make it warm.")
             )
+        problems += _room(name, region, topology, document)
     named = {f"monitoring.regions.{i}": r for i, r in enumerate(topology.monitoring.regions)}
     named["database.home"] = topology.database.home
     if topology.database.replica_region:
@@ -51,6 +52,18 @@ def _regions(topology: Topology, document: Document) -> list[Problem]:
         for place, region in named.items()
         if region not in topology.regions
     ]
+
+
+def _room(name: str, region: Region, topology: Topology, document: Document) -> list[Problem]:
+    """What stands in a region at the start must have room on its nodes."""
+    wanted = sum(region.standing(plan.replicas) * plan.cpu for plan in topology.services.values())
+    have = region.nodes * region.node_cpu
+    if wanted <= have:
+        return []
+    found = f"nodes with {have:g} vCPU in all, {region.nodes} of them"
+    expected = f"room for the pods that stand there at the start, {wanted:g} vCPU"
+    remedy = "Start with more or larger nodes, or with fewer or smaller pods."
+    return [at(document, f"regions.{name}.nodes", found, expected, remedy)]
 
 
 def _database(topology: Topology, document: Document) -> list[Problem]:

@@ -2,9 +2,11 @@
 
 import re
 from collections import Counter
+from pathlib import Path
 
 import pytest
 
+from scenarios.errors import InvalidFileError
 from scenarios.files.catalogue import scenarios
 from scenarios.files.library import LIBRARY, yaml_files
 from scenarios.files.load import load, objectives
@@ -161,3 +163,16 @@ def test_sections_of_a_page() -> None:
     text = "# Page\n## A\nx\n### 1. B\ny\n#### C\nz\n```sh\n# not a heading\n```\n## D\n"
     assert list(sections(text)) == ["A", "A / B", "A / B / C", "D"]
     assert "not a heading" in sections(text)["A / B / C"]
+
+
+def test_a_list_of_one_wrong_objective_is_not_called_too_short(tmp_path: Path) -> None:
+    file = tmp_path / "objectives" / "mine.yaml"
+    file.parent.mkdir()
+    file.write_text("objectives:\n  - {objective: rto.mine, kind: recovery_time, subject: risk, limit: 1 min}\n")
+    with pytest.raises(InvalidFileError) as caught:
+        objectives([tmp_path])
+    assert [p.found for p in caught.value.problems] == ["no `title`"]
+    file.write_text("objectives: []\n")
+    with pytest.raises(InvalidFileError) as caught:
+        objectives([tmp_path])
+    assert [(p.found, p.expected) for p in caught.value.problems] == [("an empty list", "at least 1 in the list")]

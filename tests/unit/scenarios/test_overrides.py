@@ -113,6 +113,13 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "size that is half": ({"services.risk.replicas": "2.5"}, "2.5", ""),
     "size that is text": ({"services.risk.replicas": "many"}, "'many'", ""),
     "size that is infinite": ({"services.risk.own.sigma": "inf"}, "inf", ""),
+    "size with a power of ten": ({"services.risk.replicas": "1e3"}, "'1e3'", "in digits"),
+    "size with a unit": ({"services.risk.replicas": "3 min"}, "'3 min'", "without a unit"),
+    "a power of ten": ({"dns.ttl": "1e3 s"}, "'1e3 s'", "all digits"),
+    "two units": ({"dns.ttl": "1 min 30 s"}, "'1 min 30 s'", "in one unit"),
+    "another topology": ({"topology": "testbed"}, "names a file", "--as kind"),
+    "more than stands on the nodes": ({"services.risk.replicas": "30"}, "nodes with 96 vCPU", "larger nodes"),
+    "a region without room": ({"regions.us-east-1.nodes": "2"}, "nodes with 32 vCPU", "larger nodes"),
     "huge": ({"services.risk.replicas": "9" * 30}, "9999", ""),
     "rate without unit": ({"workload.rate": "500"}, "500", ""),
     "cyclic calls": ({"calls.3.to": "strategic"}, "a cycle", ""),
@@ -137,6 +144,12 @@ def test_refused(case: tuple[dict[str, Any], str, str]) -> None:
     assert remedy in told.remedy
     assert next(iter(changes)) in told.where or "grandmodel.yaml" in told.where
     assert told.expected
+
+
+def test_a_run_that_ends_before_its_fault_is_refused() -> None:
+    told = refused({"workload.duration": "5 min"})
+    assert (told.found, told.expected) == ("a time after the run's end", "a time before `duration` of the workload")
+    assert load(LIBRARY, overrides={"workload.duration": "301 s"}).scenario.workload.duration == 301_000_000
 
 
 def test_an_error_behind_a_set_names_the_flag() -> None:

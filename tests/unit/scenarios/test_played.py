@@ -46,11 +46,11 @@ WITHOUT_AUTOMATION = TOPOLOGY[: TOPOLOGY.index("automation:")] + TOPOLOGY[TOPOLO
 WITHOUT_ALERTS = TOPOLOGY[: TOPOLOGY.index("  alerts:")] + "  alerts: []\n" + TOPOLOGY[TOPOLOGY.index("automation:") :]
 CHANGES = {
     "warm": {"regions.there.role": "warm", "regions.there.warm_replicas": "2"},
-    "both regions serve": {"regions.there.role": "active"},
+    "both regions serve": {"regions.there.role": "active", "regions.there.nodes": "2"},
     "health checks move the name": {"dns.health_check_failover": "true"},
     "the automation is broken": {"automation.working": "false"},
     "no provisioner": {"regions.there.provisioner": "none"},
-    "nodes too small": {"regions.here.nodes": "1", "regions.here.node_quota": "1"},
+    "no node to spare": {"regions.here.nodes": "2", "regions.here.node_quota": "2"},
     "no cache of names": {"dns.ttl": "0 s"},
     "nobody obeys the TTL": {"client.ignore_ttl": "100 %"},
     "a trading day": {"workload.profile": "diurnal"},

@@ -5,6 +5,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
+from scenarios.errors import UsageError
 from sim.control.nodes import Node
 from tests.unit.sim.stage import HOME, OTHER, Stage, library, scenario
 
@@ -43,6 +44,12 @@ def test_no_room_no_place() -> None:
         node.free_cpu = 3.9
     assert nodes.place("risk") is None
     assert nodes.place("strategic") is not None
+
+
+def test_a_start_on_nodes_whose_room_is_in_pieces_too_small_is_refused() -> None:
+    """48 vCPU for 48 vCPU of pods, and the last risk pod finds 2 on each node."""
+    with pytest.raises(UsageError, match="room on one of them for each pod of risk"):
+        Stage(scenario(**{f"regions.{HOME}.nodes": 3}))
 
 
 def deployed(trial: int = 0, **overrides: object) -> Stage:
