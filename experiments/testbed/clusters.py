@@ -122,7 +122,7 @@ def node_states(places: Sequence[Place]) -> dict[str, str]:
 
 
 def _create(place: Place) -> None:
-    state.change(making=state.read().making | {place.cluster})
+    state.begin(place.cluster)
     place.kubeconfig.parent.mkdir(parents=True, exist_ok=True)
     command = ("kind", "create", "cluster", "--config", "-", "--kubeconfig", str(place.kubeconfig))
     try:
@@ -202,7 +202,7 @@ def _mark(place: Place) -> None:
     body = V1ConfigMap(metadata=metadata, data={"region": place.region})
     with asking(place, "its mark"):
         CoreV1Api(client_of(place)).create_namespaced_config_map("kube-system", body, _request_timeout=TIMEOUT_S)
-    state.change(making=state.read().making - {place.cluster})
+    state.finish(place.cluster)
 
 
 def foreign(place: Place) -> TestbedError:

@@ -1,6 +1,7 @@
 """What the testbed remembers of itself between commands: `testbed.json` in the state folder."""
 
 import json
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from threading import Lock
@@ -62,8 +63,23 @@ def read() -> State:
 
 def change(**changes: Any) -> State:
     """Remember something else; the file is replaced at once or not at all. Raises TestbedError."""
+    return _changed(lambda _: changes)
+
+
+def begin(cluster: str) -> None:
+    """Remember that a cluster is being made; another may be at the same moment. Raises TestbedError."""
+    _changed(lambda now: {"making": now.making | {cluster}})
+
+
+def finish(cluster: str) -> None:
+    """Remember that a cluster was made. Raises TestbedError."""
+    _changed(lambda now: {"making": now.making - {cluster}})
+
+
+def _changed(change: Callable[[State], Mapping[str, Any]]) -> State:
     with _LOCK:
-        changed = replace(read(), **changes)
+        now = read()
+        changed = replace(now, **change(now))
         kept.write_json(path(), asdict(changed) | {"making": sorted(changed.making)})
         return changed
 

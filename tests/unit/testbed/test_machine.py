@@ -1,11 +1,14 @@
 """What the testbed makes, keeps and removes on a machine; `test_bad_luck.py` has what can be wrong there."""
 
+import time
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 
 from experiments.safety import pending
 from experiments.testbed import clusters, containers, layout, lifecycle, state
 from experiments.testbed.errors import TestbedError
-from experiments.testbed.layout import EAST
+from experiments.testbed.layout import EAST, PLACES
 from gameday.cli.main import run
 from gameday.exit_codes import ExitCode
 from tests.unit.testbed.conftest import Machine
@@ -67,6 +70,24 @@ def test_what_is_remembered_survives(machine: Machine) -> None:
     assert state.read() == remembered
     state.forget()
     assert state.read() == state.State()
+
+
+def test_both_clusters_are_begun_and_finished_at_once(machine: Machine, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else one that was made counts as begun, and is deleted by the next `up`."""
+    read = state.read
+
+    def slow() -> state.State:
+        found = read()
+        time.sleep(0.05)
+        return found
+
+    monkeypatch.setattr(state, "read", slow)
+    names = [place.cluster for place in PLACES.values()]
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(state.begin, names))
+        assert read().making == set(names)
+        list(pool.map(state.finish, names))
+        assert read().making == set()
 
 
 def test_a_container_is_made_anew_when_a_file_of_it_changes(machine: Machine) -> None:
