@@ -214,8 +214,8 @@ def nothing_unwritten(observations: Observations, name: str) -> Measurement:
     never = [one.where(~isin(one, keys)).values() for one in read]
     stray = np.unique(np.concatenate([np.zeros(0, dtype=np.int64), *never]))
     asked = found(observations, CLASS, timeline).asked
-    unread = () if asked else (f"the timeline {timeline or 'that survived'} was not read back",)
-    doubts = (*unread, *whole_ledger.doubts(observations))
+    unread = [] if asked else [f"the timeline {timeline or 'that survived'} was not read back"]
+    doubts = (*dict.fromkeys([*unread, *_unread(observations)]), *whole_ledger.doubts(observations))
     says = f"each of {there:,} orders read back was sent"
     if len(stray):
         says = f"{len(stray):,} readable orders were never written"

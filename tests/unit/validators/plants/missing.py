@@ -124,6 +124,7 @@ WEAK = (
     weak(WRITER, "the timeline that counts was not read back", lambda r: unread(r, NEW)),
     weak(WRITER, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
     weak(DUPLICATE, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
+    weak(UNWRITTEN, "the timeline that was replaced was not read back", lambda r: unread(r, OLD)),
     weak(UNWRITTEN, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
     weak(STOP, "orders are not on record for 100 s after the stop", lambda r: hole(stopped(r, 400), 450, 550)),
     weak(TRANSACTIONS, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
