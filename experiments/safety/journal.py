@@ -110,8 +110,7 @@ class Journal:
 
     def last_record(self) -> str:
         """Folder of the record of the last run that began; empty when none is known. Raises JournalError."""
-        opened = next((entry for entry in reversed(self._all()) if entry["kind"] == "opened"), {})
-        return str(opened.get("record", ""))
+        return next((str(entry.get("record", "")) for entry in reversed(self._all()) if entry["kind"] == "opened"), "")
 
     def cut(self) -> dict[str, str]:
         """Nodes that were cut from the network in the last run by this machine's processes, with their addresses."""

@@ -19,8 +19,6 @@ from urllib3.exceptions import HTTPError
 from experiments.faults import base
 from experiments.operate.finishing import ENDS_WITHIN_S, follow
 from experiments.operate.moments import moments
-from experiments.operate.reseeding import NotCaughtUpError
-from experiments.operate.verbs import StepError
 from experiments.operate.verbs import perform as perform_step
 from experiments.platforms.platform import platform
 from experiments.safety import pending
@@ -36,11 +34,10 @@ from experiments.safety.lock import HostLock, this_process
 from experiments.safety.reverter import Reverter, ReverterError
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import clusters, outside, state, status
-from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
 from experiments.testbed.system.returning import writer
-from scenarios.errors import GamedayError, LeftBehindError, Problem, UsageError
+from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem, UsageError
 
 Progress = Callable[[float, str], None]
 
@@ -78,7 +75,8 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
 
     Raises:
         UsageError: there is no testbed, a game day is on, or something else answers in its place.
-        LeftBehindError, TestbedError: it cannot be made whole; called again, it goes on.
+        LeftBehindError: it cannot be made whole; called again, it goes on.
+        TestbedError: what the testbed has kept of itself is damaged; nothing was touched.
     """
     if not state.read().made_at:
         found, remedy = "no testbed on this machine", "There is nothing to undo. `gameday testbed up` makes one."
@@ -92,11 +90,12 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         journal = Journal()
         done.run = journal.last_run()
         record = _record(journal, runs)
-        lift_left(done, journal)
-        _publish()
-        for place in PLACES.values():
-            clusters.start_kubelets(place)
-        old, new = _settled(progress, journal)
+        with _said_as_left(plan().home):
+            lift_left(done, journal)
+            _publish()
+            for place in PLACES.values():
+                clusters.start_kubelets(place)
+            old, new = _settled(progress, journal)
         if new is not old:
             with _said_as_left(new):
                 _after_promotion(done, old, new, record, progress, finishing=not home)
@@ -112,7 +111,8 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         elif new is plan().home:
             with _said_as_left(new):
                 as_planned()
-        _wait_until_whole(done, old, new, progress)
+        with _said_as_left(new):
+            _wait_until_whole(done, old, new, progress)
     finally:
         lock.give_back()
     done.took_s = round(time.monotonic() - begun_s, 1)
@@ -163,13 +163,10 @@ def _reverter_lifts(reverter: Reverter, journal: Journal) -> list[Result]:
 
 
 def _publish() -> None:
-    """Give nodes their ports that came back without them. Raises LeftBehindError while another program has one."""
+    """Give nodes their ports that came back without them. Raises TestbedError while another program has one."""
     for node, seen in clusters.node_states(list(PLACES.values())).items():
         if seen == "unpublished":
-            try:
-                clusters.publish(node)
-            except TestbedError as error:
-                raise LeftBehindError(*error.problems) from error
+            clusters.publish(node)
 
 
 # --- who is the primary now
@@ -216,14 +213,17 @@ def _drop_plan() -> None:
 
 @contextlib.contextmanager
 def _said_as_left(new: Place) -> Iterator[None]:
-    """Say what does not answer as something that is left, not as our bug. Raises LeftBehindError."""
+    """Say what does not answer, or refuses, as something that is left: neither our bug nor wrong usage.
+
+    Raises LeftBehindError.
+    """
     try:
         yield
-    except (StepError, NotCaughtUpError) as error:
+    except (UsageError, AbortedError, LeftBehindError):
+        raise
+    except GamedayError as error:  # a step, a program, the API or the ledger does not do what it should
         raise LeftBehindError(*error.problems) from error
     except (OSError, HTTPError, ApiException, psycopg.Error, LookupError) as error:
-        if isinstance(error, GamedayError):
-            raise
         remedy = "Run `gameday undo` again, or `gameday testbed reset`, which makes the databases anew, empty."
         found = f"{type(error).__name__}: {error}"[:300]
         raise LeftBehindError(Problem(f"the primary in {new.region}", found, "it whole", remedy)) from error

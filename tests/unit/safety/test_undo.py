@@ -10,6 +10,7 @@ import pytest
 
 from experiments.faults import verbs
 from experiments.operate.verbs import StepError
+from experiments.platforms.shell import CommandError
 from experiments.safety import homecoming, pending
 from experiments.safety import lifting as lifting_here
 from experiments.safety import undo as undoing
@@ -174,6 +175,25 @@ def test_what_does_not_answer_is_left_not_a_bug(world: World, tmp_path: Path, mo
     kept = pending.read()
     assert kept is not None
     assert not kept.demoted
+
+
+@pytest.mark.parametrize("where", ["bring_home", "demote"])
+def test_what_refuses_is_left_not_wrong_usage(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, where: str
+) -> None:
+    """Exit code 5: a script must not take it for a mistake on its command line."""
+
+    def refuses(*_: object) -> None:
+        raise CommandError(Problem("docker exec gameday-us-east-1-worker", "exit code 1", "exit code 0", "Look."))
+
+    if where == "demote":
+        world.promoted()
+        monkeypatch.setattr(undoing, "demote", refuses)
+    else:
+        world.witness.lease = {"region": "us-east-1", "fenced": True}
+        monkeypatch.setattr(undoing.outside, "bring_home", refuses)
+    with pytest.raises(LeftBehindError, match="exit code 1"):
+        undo(quiet, home=False, runs=tmp_path)
 
 
 def test_no_testbed(tmp_path: Path) -> None:
