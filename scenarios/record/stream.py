@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 
 from scenarios.record.storage import damaged, sync, unchanged
 
-ROW_GROUP, ROW_GROUP_BYTES = 60_000, 2_000_000  # rows that closing holds in memory at once, and what they take
+ROW_GROUP, ROW_GROUP_BYTES = 60_000, 4_000_000  # rows that closing holds in memory at once, and what they take
 
 
 class Stream:
