@@ -111,7 +111,7 @@ def read_after_a_kill(run: Run) -> None:
 
 def home_again(run: Run, course: Course) -> None:
     """Undo makes the system whole. After a promotion it is brought home too, with all that it has."""
-    undone = gameday(run.folder, "undo", "--json", timeout_s=WHOLE_WITHIN_S + 60)
+    undone = gameday(Path("/"), "undo", "--json", timeout_s=WHOLE_WITHIN_S + 60)
     assert undone.returncode == 0, undone.stderr + undone.stdout
     found = json.loads(undone.stdout)
     course.note(f"whole after {{s:.0f}} s (undo took {found['took_s']:.0f} s), primary {found['primary']}")

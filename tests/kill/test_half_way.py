@@ -1,4 +1,4 @@
-"""A manual failover is stopped right after its promotion, and the way home is cut off twice: `pytest tests/kill`."""
+"""A failover, a failback, reading back and the way home are each cut off half-way: `pytest tests/kill`."""
 
 import os
 import signal
@@ -15,6 +15,7 @@ from experiments.operate.watching import home as leads_to
 from experiments.testbed import lifecycle
 from experiments.testbed.layout import EAST, WEST
 from experiments.testbed.status import Status
+from scenarios.record.marks import Mark
 from scenarios.record.reader import RunRecord
 from tests.cluster.killing import (
     STOPPED_WITHIN_S,
@@ -46,6 +47,21 @@ worlds:
   twin: {}
   kind: {topology: testbed, skips: 4 min}
 """
+FAILBACK = """
+scenario: killed
+title: us-east-1 is lost, comes back, and people bring the primary home
+runbook: [Disaster Recovery / Failover Procedures]
+topology: testbed
+workload: {profile: steady, rate: 20/s, duration: until settled, at most: 20 min}
+timeline:
+  - {at: 2 min, fault: region-loss, target: {region: us-east-1}, until: 3 min}
+  - {at: 5 min, change: failback}
+response: [automatic-failover]
+worlds:
+  twin: {}
+  kind: {at most: 20 min}
+"""
+ELSEWHERE = Path("/")  # a fresh shell is anywhere
 
 
 @pytest.mark.timeout(3000)
@@ -65,7 +81,7 @@ def test_a_failover_and_a_homecoming_half_way(
         steps = [mark["detail"]["step"] for mark in run.marks() if finished_by_us(mark)]
         assert steps[-3:] == ["wait_ready", "switch_dns", "verify"], (tmp_path / "err").read_text()
         keys = acknowledged(run.record)
-        undone = gameday(tmp_path, "undo")
+        undone = gameday(ELSEWHERE, "undo")
         assert undone.returncode == 0, undone.stderr
         held = sorted(set(keys) - set(missing(WEST, keys)))
         codes = [cut_off(tmp_path, signal.SIGINT, 4.0), cut_off(tmp_path, signal.SIGKILL, 8.0)]
@@ -87,6 +103,55 @@ def test_a_failover_and_a_homecoming_half_way(
     assert lifecycle.status(measure=False).whole
     assert leads_to() == EAST.region
     assert is_one_primary_with_a_standby(EAST.region, WEST.region)
+
+
+@pytest.mark.timeout(3000)
+@pytest.mark.proves("what a second Ctrl-C kept a run from reading back is read by undo, before the old primary follows")
+def test_stopped_again_while_it_reads_back(
+    whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    run = Run(tmp_path, BY_PEOPLE)
+    run.wait_for(begins("promoted"))
+    run.signal(signal.SIGINT)
+    assert poll(lambda: "reading back" in (tmp_path / "err").read_text(), WHOLE_WITHIN_S, every_s=0.05)
+    run.signal(signal.SIGINT)
+    assert run.process.wait(timeout=WHOLE_WITHIN_S) in (4, 5), (tmp_path / "err").read_text()
+    undone = gameday(ELSEWHERE, "undo")
+    assert undone.returncode == 0, undone.stderr
+    record_property("summary", f"stopped again while it read back: undo said {undone.stdout.splitlines()}")
+    assert "read into the record" in undone.stdout
+    assert {mark.detail["timeline"].partition("/")[0] for mark in marks(run, "readback_done")} == {
+        "us-east-1",
+        "us-west-2",
+    }
+    assert (run.record / "reconciliation.csv").exists()
+    assert gameday(ELSEWHERE, "undo", "--home").returncode == 0
+
+
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("step", ["promote", "again", "light"])
+@pytest.mark.proves("a failback that is killed half-way is brought to its end by undo")
+def test_a_failback_half_way(
+    whole: Status, tmp_path: Path, step: str, record_property: Callable[[str, object], None]
+) -> None:
+    with Writers() as writers:
+        run = Run(tmp_path, FAILBACK)
+        run.wait_for(lambda mark: begins("step_started", step=step)(mark) and mark["subject"] == "failback")
+        run.kill(children=True)
+        killed_s = time.monotonic()
+        undone = gameday(ELSEWHERE, "undo", "--home")
+        assert undone.returncode == 0, undone.stderr
+        took_s = time.monotonic() - killed_s
+        lost = missing(EAST, acknowledged(run.record))
+    record_property("summary", f"failback killed at {step}: home after {took_s:.0f} s, {len(lost)} orders missing")
+    assert writers.twice == []
+    assert lost == []
+    assert lifecycle.status(measure=False).whole
+    assert is_one_primary_with_a_standby(EAST.region, WEST.region)
+
+
+def marks(run: Run, kind: str) -> list[Mark]:
+    return [mark for mark in RunRecord(run.record).marks if mark.kind == kind]
 
 
 def finished_by_us(mark: dict[str, object]) -> bool:
