@@ -2,12 +2,13 @@
 
 import numpy as np
 import pyarrow as pa
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from scenarios.record.arrays import numbers, words
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.tuples(st.integers(-(2**31), 2**31 - 1), st.booleans()), max_size=20),
     st.integers(1, 3),
@@ -24,6 +25,7 @@ def test_numbers(rows: list[tuple[int, bool]], step: int, dtype: type[np.generic
         array.validate(full=True)
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(max_size=6), max_size=6))
 def test_words(values: list[str]) -> None:
     array = words(values)
