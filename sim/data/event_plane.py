@@ -134,9 +134,9 @@ class EventPlane:
         columns: list[I64] = []
         for name in ("finished", "rows", "probed"):
             columns.extend(_joined(self._parts[name], WIDTHS[name]))
+            self._parts[name].clear()
         load = _load_rows(self._parts["loads"], self._bins, len(self._system.station_names))
-        for parts in self._parts.values():
-            parts.clear()
+        self._parts["loads"].clear()
         self._bins.clear()
         return Chunk(**dict(zip(_COLUMNS, columns, strict=True)), load=load)
 

@@ -66,6 +66,7 @@ def lay_out(g):
         stage.places = _used(g, station)
         stage.balanced = edge_at(g, e).counted | edge_at(g, 0).counted
         stage.head = stage.tail = stage.counted = 0
+        stage.next = layout.INF
         g.depth += 1
         e = station.edge
         if e < 0:

@@ -171,7 +171,7 @@ def _take_over(g):
             r = flight_at(g, q).replica
             replica_at(g, r).work += flight_at(g, q).work
             last = ends_at(g, stages[i], request_at(g, q).kind)
-            add_done(g, r, (dones[i] << g.source_bits) | r, q, last)
+            add_done(g, stage_at(g, stages[i]), r, (dones[i] << g.source_bits) | r, q, last)
     for i in order:
         if dones[i] == INF:
             q = requests[i]

@@ -152,7 +152,7 @@ def _count(g, number, stage, q, r, change):
 
 
 @forced
-def add_done(g, r, key, q, last):
+def add_done(g, stage, r, key, q, last):
     """A job of a replica will be done; of equal ones the first to come is done first."""
     line = line_at(g, r)
     place = line.tail
@@ -170,6 +170,7 @@ def add_done(g, r, key, q, last):
     done.last = last
     head = head_at(g, r)
     set_head(g, r, key if key < head else head)  # not a branch: it would be guessed wrongly half the time
+    stage.next = key if key < stage.next else stage.next
 
 
 @forced
@@ -202,7 +203,7 @@ def accept(g, number, stage, q, r, t):
     w = paced(work_of(g, s, station, kind, index, 0, row), replica, station, begun)
     flight_at(g, q).work = w
     replica.work += w
-    add_done(g, r, ((begun + w) << g.source_bits) | r, q, ends_at(g, number, kind))
+    add_done(g, stage, r, ((begun + w) << g.source_bits) | r, q, ends_at(g, number, kind))
 
 
 @forced
@@ -258,15 +259,24 @@ def _complete(g, number, stage, q, replica, key):
 
 
 @forced
+def _least_head(g, stage, r, head):
+    """When the next job of a station will be done, if it is another replica's, else what is given.
+
+    What was just written is not read again, many at a time: that would wait until it has left the processor.
+    """
+    for other in range(stage.first, stage.first + stage.places):
+        key = head_at(g, other) if other != r else INF
+        head = key if key < head else head
+    return head
+
+
+@forced
 def _leave(g, number, stage, limit):
     """Jobs of a station that are done before a limit go on to the next, or end."""
     sources = (1 << g.source_bits) - 1
     out = ((number + 1) & 1) * FLIGHTS
     while True:
-        key = INF
-        for r in range(stage.first, stage.first + stage.places):
-            head = head_at(g, r)
-            key = head if head < key else key
+        key = stage.next
         if key >= limit:
             break
         r = key & sources
@@ -276,7 +286,9 @@ def _leave(g, number, stage, limit):
         last = done.last
         line.head += 1
         head = done_at(g, r, line.head).key
-        set_head(g, r, head if line.head < line.tail else INF)
+        head = head if line.head < line.tail else INF
+        stage.next = _least_head(g, stage, r, head)
+        set_head(g, r, head)
         g.events += 1
         own = (key >> g.source_bits) - (issue_at(g, q * DEPTH + number) >> g.source_bits)
         record_latency(g, stage.station, layout.OWN, own)

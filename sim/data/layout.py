@@ -98,7 +98,7 @@ CALL: Final = _record(
 )
 REQUEST: Final = _record("index intended", "kind attempts timed_out live done client next station replica", size=64)
 # The path in stages: one station of the chain after the other (kernel_stages).
-STAGE: Final = _record("head tail counted", "station edge first places balanced")
+STAGE: Final = _record("head tail counted next", "station edge first places balanced")
 LINE: Final = _record("head tail")  # of a replica: its jobs whose ends are known, in `dones`
 DONE: Final = _record("key", "request last")
 ENDING: Final = _record("key", "request status")

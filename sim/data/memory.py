@@ -68,7 +68,7 @@ class Memory:
         """Make a table known to the kernel."""
         table = np.ascontiguousarray(table)
         self.tables[name] = table
-        self[name] = table.__array_interface__["data"][0]
+        self[name] = table.ctypes.data  # `__array_interface__` would describe each field of a record first
         self[f"{name}_n"] = len(table) if length is None else length
 
     def take(self, name: str) -> NDArray[np.int64]:

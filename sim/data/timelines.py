@@ -36,20 +36,23 @@ class Timelines:
         self._forks: dict[int, tuple[int, int, int]] = {}
 
     def add(self, rows: I64) -> None:
-        """Take note of rows, given as columns key, database, position, commit_ns, in order of commit."""
+        """Take note of rows, given as columns key, database, position, commit_ns, in order of commit; at least one."""
         _, databases, positions, commits_ns = rows
         for database, known in enumerate(self._rows):
-            mine = np.flatnonzero(databases == database)
-            if len(mine):
-                known.append(self._keep(commits_ns[mine], int(positions[mine[0]])))
+            mine = databases == database
+            if mine.all():  # nearly always, and there is nothing to copy
+                known.append(self._keep(commits_ns, int(positions[0])))
+                return
+            if mine.any():
+                known.append(self._keep(commits_ns[mine], int(positions[mine][0])))
 
     def _keep(self, commits_ns: I64, first_position: int) -> _Rows:
         first_ns = int(commits_ns[0])
         width = np.uint32 if int(commits_ns[-1]) - first_ns < 1 << 32 else np.uint64
-        written = (commits_ns - first_ns).astype(width).tobytes()
+        since = (commits_ns - first_ns).astype(width)
         kept = _Rows(first_ns, first_position, self._written, len(commits_ns), width)
-        self._file.write(written)
-        self._written += len(written)
+        self._file.write(since.data)
+        self._written += since.nbytes
         return kept
 
     def _position_before(self, rows: _Rows, at_ns: int) -> int:

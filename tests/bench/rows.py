@@ -75,7 +75,7 @@ class Plan:
     everything: bool  # also what has no gate
 
 
-GATES = Plan(rounds=7, simple_s=4.0, product_s=6.0, everything=False)
+GATES = Plan(rounds=7, simple_s=10.0, product_s=6.0, everything=False)
 BENCH = Plan(rounds=7, simple_s=60.0, product_s=24.0, everything=True)
 
 
@@ -159,12 +159,13 @@ def _speed(this: Against, times: Times, events: int, requests: int, unlike: int)
     found = ratio(times["processes"], times["kernel"])
     each = {name: min(taken) / requests * 1e6 for name, taken in times.items()}
     words = [
+        f"{requests:,} requests in {this.case.until_ns / 1e9:g} simulated seconds",
         f"kernel {each['kernel'] * 1e3:.0f} ns a request, {events / requests:.2f} events a request, "
         f"{min(times['kernel']) / events * 1e9:.0f} ns an event",
         f"SimPy processes {each['processes']:.1f} us a request",
     ]
     if this.goal_ns is not None:
-        words[0] += f" (goal {this.goal_ns:g} plus draws)"
+        words[1] += f" (goal {this.goal_ns:g} plus draws)"
     if "callbacks" in each:
         other = ratio(times["callbacks"], times["kernel"])
         words.append(f"callbacks without gc {each['callbacks']:.1f} us ({other.of_minima:.0f}x)")

@@ -88,6 +88,8 @@ MUTANTS = (
     Mutant(STAGES, "_comes_first", ") < issue_at", ") > issue_at", "in stages: equal ends, the later call is first"),
     Mutant(STAGES, "end_before", "status == QUEUE", "status != QUEUE", "in stages: who gives up is no failure"),
     Mutant(STAGES, "add_done", ").key > key", ").key >= key", "in stages: equal ends of work, the later call is first"),
+    Mutant(STAGES, "add_done", "key < stage.next", "key > stage.next", "in stages: the next to leave is the last one"),
+    Mutant(STAGES, "_least_head", "other != r", "other == r", "in stages: only who leaves is seen to leave next"),
     Mutant(STAGES, "ends_at", "kind > 0 and", "kind > 0 or", "in stages: requests end at the first station"),
     Mutant(STAGES, "accept", ">= station.slots", "> station.slots", "in stages: a job more than slots"),
     Mutant(STAGES, "accept", "begun > t else t", "begun < t else t", "in stages: work begins before it may"),
