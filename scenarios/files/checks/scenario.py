@@ -93,6 +93,7 @@ def _timeline(resolved: Resolved, document: Document) -> list[Problem]:
             kind = FAULTS[entry.fault]
             problems += _target(kind, entry, place, resolved.topology, document)
             problems += _options(kind, entry, place, document)
+            problems += _pods(entry, place, resolved.topology, document)
             problems += _played(kind, resolved.scenario.worlds, place, document)
     return problems + _overlaps(scenario.timeline, document)
 
@@ -211,6 +212,15 @@ def _options(kind: FaultKind, entry: Entry, place: str, document: Document) -> l
     if entry.until == 0:
         problems.append(at(document, f"{place}.until", "no time at all", "a time, or end", "Say how long it lasts."))
     return problems
+
+
+def _pods(entry: Entry, place: str, topology: Topology, document: Document) -> list[Problem]:
+    """A fault cannot hit more pods of a service than its plan has."""
+    count, service = entry.options.get("count"), topology.services.get(entry.target.get("service", ""))
+    if service is None or not isinstance(count, int | float) or count <= service.replicas:
+        return []
+    expected = f"at most {service.replicas}, the plan of {entry.target['service']}"
+    return [at(document, f"{place}.with.count", f"{count:g} pods", expected, "Name fewer.")]
 
 
 def _overlaps(timeline: Iterable[Entry], document: Document) -> list[Problem]:
