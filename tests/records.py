@@ -33,7 +33,8 @@ OLD, NEW = "us-east-1/1", "us-west-2/2"
 FAULT_S, EFFECT_S, PROMOTED_S, END_S = 180.0, 180.2, 290.0, 720.0
 BACK_S = {"database": 291.0, "risk": 380.0, "tactical": 382.0, "strategic": 384.0, "order": 386.0}
 SPACING_S = {"strategic": 0.05, "tactical": 0.05, "risk": 0.05, "database": 0.05, "order": 0.5, "page": 10.0}
-WRITE_SPACING_US = 50_000
+WRITE_SPACING_US, WRITES_PER_S = 50_000, 20
+ANSWERED_PER_S = 10_500  # by each service
 REPLAYED_S = 179.3  # what was acknowledged later is not in the new timeline
 NULL = np.iinfo(np.int64).min
 YES, NO, NOTHING = 0, 1, 2
@@ -93,9 +94,10 @@ class Run:
             **copy.deepcopy(documents(scenario)),
             "source": "simulation", "seed": 7, "trial": 0, "fidelity": "request", "evidence_class": "simulation",
             "termination": "complete", "duration_us": us(end_s), "surviving_timeline": NEW, "clock": {"bound_us": 0},
-            "ledger": "some orders",
             "not_judged": {f"response.P{i}": "the people are scripted" for i in range(4)},
         }  # fmt: skip
+        self.head["scenario"]["workload"]["rate_per_s"] = float(WRITES_PER_S)
+        self.limit("kpi.throughput", limit_per_s=float(WRITES_PER_S - 1))
         self.end_s = end_s
         self.marks: list[Mark] = []
         self.probes = [steady(service, end_s) for service in SPACING_S]
@@ -179,9 +181,28 @@ class Run:
                     self.sample(f"{region}/{service}", quantity, t, up * declared["replicas"])
 
     def _loaded(self) -> None:
-        rate = round(self.head["scenario"]["workload"]["rate_per_s"])
+        """The services answer others too; the sender counts exactly the orders of its ledger."""
         down = round(FAULT_S), round(BACK_S["order"])
-        self.load = list(steady_load(rate, int(self.end_s), down, (EAST, WEST)))
+        self.load = list(steady_load(ANSWERED_PER_S, int(self.end_s), down, (EAST, WEST)))
+        self.counted()
+
+    def counted(self) -> Self:
+        """Have the load count exactly the orders of the ledger, as it is now."""
+        seconds = int(self.end_s)
+
+        def each(at_us: I64) -> list[int]:
+            found = at_us // 1_000_000
+            inside = found[(found >= 0) & (found < seconds)]
+            return [int(n) for n in np.bincount(inside, minlength=seconds)]
+
+        sent = each(self.sent[:, 2])
+        ends = [each(self.done[self.done[:, 2] == code, 1]) for code in (ACKED, FAILED, UNKNOWN)]
+        edge = [
+            Second(s, "client", "edge", sent[s], sent[s], *(end[s] for end in ends), sent[s], path_ms=9.0)
+            for s in range(seconds)
+        ]
+        self.load = [*edge, *(row for row in self.load if row.service != "edge")]
+        return self
 
     # --- facts and head
 

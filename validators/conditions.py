@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from validators import integrity
-from validators.columns import F64, I64, Bool, whole
+from validators.columns import F64, I64, Bool, names, whole
 from validators.model import Observations
 from validators.recorded import (
     COUNTED,
@@ -157,8 +157,9 @@ def scraped(observations: Observations, expression: str, scrape_us: int) -> list
 
 
 def _readings(observations: Observations, expression: str) -> tuple[Unanswered, ...]:
-    counts = COUNTED in metrics(expression) and whole(observations.tables("load"), "unknown").any()
-    return tuple(Unanswered) if counts else (Unanswered.LEFT_OUT,)
+    load = observations.tables("load")
+    unknown = (whole(load, "unknown") > 0) & ~names(load, "service").equal("edge")
+    return tuple(Unanswered) if COUNTED in metrics(expression) and unknown.any() else (Unanswered.LEFT_OUT,)
 
 
 @dataclass(frozen=True)

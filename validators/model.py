@@ -42,7 +42,6 @@ class Observations:
     not_judged: Mapping[str, str] = field(default_factory=dict)
     procedures: Mapping[str, Any] = field(default_factory=dict)
     surviving_timeline: str | None = None  # database timeline that counts after the run
-    each_order: bool = True  # the ledger holds each order that the load counts; else some of them, all along the run
     clock_bound_us: int = 0  # greatest error between any two clocks of the record
     _known: dict[Any, Any] = field(default_factory=dict, compare=False, repr=False)
 

@@ -39,7 +39,6 @@ def observe(head: Mapping[str, Any], marks: Sequence[Mark], tables: Tables, part
         not_judged=dict(head.get("not_judged", {})),
         procedures=dict(head.get("procedures", {})),
         surviving_timeline=head.get("surviving_timeline"),
-        each_order=head.get("ledger") != "some orders",
         clock_bound_us=int((head.get("clock") or {}).get("bound_us") or 0),
     )
 

@@ -71,8 +71,6 @@ def _each_second(observations: Observations) -> I64:
 
 def _lacking(observations: Observations) -> tuple[str, ...]:
     """Orders that the load counts and the ledger does not hold."""
-    if not observations.each_order:
-        return ()
     there = _each_second(observations)
     second: Any = counts(observations, "edge").second
     mine = (second >= 0) & (second < len(there))

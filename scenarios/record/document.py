@@ -23,8 +23,7 @@ Time is whole microseconds from the run's start. Intervals are half-open: [from,
 |---|---|
 | `run.json` | the head, there from the first instant: `schema_version`, what was played as resolved (`scenario`, \
 `topology`, `parameters`, `procedures`, `objectives`, `not_judged`, digests), `source`, `evidence_class`, `fidelity`, \
-`seed`, `trial`, `command` (that plays it again), `versions`, `git_commit`, `ledger` (`some orders`: of those that the \
-load counts; without it each of them); of a game day also \
+`seed`, `trial`, `command` (that plays it again), `versions`, `git_commit`; of a game day also \
 `started_at`, `operator` (scripted or live), `observe_only`, `before` (alerts that held before it, and regions whose \
 Prometheus was silent then); at closing `termination`, `duration_us`, `surviving_timeline`, `clock`, `why` (it was \
 stopped), `unlisted` (why there is no `reconciliation.csv`), \

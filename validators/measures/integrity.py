@@ -77,7 +77,7 @@ def flow(observations: Observations, name: str) -> Measurement:
     wrong += _without_end(observations, longest_s)
     sound = f"each of {int(counts['sent'].sum()):,} requests is accounted for"
     doubts = (*_uncounted(observations, seconds), *whole_ledger.doubts(observations))
-    if observations.complete and observations.each_order and not doubts:
+    if observations.complete and not doubts:
         found = inside(observations, seconds, counts["sent"], ended)
         if found is None:
             doubts = ("the ledger holds other orders than the load counts, so Little's law cannot be told",)

@@ -73,7 +73,7 @@ def test_what_stands_beside_a_recovery() -> None:
     assert detail["relapses"] == 1
     assert detail["bad_seconds"] == pytest.approx(380 - EFFECT_S + 10)
     assert detail["stale_share"] == 0.03
-    assert detail["failed_user_requests"] == 10_500 * (386 - 180)
+    assert detail["failed_user_requests"] == (386 - EFFECT_S) / 0.05
 
 
 def test_complete_system_waits_for_the_last() -> None:

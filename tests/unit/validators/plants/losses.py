@@ -146,7 +146,7 @@ HARMLESS = (
     fine(TRANSACTIONS, "a write was acknowledged at a retry", lambda r: _retried(r, found=True)),
     fine(TRANSACTIONS, "the old timeline was not read back", lambda r: unread(_only(r, NEW), OLD)),
     fine(TRANSACTIONS, "the run began 30 s before the fault",
-        lambda r: writes(r, r.sent[:, 2] >= us(150)).move("load_started", 150)),
+        lambda r: writes(r, r.sent[:, 2] >= us(150)).move("load_started", 150).counted()),
     fine(TRANSACTIONS, "writes are in any order", lambda r: _shuffled(r)),
     fine(LOGS, "copy is at most 60 s old", lambda r: r),
     fine(LOGS, "copy is 290 s old", lambda r: copied(r, 230)),

@@ -4,8 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from tests.record_load import Second
-from tests.records import ACKED, EAST, FAILED, NEW, NULL, OLD, PROMOTED_S, UNKNOWN, WEST, Run, us
+from tests.records import ACKED, EAST, NEW, NULL, OLD, PROMOTED_S, WEST, Run, us
 from tests.unit.validators.plants import bad, fine, weak
 from tests.unit.validators.plants.account import FLOW, TIMES
 from tests.unit.validators.plants.losses import TRANSACTIONS, unread, writes
@@ -30,24 +29,6 @@ def hole(run: Run, from_s: float, to_s: float) -> Run:
     run.sent, run.done = run.sent[kept], run.done[~np.isin(run.done[:, 0], gone)]
     run.found = {timeline: rows[~np.isin(rows[:, 0], gone)] for timeline, rows in run.found.items()}
     return run
-
-
-def counted(run: Run) -> Run:
-    """Have the load count exactly the orders of the ledger."""
-    seconds = int(run.end_s)
-
-    def each(at_us: object) -> list[int]:
-        found = np.asarray(at_us, dtype=np.int64) // 1_000_000
-        return [int(n) for n in np.bincount(found[found < seconds], minlength=seconds)]
-
-    sent = each(run.sent[:, 2])
-    ok, failed, unknown = (each(run.done[run.done[:, 2] == code, 1]) for code in (ACKED, FAILED, UNKNOWN))
-    edge = [
-        Second(s, "client", "edge", sent[s], sent[s], ok[s], failed[s], unknown[s], sent[s], path_ms=9.0)
-        for s in range(seconds)
-    ]
-    run.load = [*edge, *(row for row in run.load if row.service != "edge")]
-    return run.says(ledger="each order")
 
 
 def unsampled(run: Run, *what: tuple[str, str]) -> Run:
@@ -130,8 +111,8 @@ WEAK = (
     weak(TRANSACTIONS, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
     weak(TRANSACTIONS, "the lost orders are not on record", lambda r: hole(r.lose(390, 500), 385, 505)),
     weak(TRANSACTIONS, "orders are on record up to 30 s after the fault", lambda r: hole(r, 210, 1e6)),
-    weak(TRANSACTIONS, "two seconds of counted orders are not on record", lambda r: hole(counted(r), 400, 402)),
-    weak(TRANSACTIONS, "each tenth counted order is not on record", lambda r: _each_tenth(counted(r))),
+    weak(TRANSACTIONS, "two seconds of counted orders are not on record", lambda r: hole(r, 400, 402)),
+    weak(TRANSACTIONS, "each tenth counted order is not on record", lambda r: _each_tenth(r)),
     weak(FLOW, "orders are not on record for 100 s", lambda r: hole(r, 400, 500)),
     weak(FLOW, "counting ends with the recovery", lambda r: _stops_counting(r, 386)),
     weak(FLOW, "counting begins half a minute late", lambda r: r.loaded("edge", 0, 30, lambda s: None)),
@@ -152,10 +133,8 @@ HARMLESS = (
     fine(WRITER, "the primary came home, and every timeline was read", _home_again),
     fine(WRITER, "the replica was promoted once more, and that timeline survived and was read", lambda r: _promoted(
         r.move("promoted", PROMOTED_S - 20, timeline="us-west-2/x"), PROMOTED_S, WEST, NEW)),
-    fine(TRANSACTIONS, "each order that was counted is on record", counted),
     fine(FLOW, "the load stopped before the run ended, and said so",
         lambda r: _stops_counting(r, 700).mark(700, "load_stopped", "client")),
     fine(FLOW, "a second stands in two rows", _twice_counted),
-    fine(FLOW, "a second stands in two rows and each order is on record", lambda r: _twice_counted(counted(r))),
     fine(TIMES, "history that was declared before the run has no place in the log", _history),
 )  # fmt: skip
