@@ -121,7 +121,7 @@ def _groups(plan: Plan, say: Say) -> dict[str, Callable[[], Iterable[Row]]]:
 
 def _simple(name: str, overrides: Mapping[str, str], goal: float, gate: float, plan: Plan, say: Say) -> Iterator[Row]:
     case = simple(name, plan.simple_s, overrides)
-    held = not OVERLOAD.items() <= overrides.items()  # overloaded it is met with too little room for a busy machine
+    held = overrides != LEAST | OVERLOAD  # there it is met with too little room for a busy machine
     against = Against(case, Simple, SimpleCallbacks, goal, gate, alone=not overrides, held=held)
     yield from _against(against, plan, say)
 
