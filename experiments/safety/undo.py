@@ -173,16 +173,24 @@ def _publish() -> None:
 
 
 def _settled(progress: Progress, journal: Journal) -> tuple[Place, Place]:
-    """Let a failover that is under way come to its end; return the region of the primary before, and now."""
+    """Let a failover that is under way come to its end; return the region of the primary before, and now.
+
+    Raises LeftBehindError while nobody can say whether the other database was promoted: home must not write then.
+    """
     waiting = pending.read()
     was = PLACES.get(waiting.old if waiting else journal.home(), plan().home)
     other = next(place for place in PLACES.values() if place is not was)
     progress(0.1, "the failover, if one is under way")
     moments.poll(lambda: not platform().failing_over(), ENDS_WITHIN_S, every_s=1.0)
+    start_stopped(other)  # what is stopped cannot say whether it was promoted
     if is_primary_instead(other, was, writer(OUTSIDE_URL)):
         return was, other
     cut = _cut()
     if cut or writer(OUTSIDE_URL) != was.region:  # fenced or cut, and nobody was promoted: it may write again
+        if status.database(other) is None:
+            found, expected = "no answer", f"its word that it was not promoted, before {was.region} may write again"
+            remedy = "Run `gameday undo` again once it answers, or `gameday testbed reset`: empty databases."
+            raise LeftBehindError(Problem(f"the database in {other.region}", found, expected, remedy))
         connect(cut)
         outside.bring_home(was.region)
         _drop_plan()

@@ -24,6 +24,7 @@ from experiments.safety.reverter import Reverter
 from experiments.safety.undo import Undone, save_unread, undo
 from experiments.testbed import state as testbed
 from experiments.testbed.errors import TestbedError
+from experiments.testbed.layout import Place
 from experiments.testbed.status import Database, Region, Status, Workload
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
@@ -40,7 +41,7 @@ class World:
 
     def __init__(self, witness: Witness) -> None:
         self.witness = witness
-        self.databases = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
+        self.databases: dict[str, Database | None] = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
         self.lacks: tuple[str, ...] = ()
         self.nodes: dict[str, str] = {}
         self.pods = {"us-east-1": 2, "us-west-2": 0}
@@ -77,6 +78,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing, "LIFTS_WITHIN_S", 0.0)
     monkeypatch.setattr(undoing, "WHOLE_WITHIN_S", 0.0)
     monkeypatch.setattr(undoing.platform(), "failing_over", lambda: False)
+    monkeypatch.setattr(undoing.platform(), "writer", lambda: str((witness.lease or {}).get("region")))
     monkeypatch.setattr(undoing.clusters, "node_states", lambda _: world.nodes)
     monkeypatch.setattr(undoing.clusters, "start_kubelets", lambda _: None)
     monkeypatch.setattr(undoing.status, "look", world.look)
@@ -133,6 +135,31 @@ def test_fenced_and_nobody_promoted(world: World, tmp_path: Path) -> None:
     world.witness.lease = {"region": "us-east-1", "fenced": True}
     undo(quiet, home=False, runs=tmp_path)
     assert world.did == ["connect", "lease home"]
+
+
+@pytest.mark.proves("while the other database is silent undo lets no fenced primary write again")
+def test_fenced_and_the_other_is_silent(world: World, tmp_path: Path) -> None:
+    """It may have been promoted: all nodes were stopped since, as by a machine that started anew."""
+    world.witness.lease = {}
+    world.databases = {"us-east-1": PRIMARY, "us-west-2": None}
+    with pytest.raises(LeftBehindError, match="us-west-2"):
+        undo(quiet, home=False, runs=tmp_path)
+    assert world.did == []
+
+
+def test_what_was_stopped_says_that_it_was_promoted(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def starts(place: Place) -> None:
+        world.did.append(f"start {place.region}")
+        world.promoted()
+
+    world.databases = {"us-east-1": None, "us-west-2": None}
+    world.witness.lease = {"region": "us-west-2"}
+    monkeypatch.setattr(undoing, "start_stopped", starts)
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert world.did[:2] == ["start us-west-2", "promote"]
+    assert done.primary == "us-west-2"
 
 
 def test_cut_and_nobody_promoted(world: World, tmp_path: Path) -> None:
