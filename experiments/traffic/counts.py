@@ -57,7 +57,8 @@ class Counts:
     def took_part(self, t_us: int, took_us: int, attempt: Attempt, entry: str, services: Collection[str]) -> None:
         """Count an attempt for the sender, and for each service that says it took part in it.
 
-        An attempt that an open breaker kept back is none.
+        An attempt that an open breaker kept back is none. One that reached no server is an attempt at the entry and
+        has no end there: no server counts what none has got.
         """
         headers = attempt.response.headers
         if attempt.status == "open":
@@ -66,8 +67,9 @@ class Counts:
         outcome = "ok" if attempt.outcome == "acked" else attempt.outcome
         region = headers.get("x-region")
         if region is None:
+            reached = bool(headers) or outcome != "failed"
             if attempt.region is not None:
-                self._answered(t_us, attempt.region, entry, outcome, None, took_us)
+                self._answered(t_us, attempt.region, entry, outcome if reached else "", None, took_us)
             return
         self._alive[region] = t_us
         own = names.own_times_us(headers)
@@ -89,7 +91,8 @@ class Counts:
         self, t_us: int, region: str, service: str, outcome: str, own_us: int | None, caller_us: int | None
     ) -> None:
         counted = self._at(t_us, (region, service))
-        counted.numbers[outcome] += 1
+        if outcome:
+            counted.numbers[outcome] += 1
         counted.numbers["attempts"] += 1
         if own_us is not None:
             counted.own[bin_of(own_us * 1_000)] += 1

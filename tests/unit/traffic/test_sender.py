@@ -163,6 +163,9 @@ def test_what_was_refused_or_never_sent_has_failed() -> None:
         asyncio.run(refused(other))
     assert {r["outcome"] for r in other.rows("writes_done")} == {"failed"}
     assert edge_counts(other)["failed"] == len(other.rows("writes_sent")) > 0
+    asked = [row for row in other.rows("load") if row["service"] == "strategic"]
+    assert sum(row["attempts"] for row in asked) > 0
+    assert sum(row["failed"] + row["unknown"] for row in asked) == 0, "no server has counted what none has got"
 
 
 def test_a_deadline_inside_the_system_leaves_the_order_unknown() -> None:
