@@ -113,7 +113,7 @@ def test_stopped_again_while_it_reads_back(
     run = Run(tmp_path, BY_PEOPLE)
     run.wait_for(begins("promoted"))
     run.signal(signal.SIGINT)
-    assert poll(lambda: "reading back" in (tmp_path / "err").read_text(), WHOLE_WITHIN_S, every_s=0.05)
+    run.wait_for(begins("load_stopped"))  # the last fact before it reads back
     run.signal(signal.SIGINT)
     assert run.process.wait(timeout=WHOLE_WITHIN_S) in (4, 5), (tmp_path / "err").read_text()
     undone = gameday(ELSEWHERE, "undo")
