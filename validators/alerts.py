@@ -59,7 +59,7 @@ class Story:
 
     By `sure_us` any Prometheus saw it hold, and it did so for at least `sure_for_us` (0: perhaps none ever did).
     `fired_us` is `from_us` when it was firing already. `paged_us`: the page was sent (received, where sending is not on
-    record); None with `page_due`: there was time for a page and none came.
+    record); None with `page_due`: there was time for a page and none came. `open_at_end`: the run ended while it fired.
     """
 
     from_us: int
@@ -69,6 +69,7 @@ class Story:
     fired_us: int | None
     paged_us: int | None
     page_due: bool
+    open_at_end: bool = False
 
 
 @dataclass(frozen=True)
@@ -206,10 +207,11 @@ def _story(
     first = mine[0]
     if first.from_us <= from_us:
         return Story(*due, from_us, from_us, page_due=True)
-    until = max(end if s.until_us is None else s.until_us for s in mine)
+    open_at_end = any(s.until_us is None for s in mine)
+    until = end if open_at_end else max(s.until_us or 0 for s in mine)
     paged = _paged(observations, name, first.from_us, until)
     wait = times.late_us - times.due_us
-    return Story(*due, first.from_us, paged, page_due=until - first.from_us > wait)
+    return Story(*due, first.from_us, paged, page_due=until - first.from_us > wait, open_at_end=open_at_end)
 
 
 def _paged(observations: Observations, name: str, fired_us: int, until_us: int) -> int | None:

@@ -142,7 +142,7 @@ def _without_answer(
 
 
 def _end_us(story: Story) -> int | None:
-    """When it was noticed: the page, or the alert where it was resolved before a page was due."""
+    """When it was noticed: the page, or the alert where no page was due yet when it was resolved, or the run ended."""
     return story.paged_us if story.paged_us is not None or story.page_due else story.fired_us
 
 
@@ -156,7 +156,8 @@ def _times(observations: Observations, subject: str, story: Story) -> tuple[floa
     noticed, since = _end_us(story), f"at {at(story.from_us)}"
     if noticed is not None:
         value, sure = (noticed - story.from_us) / 1e6, (noticed - story.sure_us) / 1e6
-        what = "was paged" if story.paged_us is not None else "fired, and was resolved before a page was due,"
+        ended = "the run ended" if story.open_at_end else "was resolved"
+        what = "was paged" if story.paged_us is not None else f"fired, and {ended} before a page was due,"
         bound = integrity.clock_bound_us(observations) / 1e6
         words = f"{subject} {what} {seconds(value)} after its condition held, {since}"
         if story.fired_us == story.from_us:
@@ -174,6 +175,8 @@ def _doubts(observations: Observations, subject: str, found: Alert) -> tuple[str
     doubts = [*_early(subject, found)]
     if any(s.fired_us is None for s in found.stories) and not of_kind(observations, *_ALERT):
         doubts.append("nothing of any alert is on record, so that nobody may have looked")
+    if any(s.open_at_end and s.fired_us is not None and s.paged_us is None and not s.page_due for s in found.stories):
+        doubts.append("the run ended before its page was due")
     unpaged = any(s.fired_us is not None and s.paged_us is None and s.page_due for s in found.stories)
     if unpaged and not of_kind(observations, "page_received"):
         doubts.append("no page is on record at all, so that nobody may have looked")

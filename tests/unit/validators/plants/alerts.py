@@ -76,6 +76,8 @@ VIOLATIONS = (
     bad(ERRORS, "fires without errors", lambda r: fires(r, 600, 640, "HighErrorRate")),
 )  # fmt: skip
 WEAK = (
+    weak(DOWN, "the run ended while it fired, before a page was due",
+        lambda r: r.without(*PAGES).without("alert_resolved").ends(250)),
     weak(DOWN, "the pods were not sampled through the outage", lambda r: unsampled(r, 175, 400)),
     weak(DOWN, "the pods of the lost region were not sampled", lambda r: unsampled(r, 175, 1e6, READY[:1])),
     weak(DOWN, "the pods were not sampled at all, and it fired", lambda r: [r.samples.pop(w) for w in READY]),
