@@ -1,6 +1,6 @@
 """`python -m tests.bench`: the whole table and docs/performance.md; with `--gates` the gated rows on short runs.
 
-The exit code is 1 when a gate that is held is missed, or the two sides of a comparison differ.
+The exit code is 1 when a gate is missed, or the two sides of a comparison differ.
 """
 
 import argparse

@@ -44,7 +44,6 @@ class Row:
     spread: str = ""
     detail: str = ""
     differing: int | None = None  # facts that the two sides do not have in common; None: nothing to compare
-    held: bool = True  # whether a missed gate stops a change; False: the gate has not been reached yet, a miss is shown
 
     def meets(self, limit: float | None) -> bool | None:
         """Whether the row is within a limit; None: no limit, or nothing measured."""
@@ -54,8 +53,8 @@ class Row:
 
     @property
     def stops(self) -> bool:
-        """Whether a change must not go on: sides that differ, or a missed gate that is held."""
-        return bool(self.differing) or (self.held and not self.passes)
+        """Whether a change must not go on: sides that differ, or a missed gate."""
+        return bool(self.differing) or not self.passes
 
     @property
     def passes(self) -> bool:
@@ -90,7 +89,6 @@ class Against:
     gate: float
     goal_ns: float | None = None  # an occurrence, draws included
     alone: bool = False  # also the draws alone, and C
-    held: bool = True
 
 
 def rows(plan: Plan, say: Say, only: str = "") -> Iterator[Row]:
@@ -121,8 +119,7 @@ def _groups(plan: Plan, say: Say) -> dict[str, Callable[[], Iterable[Row]]]:
 
 def _simple(name: str, overrides: Mapping[str, str], goal: float, gate: float, plan: Plan, say: Say) -> Iterator[Row]:
     case = simple(name, plan.simple_s, overrides)
-    held = overrides != LEAST | OVERLOAD  # there it is met with too little room for a busy machine
-    against = Against(case, Simple, SimpleCallbacks, goal, gate, alone=not overrides, held=held)
+    against = Against(case, Simple, SimpleCallbacks, goal, gate, alone=not overrides)
     yield from _against(against, plan, say)
 
 
@@ -181,7 +178,6 @@ def _speed(this: Against, times: Times, events: int, requests: int, unlike: int)
         spread=f"median {found.median:.0f}, {found.low:.0f} to {found.high:.0f}",
         detail="; ".join(words),
         differing=unlike,
-        held=this.held,
     )
 
 
