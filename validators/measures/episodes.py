@@ -62,11 +62,13 @@ def _groups(observations: Observations, among: Sequence[Fault], outages: Sequenc
 
 
 def _before(observations: Observations, outages: Sequence[Outage], groups: Sequence[Sequence[Fault]]) -> bool:
-    """Whether it was bad by itself: before any fault, and not so late that the fault's own clock is in doubt."""
+    """Whether it was bad by itself: before any fault, and never so late that the fault's own clock is in doubt."""
     if not groups:
         return bool(outages)
-    quiet_since = groups[0][0].begun_us - sustain_us(observations)
-    return any(o.back_us is not None and o.back_us <= quiet_since for o in outages)
+    begun_us = groups[0][0].begun_us
+    mine = [o for o in outages if o.first_wrong_us < begun_us]
+    quiet_since = begun_us - sustain_us(observations)
+    return bool(mine) and all(o.back_us is not None and o.back_us <= quiet_since for o in mine)
 
 
 def _by_itself(probes: Sequence[Series], until_us: int) -> Episode:

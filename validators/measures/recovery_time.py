@@ -47,7 +47,9 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
         return [_unharmed(observations, name, subject, found, objective, _never_injected(observations, parts))]
     limit = objective.get("limit_us")
     every = [(e, [recover(observations, s, e) for s in found]) for e in runs]
-    episode, recoveries = max(every, key=lambda pair: _badness(pair[1], limit))
+    # what was bad before any fault may prove a miss; what it leaves undecided is no doubt about the faults
+    counted = [pair for pair in every if pair[0].faults or _badness(pair[1], limit)[0] == _MISSED] or every
+    episode, recoveries = max(counted, key=lambda pair: _badness(pair[1], limit))
     main = _measurement(observations, name, subject, episode, recoveries, found, objective)
     if _badness(recoveries, limit)[0] < _MISSED:
         main = replace(main, doubts=(*main.doubts, *_never_injected(observations, parts)))
