@@ -5,6 +5,7 @@ from typing import Any, cast
 
 import numpy as np
 import pytest
+from prometheus_client import REGISTRY
 from starlette.requests import Request
 
 from experiments.testbed.system.database import Database, DatabaseError
@@ -83,9 +84,9 @@ def test_var_is_answered_from_the_last_known_positions() -> None:
     assert answer.headers["X-As-Of-Us"] == "77"
 
 
-def answered(work: Any, **headers: str) -> tuple[int, dict[str, str], Any]:
+def answered(work: Any, headers: dict[str, str] | None = None, here: Place = HERE) -> tuple[int, dict[str, str], Any]:
     async def run() -> tuple[int, dict[str, str], Any]:
-        found = await handler(HERE, work)(request(headers=headers))
+        found = await handler(here, work)(request(headers=headers))
         return found.status_code, dict(found.headers), json.loads(bytes(found.body))
 
     return asyncio.run(run())
@@ -101,6 +102,18 @@ def test_every_answer_says_who_where_and_how_long() -> None:
     assert headers["x-own"].startswith("risk=")
 
 
+def test_two_pods_behind_one_address_are_two_counters_not_one_that_jumps_back() -> None:
+    async def work(_: Request, __: Watch) -> Answer:
+        return Answer(200, {})
+
+    for pod in ("risk-8", "risk-8", "risk-9"):
+        answered(work, here=Place("risk", "us-east-1", pod, 1000))
+    counted = [
+        REGISTRY.get_sample_value("http_requests_total", {"pod": p, "status": "200"}) for p in ("risk-8", "risk-9")
+    ]
+    assert counted == [2, 1]
+
+
 def test_a_hop_answers_at_its_deadline_whatever_its_work_does() -> None:
     async def hang(_: Request, __: Watch) -> Answer:
         await asyncio.sleep(60)
@@ -112,7 +125,7 @@ def test_a_hop_answers_at_its_deadline_whatever_its_work_does() -> None:
         return Answer(200, {})
 
     for work in (hang, come_late):
-        status, _, body = answered(work, **{"X-Deadline-Ms": "10"})
+        status, _, body = answered(work, {"X-Deadline-Ms": "10"})
         assert (status, body) == (504, {"reason": "deadline of risk"})
 
 
