@@ -7,6 +7,7 @@ when every timeline of the run was read to its end, for a list that lacks orders
 
 import asyncio
 import csv
+import io
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ from experiments.observe.http import get
 from experiments.observe.names import PROBE_KEYS
 from experiments.observe.settings import Where
 from scenarios.errors import GamedayError, Problem
+from scenarios.record.storage import replace_file
 from scenarios.record.stream import read_table
 from scenarios.record.tables import TABLES
 from scenarios.record.writer import MemoryRecorder, Recorder
@@ -289,10 +291,11 @@ def reconcile(folder: Path, head: Mapping[str, Any], read: ReadBack) -> int | No
     numbers = {k: (s, t) for k, s, t in zip(*(sent[c].to_pylist() for c in ("key", "seq", "sent_us")), strict=True)}
     acked = set(done.filter(pc.equal(done["outcome"].cast(pa.string()), "acked"))["key"].to_pylist())
     rows = sorted(zip(*(only[c].to_pylist() for c in ("timeline", "key", "position")), strict=True))
-    with (folder / CSV).open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(CSV_COLUMNS)
-        for timeline, key, position in rows:
-            seq, sent_us = numbers.get(key, (None, None))
-            writer.writerow([timeline, key, seq, sent_us, "yes" if key in acked else "no", position])
+    lines = io.StringIO(newline="")
+    writer = csv.writer(lines)
+    writer.writerow(CSV_COLUMNS)
+    for timeline, key, position in rows:
+        seq, sent_us = numbers.get(key, (None, None))
+        writer.writerow([timeline, key, seq, sent_us, "yes" if key in acked else "no", position])
+    replace_file(folder / CSV, lines.getvalue().encode())
     return len(rows)

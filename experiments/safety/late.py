@@ -5,30 +5,34 @@ rows that come late are of no digest that it was closed with.
 """
 
 import json
+import os
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 
 from experiments.observe import settings as observing
 from experiments.observe.clock import Clock, Origin
-from experiments.observe.readback import CSV, TRANSACTIONS, Question, read_back, reconcile
+from experiments.observe.readback import CSV, TRANSACTIONS, Question, ReadBack, read_back, reconcile
 from experiments.observe.settings import Where
 from experiments.platforms.site import site
 from experiments.safety.secrets import of_this_process
+from scenarios.errors import RecordError
 from scenarios.record.marks import Mark, mark_line
 from scenarios.record.reader import RunRecord
-from scenarios.record.storage import head_text, replace_file
-from scenarios.record.stream import Stream
+from scenarios.record.storage import head_text, problem_of, replace_file, sync
+from scenarios.record.stream import parquet_options
 from scenarios.record.tables import TABLES
-from scenarios.record.writer import Column, batch
+from scenarios.record.writer import MemoryRecorder
 
 OPEN, INTERRUPTED = "open", "interrupted"
+ROWS = "readback"  # the table
 CLOSED = ("rows", "facts", "files")  # what a head says once its record is closed
+SAID = ("surviving_timeline", "unlisted")  # and once it was read back
 
 
 @dataclass(frozen=True)
@@ -42,47 +46,15 @@ class Late:
     unlisted: str = ""  # why there is none
 
 
-class Appending:
-    """A recorder that goes on with the record of a run that was killed."""
-
-    def __init__(self, folder: Path, seq: int) -> None:
-        """Go on.
-
-        Args:
-            folder: the record, which is open.
-            seq: number of the next fact.
-        """
-        self._folder, self._seq = folder, seq
-        self._streams: dict[str, Stream] = {}
-        _cut_torn_line(folder / "marks.jsonl")
-
-    def mark(self, t_us: int, kind: str, subject: str, *, source_t_us: int | None = None, **detail: Any) -> None:
-        """Append a fact."""
-        line = mark_line(Mark(t_us, self._seq, kind, subject, detail, source_t_us))
-        self._seq += 1
-        with (self._folder / "marks.jsonl").open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
-
-    def append(self, table: str, columns: Mapping[str, Column]) -> None:
-        """Append rows; a table that was begun before is begun anew, for it can be read again."""
-        if table not in self._streams:
-            self._streams[table] = Stream(self._folder, table, TABLES[table])
-        self._streams[table].append(batch(table, columns))
-
-    def close(self) -> None:
-        """Write the ends of the streams."""
-        for stream in self._streams.values():
-            stream.close()
-
-
 def read_late(folder: Path) -> Late | None:
     """Read every timeline that answers into the record of a run that was killed, or stopped while it read back.
 
     Timelines that it has read to their end itself are kept as they are. Returns nothing when the run has read back, or
     this was done and the old primary's timeline is in its record: once that database is demoted, its timeline can never
-    be read again.
+    be read again. When it returns, what was read is on the disk. Stopped at any moment, it has lost nothing: first
+    rows are put in the place of those before them, then the facts that say which timelines they are of, then the head.
 
-    Raises RecordError when the folder is no record.
+    Raises RecordError when the folder is no record, or has no room for what was read.
     """
     if not is_unread(folder):
         return None
@@ -94,19 +66,36 @@ def read_late(folder: Path) -> Late | None:
     marks = record.marks
     promoted = [mark.detail["timeline"] for mark in marks if mark.kind == "promoted"]
     known = [mark.detail["timeline"] for mark in marks if mark.kind == "readback_done"]
-    kept = _of_timelines(record.table("readback"), known)
-    _open_again(folder)
-    recorder = Appending(folder, len(marks))
-    if len(kept):
-        recorder.append("readback", {name: kept[name].combine_chunks() for name in kept.column_names})
+    kept = _kept(record.table(ROWS), known)
+    fresh = MemoryRecorder()
     question = Question(home, origin.epoch_us, promoted, (), known=known)
     clean = of_this_process(place.kubeconfig for place in site().places.values())
-    found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(recorder), question).each(clean.text)
-    recorder.close()
-    head = _head(folder) | found.head()
-    replace_file(folder / "run.json", head_text(head))
-    only = reconcile(folder, head, found)
+    found = read_back(Where.of(observing.where()), Clock(origin), clean.recorder(fresh), question).each(clean.text)
+    try:
+        only = _add(folder, pa.concat_tables([kept, fresh.table(ROWS)]), fresh.marks, len(marks), found)
+    except OSError as error:
+        raise RecordError(problem_of(folder, error, "room for what was read back")) from error
     return Late(found.read, found.unread, only, str(folder / CSV) if only is not None else "", found.unlisted)
+
+
+def _add(folder: Path, rows: pa.Table, marks: list[Mark], seq: int, found: ReadBack) -> int | None:
+    """Add what was read to a record, so that at each moment it holds what it held; return how many are listed.
+
+    Args:
+        folder: the record.
+        rows: all its rows of the table from now on.
+        marks: further facts.
+        seq: number of the first of them.
+        found: what the reading came to.
+    """
+    head = {key: value for key, value in _head(folder).items() if key not in CLOSED + SAID}
+    head |= {"termination": OPEN}
+    replace_file(folder / "run.json", head_text(head))  # before its tables change, of which it had the digests
+    _replace_rows(folder, rows)
+    _add_marks(folder / "marks.jsonl", [replace(mark, seq=seq + n) for n, mark in enumerate(marks)])
+    only = reconcile(folder, head, found)
+    replace_file(folder / "run.json", head_text(head | found.head()))  # last: it says that nothing is to be read
+    return only
 
 
 def is_unread(folder: Path) -> bool:
@@ -128,17 +117,36 @@ def _head(folder: Path) -> dict[str, Any]:
     return dict(json.loads((folder / "run.json").read_text(encoding="utf-8")))
 
 
-def _open_again(folder: Path) -> None:
-    """Have a record take rows again; those that a reading which was stopped has left are read anew."""
-    head = {key: value for key, value in _head(folder).items() if key not in CLOSED} | {"termination": OPEN}
-    replace_file(folder / "run.json", head_text(head))
-    (folder / "readback.parquet").unlink(missing_ok=True)
+def _replace_rows(folder: Path, rows: pa.Table) -> None:
+    """Put rows in the place of those that a record has, which stay until they are there.
+
+    Raises OSError and leaves the old ones.
+    """
+    closed = folder / f"{ROWS}.parquet"
+    beside = closed.with_name(closed.name + ".tmp")
+    try:
+        pq.write_table(rows.unify_dictionaries(), beside, **parquet_options(TABLES[ROWS]))
+        sync(beside)
+        os.replace(beside, closed)
+    except OSError:
+        beside.unlink(missing_ok=True)
+        raise
+    sync(folder)
+    (folder / f"{ROWS}.arrows").unlink(missing_ok=True)  # of a killed run; a closed table is read in its stead
 
 
-def _of_timelines(rows: pa.Table, names: list[str]) -> pa.Table:
-    """Orders that were found on these timelines."""
+def _add_marks(path: Path, marks: list[Mark]) -> None:
+    """Append facts, all or none; a last line that was cut off when the run was killed is taken off. Raises OSError."""
+    before = path.read_bytes() if path.exists() else b""
+    whole = before[: before.rfind(b"\n") + 1]
+    replace_file(path, whole + "".join(mark_line(mark) + "\n" for mark in marks).encode())
+
+
+def _kept(rows: pa.Table, timelines: list[str]) -> pa.Table:
+    """What is not read again: orders that were found on these timelines, and items of the copied classes."""
     orders = pc.equal(rows["data_class"].cast(pa.string()), TRANSACTIONS)
-    return rows.filter(pc.and_(orders, pc.is_in(rows["timeline"].cast(pa.string()), pa.array(names, pa.string()))))
+    of_them = pc.is_in(rows["timeline"].cast(pa.string()), pa.array(timelines, pa.string()))
+    return rows.filter(pc.or_(pc.invert(orders), of_them))
 
 
 def _origin(record: RunRecord) -> Origin | None:
@@ -150,13 +158,3 @@ def _origin(record: RunRecord) -> Origin | None:
     epoch_us = orders["key"][0].as_py() - orders["seq"][0].as_py()
     passed_us = time.time_ns() // 1_000 - epoch_us
     return Origin(time.monotonic_ns() - passed_us * 1_000, epoch_us)
-
-
-def _cut_torn_line(path: Path) -> None:
-    """Take off a last line that was cut off when the run was killed: only the last line of a record may be torn."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    if data and not data.endswith(b"\n"):
-        with path.open("r+b") as file:
-            file.truncate(data.rfind(b"\n") + 1)

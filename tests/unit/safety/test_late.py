@@ -1,6 +1,10 @@
 """What a killed run did not read back is added to its record, which stays readable."""
 
 import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +13,12 @@ import pytest
 
 from experiments.observe.readback import Question, ReadBack
 from experiments.safety import late
-from experiments.safety.late import Appending, read_late
+from experiments.safety.late import read_late
+from scenarios.errors import RecordError
 from scenarios.record.reader import RunRecord
 from scenarios.record.writer import RunWriter
-
-EPOCH_US = 1_795_000_000_000_000
-HEAD = {"topology": {"database": {"home": "us-east-1"}}}
+from tests.unit.safety import reading_late
+from tests.unit.safety.reading_late import EPOCH_US, HEAD, HOLDS, NEW, OLD
 
 
 def begun(folder: Path) -> RunWriter:
@@ -165,8 +169,54 @@ def test_a_run_without_orders(tmp_path: Path, timelines: list[Question]) -> None
     assert timelines == []
 
 
-def test_facts_go_on_with_their_numbers(tmp_path: Path) -> None:
+@pytest.mark.timeout(900)
+@pytest.mark.proves("undo that is killed at any step of adding what it has read to a record loses no order of it")
+def test_killed_at_its_steps(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The old timeline is in the record alone: a second undo must find its orders there, and list them."""
+    command = [sys.executable, "-W", "ignore", "-m", "tests.unit.safety.reading_late", str(tmp_path)]
+    subprocess.run(command, check=True, timeout=900)
+    monkeypatch.setattr(late, "read_back", reading_late.read)
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    killed_records = sorted(path for path in tmp_path.iterdir() if "-" in path.name)
+    assert len(killed_records) > 20
+    for folder in killed_records:
+        held = RunRecord(folder).table("readback")
+        old = {k for k, t in zip(held["key"].to_pylist(), held["timeline"].to_pylist(), strict=True) if t == OLD}
+        assert old == set(HOLDS[OLD]), f"{folder.name}: readable, with all that it had"
+        read_late(folder)
+        record = RunRecord(folder)
+        assert record.interrupted
+        rows = record.table("readback")
+        found = sorted(zip(rows["timeline"].to_pylist(), rows["key"].to_pylist(), strict=True))
+        assert found == [(name, key) for name in (OLD, NEW) for key in HOLDS[name]], folder.name
+        assert [mark.kind for mark in record.marks] == ["promoted", "readback_done", "readback_done"], folder.name
+        assert str(EPOCH_US + 2) in (folder / "reconciliation.csv").read_text(), folder.name
+        assert read_late(folder) is None, folder.name
+
+
+@pytest.mark.proves("undo without room for what it has read says so, and loses nothing of the record")
+def test_no_room_for_what_was_read(tmp_path: Path, timelines: list[Question], monkeypatch: pytest.MonkeyPatch) -> None:
     folder = killed(tmp_path / "record")
-    Appending(folder, 1).mark(8, "left_behind", "one", what="x")
+    with monkeypatch.context() as full:
+        full.setattr(late.pq, "write_table", failing(OSError(28, "No space left on device")))
+        with pytest.raises(RecordError, match="no space left on device"):
+            read_late(folder)
+    found = read_late(folder)
+    assert found is not None
+    assert found.only_there == 1
+    assert len(timelines) == 2
+
+
+def failing(error: OSError) -> Callable[..., None]:
+    def fail(*_: object, **__: object) -> None:
+        raise error
+
+    return fail
+
+
+def test_facts_go_on_with_their_numbers(tmp_path: Path, timelines: list[Question]) -> None:
+    """The line that was cut off when the run was killed is gone."""
+    folder = killed(tmp_path / "record")
+    read_late(folder)
     lines = (folder / "marks.jsonl").read_text().splitlines()
-    assert [json.loads(line)["seq"] for line in lines] == [0, 1]
+    assert [json.loads(line)["seq"] for line in lines] == [0, 1, 2]
