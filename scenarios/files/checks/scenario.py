@@ -16,6 +16,7 @@ from scenarios.model.topology import Topology
 from scenarios.model.units import duration
 
 HISTORY_MOST = 1_000_000  # writes
+_ON_THE_LINE = {"replication-stalled", "replication-delayed"}
 
 
 def crosscheck(
@@ -224,7 +225,7 @@ def _pods(entry: Entry, place: str, topology: Topology, document: Document) -> l
 
 
 def _overlaps(timeline: Iterable[Entry], document: Document) -> list[Problem]:
-    """The same fault on the same target twice at once cannot be told apart; in a lost region nothing else can land."""
+    """Of two faults at once that share what they break, the second cannot be told apart, land, or be lifted alone."""
     problems = []
     seen: list[tuple[int, Entry, float, float]] = []
     for index, entry in enumerate(timeline):
@@ -233,16 +234,27 @@ def _overlaps(timeline: Iterable[Entry], document: Document) -> list[Problem]:
         start, end = _interval(entry)
         for other_index, other, other_start, other_end in seen:
             together = start == other_start or (start < other_end and other_start < end)
-            same = other.fault == entry.fault and other.target == entry.target
-            in_lost_region = "region-loss" in (entry.fault, other.fault) and (
-                entry.target.get("region") == other.target.get("region")
-            )
-            if together and (same or in_lost_region):
-                found = f"{entry.fault} while {other.fault} of entry {other_index} holds the same target"
+            if together and (shared := _shared(entry, other)):
+                found = f"{entry.fault} while {other.fault} of entry {other_index} holds {shared}"
                 remedy = "Move one, or give the first an `until`."
                 problems.append(at(document, f"timeline.{index}", found, "times that do not overlap", remedy))
         seen.append((index, entry, start, end))
     return problems
+
+
+def _shared(entry: Entry, other: Entry) -> str:
+    """What two faults both break, in words; empty: they do not get into each other's way."""
+    kinds = {entry.fault, other.fault}
+    in_one_region = entry.target.get("region") == other.target.get("region")
+    if len(kinds) == 1 and entry.target == other.target:
+        return "the same target"
+    if in_one_region and "region-loss" in kinds:
+        return "the same target"
+    if kinds <= _ON_THE_LINE:
+        return "the one line that replication goes through"
+    if in_one_region and kinds == {"cordon-drain"}:
+        return "a node of that region, maybe the same"
+    return ""
 
 
 def _interval(entry: Entry) -> tuple[float, float]:
