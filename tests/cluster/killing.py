@@ -23,19 +23,28 @@ from scenarios.record.reader import RunRecord
 from tests.cluster.plain import poll
 
 LIFTED_WITHIN_S, STOPPED_WITHIN_S, WHOLE_WITHIN_S = 60.0, 15.0, 600.0
-REGION_LOSS = """
+SCENARIO = """
 scenario: killed
-title: us-east-1 is lost, and the runner is killed
-runbook: [Disaster Recovery / Failover Procedures / Automatic Failover]
+title: {title}
+runbook: [Disaster Recovery / Failover Procedures]
 topology: testbed
-workload: {profile: steady, rate: 20/s, duration: until settled, at most: 40 min}
+workload: {{profile: steady, rate: 20/s, duration: until settled, at most: {most}}}
 timeline:
-  - {at: 5 min, fault: region-loss, target: {region: us-east-1}, until: end}
-response: [automatic-failover]
+{timeline}
+{more}
 worlds:
-  twin: {}
-  kind: {topology: testbed, skips: 4 min}
+  twin: {{}}
+  kind: {kind}
 """
+LOST = "  - {at: 5 min, fault: region-loss, target: {region: us-east-1}, until: end}"
+
+
+def scenario(title: str, more: str, *, timeline: str = LOST, most: str = "40 min", kind: str = "{skips: 4 min}") -> str:
+    """Text of a scenario on the testbed; `more`: who answers, and what else it says."""
+    return SCENARIO.format(title=title, more=more, timeline=timeline, most=most, kind=kind)
+
+
+REGION_LOSS = scenario("us-east-1 is lost, and the runner is killed", "response: [automatic-failover]")
 
 
 def paused() -> list[str]:

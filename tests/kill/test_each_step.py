@@ -18,20 +18,7 @@ from experiments.testbed import lifecycle
 from experiments.testbed.layout import PLACES
 from experiments.testbed.status import Status
 from scenarios.record.reader import RunRecord
-from tests.cluster.killing import (
-    LIFTED_WITHIN_S,
-    STOPPED_WITHIN_S,
-    WHOLE_WITHIN_S,
-    Run,
-    Writers,
-    acknowledged,
-    begins,
-    gameday,
-    is_one_primary_with_a_standby,
-    lifted,
-    missing,
-    paused,
-)
+from tests.cluster import killing
 from tests.cluster.plain import poll
 
 pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("kind")]
@@ -39,15 +26,15 @@ pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("kind")]
 
 # The fact, how long after it, and whether what the runner has started is killed with it: else the executor lifts.
 STEPS = {
-    "injected": (begins("injection_begun"), 0.0, True),
-    "detected": (begins("automation_detected"), 0.0, False),
-    "fence": (begins("step_started", step="fence"), 0.0, True),
-    "promote": (begins("step_started", step="promote"), 0.0, False),
-    "promoted": (begins("promoted"), 1.0, True),
-    "deploy": (begins("step_started", step="deploy"), 0.0, False),
-    "ready": (begins("step_started", step="ready"), 0.0, True),
-    "dns": (begins("step_started", step="dns"), 0.0, False),
-    "verify": (begins("step_started", step="verify"), 0.0, True),
+    "injected": (killing.begins("injection_begun"), 0.0, True),
+    "detected": (killing.begins("automation_detected"), 0.0, False),
+    "fence": (killing.begins("step_started", step="fence"), 0.0, True),
+    "promote": (killing.begins("step_started", step="promote"), 0.0, False),
+    "promoted": (killing.begins("promoted"), 1.0, True),
+    "deploy": (killing.begins("step_started", step="deploy"), 0.0, False),
+    "ready": (killing.begins("step_started", step="ready"), 0.0, True),
+    "dns": (killing.begins("step_started", step="dns"), 0.0, False),
+    "verify": (killing.begins("step_started", step="verify"), 0.0, True),
 }
 
 
@@ -84,13 +71,13 @@ def test_killed_at_each_step(
     whole: Status, tmp_path: Path, step: str, record_property: Callable[[str, object], None]
 ) -> None:
     wanted, later_s, children = STEPS[step]
-    with Writers() as writers:
-        run = Run(tmp_path)
+    with killing.Writers() as writers:
+        run = killing.Run(tmp_path)
         run.wait_for(wanted)
         time.sleep(later_s)
         run.kill(children=children)
         with told(step, children, record_property) as course:
-            assert poll(lifted, LIFTED_WITHIN_S), "faults were not lifted"
+            assert poll(killing.lifted, killing.LIFTED_WITHIN_S), "faults were not lifted"
             course.note("lifted after {s:.1f} s")
             read_after_a_kill(run)
             home_again(run, course)
@@ -100,65 +87,67 @@ def test_killed_at_each_step(
     assert lifecycle.status(measure=False).whole
 
 
-def read_after_a_kill(run: Run) -> None:
+def read_after_a_kill(run: killing.Run) -> None:
     """The record is readable, and judged."""
     record = RunRecord(run.record)
     assert record.interrupted
     assert record.marks
     assert len(record.table("probes")) > 0
-    assert gameday(run.folder, "judge", run.record.name).returncode in (1, 3)
+    assert killing.gameday(run.folder, "judge", run.record.name).returncode in (1, 3)
 
 
-def home_again(run: Run, course: Course) -> None:
+def home_again(run: killing.Run, course: Course) -> None:
     """Undo makes the system whole. After a promotion it is brought home too, with all that it has."""
-    undone = gameday(Path("/"), "undo", "--json", timeout_s=WHOLE_WITHIN_S + 60)
+    undone = killing.gameday(Path("/"), "undo", "--json", timeout_s=killing.WHOLE_WITHIN_S + 60)
     assert undone.returncode == 0, undone.stderr + undone.stdout
     found = json.loads(undone.stdout)
     course.note(f"whole after {{s:.0f}} s (undo took {found['took_s']:.0f} s), primary {found['primary']}")
-    assert found["took_s"] <= WHOLE_WITHIN_S
-    assert is_one_primary_with_a_standby(found["primary"], found["standby"])
+    assert found["took_s"] <= killing.WHOLE_WITHIN_S
+    assert killing.is_one_primary_with_a_standby(found["primary"], found["standby"])
     if not found["pending"]:
         return
-    refused = gameday(run.folder, "run", "killed.yaml", "--world", "kind", "--yes")
+    refused = killing.gameday(run.folder, "run", "killed.yaml", "--world", "kind", "--yes")
     assert refused.returncode == 2, refused.stderr
     assert "pending failback" in refused.stderr
-    keys = acknowledged(run.record)
-    held = sorted(set(keys) - set(missing(PLACES[found["primary"]], keys)))  # the dead region may have kept some
-    returned = gameday(run.folder, "undo", "--home", "--json", timeout_s=WHOLE_WITHIN_S + 60)
+    keys = killing.acknowledged(run.record)
+    held = sorted(
+        set(keys) - set(killing.missing(PLACES[found["primary"]], keys))
+    )  # the dead region may have kept some
+    returned = killing.gameday(run.folder, "undo", "--home", "--json", timeout_s=killing.WHOLE_WITHIN_S + 60)
     assert returned.returncode == 0, returned.stderr + returned.stdout
     home = json.loads(returned.stdout)
-    lost = missing(PLACES[home["primary"]], held)
+    lost = killing.missing(PLACES[home["primary"]], held)
     course.note(f"home {home['took_s']:.0f} s later with all but {len(lost)} of {len(held)} acknowledged orders")
-    assert home["took_s"] <= WHOLE_WITHIN_S
+    assert home["took_s"] <= killing.WHOLE_WITHIN_S
     assert lost == []
 
 
 @pytest.mark.timeout(1200)
 @pytest.mark.proves("when the executor dies the run's parent lifts, and exits with 4")
 def test_a_dead_executor(whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    run = Run(tmp_path)
-    run.wait_for(begins("injection_begun"))
-    assert poll(lambda: bool(paused()), 10)
+    run = killing.Run(tmp_path)
+    run.wait_for(killing.begins("injection_begun"))
+    assert poll(lambda: bool(killing.paused()), 10)
     [executor] = run.children("experiments.compile.execute")
     os.kill(executor, signal.SIGKILL)
     killed_s = time.monotonic()
-    assert poll(lambda: not paused(), LIFTED_WITHIN_S), "faults were not lifted"
+    assert poll(lambda: not killing.paused(), killing.LIFTED_WITHIN_S), "faults were not lifted"
     record_property("summary", f"executor killed: lifted after {time.monotonic() - killed_s:.1f} s")
     assert run.process.wait(timeout=300) == 4, (tmp_path / "err").read_text()
     assert RunRecord(run.record).interrupted
-    assert gameday(tmp_path, "undo").returncode == 0
+    assert killing.gameday(tmp_path, "undo").returncode == 0
 
 
 @pytest.mark.timeout(1200)
 @pytest.mark.proves("Ctrl-C lifts every fault within 15 s, and exits with 4")
 def test_stopped_by_hand(whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]) -> None:
-    run = Run(tmp_path)
-    run.wait_for(begins("injection_begun"))
-    assert poll(lambda: bool(paused()), 10)
+    run = killing.Run(tmp_path)
+    run.wait_for(killing.begins("injection_begun"))
+    assert poll(lambda: bool(killing.paused()), 10)
     stopped_s = run.signal(signal.SIGINT)
-    assert poll(lambda: not paused(), STOPPED_WITHIN_S), "faults were not lifted"
+    assert poll(lambda: not killing.paused(), killing.STOPPED_WITHIN_S), "faults were not lifted"
     lifted_s = time.monotonic() - stopped_s
     assert run.process.wait(timeout=300) == 4, (tmp_path / "err").read_text()
     record_property("summary", f"Ctrl-C: lifted after {lifted_s:.1f} s")
     assert RunRecord(run.record).interrupted
-    assert gameday(tmp_path, "undo").returncode == 0
+    assert killing.gameday(tmp_path, "undo").returncode == 0

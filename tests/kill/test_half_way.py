@@ -17,50 +17,24 @@ from experiments.testbed.layout import EAST, WEST
 from experiments.testbed.status import Status
 from scenarios.record.marks import Mark
 from scenarios.record.reader import RunRecord
-from tests.cluster.killing import (
-    STOPPED_WITHIN_S,
-    WHOLE_WITHIN_S,
-    Run,
-    Writers,
-    acknowledged,
-    begins,
-    gameday,
-    is_one_primary_with_a_standby,
-    missing,
-    paused,
-)
+from tests.cluster import killing
 from tests.cluster.plain import poll
 
 pytestmark = [pytest.mark.needs("docker"), pytest.mark.needs("kind")]
 
-BY_PEOPLE = """
-scenario: killed
-title: us-east-1 is lost, people fail over, and the run is stopped
-runbook: [Disaster Recovery / Failover Procedures / Manual Failover]
-topology: testbed
-workload: {profile: steady, rate: 20/s, duration: until settled, at most: 40 min}
-timeline:
-  - {at: 5 min, fault: region-loss, target: {region: us-east-1}, until: end}
-response: [manual-failover]
-set: {automation.region: us-east-1}
-worlds:
-  twin: {}
-  kind: {topology: testbed, skips: 4 min}
-"""
-FAILBACK = """
-scenario: killed
-title: us-east-1 is lost, comes back, and people bring the primary home
-runbook: [Disaster Recovery / Failover Procedures]
-topology: testbed
-workload: {profile: steady, rate: 20/s, duration: until settled, at most: 20 min}
-timeline:
+BY_PEOPLE = killing.scenario(
+    "us-east-1 is lost, people fail over, and the run is stopped",
+    "response: [manual-failover]\nset: {automation.region: us-east-1}",
+)
+FAILBACK = killing.scenario(
+    "us-east-1 is lost, comes back, and people bring the primary home",
+    "response: [automatic-failover]",
+    timeline="""\
   - {at: 2 min, fault: region-loss, target: {region: us-east-1}, until: 3 min}
-  - {at: 5 min, change: failback}
-response: [automatic-failover]
-worlds:
-  twin: {}
-  kind: {at most: 20 min}
-"""
+  - {at: 5 min, change: failback}""",
+    most="20 min",
+    kind="{at most: 20 min}",
+)
 ELSEWHERE = Path("/")  # a fresh shell is anywhere
 
 
@@ -69,28 +43,28 @@ ELSEWHERE = Path("/")  # a fresh shell is anywhere
 def test_a_failover_and_a_homecoming_half_way(
     whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    with Writers() as writers:
-        run = Run(tmp_path, BY_PEOPLE)
-        run.wait_for(begins("promoted"))
+    with killing.Writers() as writers:
+        run = killing.Run(tmp_path, BY_PEOPLE)
+        run.wait_for(killing.begins("promoted"))
         stopped_s = run.signal(signal.SIGINT)
-        assert poll(lambda: not paused(), STOPPED_WITHIN_S), "faults were not lifted"
+        assert poll(lambda: not killing.paused(), killing.STOPPED_WITHIN_S), "faults were not lifted"
         lifted_s = time.monotonic() - stopped_s
-        assert run.process.wait(timeout=WHOLE_WITHIN_S) == 4, (tmp_path / "err").read_text()
+        assert run.process.wait(timeout=killing.WHOLE_WITHIN_S) == 4, (tmp_path / "err").read_text()
         ended_s = time.monotonic() - stopped_s
         assert leads_to() == WEST.region
         steps = [mark["detail"]["step"] for mark in run.marks() if finished_by_us(mark)]
         assert steps[-3:] == ["wait_ready", "switch_dns", "verify"], (tmp_path / "err").read_text()
-        keys = acknowledged(run.record)
-        undone = gameday(ELSEWHERE, "undo")
+        keys = killing.acknowledged(run.record)
+        undone = killing.gameday(ELSEWHERE, "undo")
         assert undone.returncode == 0, undone.stderr
-        held = sorted(set(keys) - set(missing(WEST, keys)))
+        held = sorted(set(keys) - set(killing.missing(WEST, keys)))
         codes = [cut_off(tmp_path, signal.SIGINT, 4.0), cut_off(tmp_path, signal.SIGKILL, 8.0)]
         codes.append(cut_off(tmp_path, signal.SIGINT, 12.0))
         assert codes[:2] == [4, -signal.SIGKILL], (tmp_path / "home.txt").read_text()
         assert codes[2] in (0, 4), (tmp_path / "home.txt").read_text()
-        home = gameday(tmp_path, "undo", "--home")
+        home = killing.gameday(tmp_path, "undo", "--home")
         assert home.returncode == 0, home.stderr
-        lost = missing(EAST, held)
+        lost = killing.missing(EAST, held)
     record_property(
         "summary",
         f"stopped after a promotion: lifted after {lifted_s:.1f} s, finished after {ended_s:.1f} s; home after "
@@ -102,7 +76,7 @@ def test_a_failover_and_a_homecoming_half_way(
     assert writers.twice == []
     assert lifecycle.status(measure=False).whole
     assert leads_to() == EAST.region
-    assert is_one_primary_with_a_standby(EAST.region, WEST.region)
+    assert killing.is_one_primary_with_a_standby(EAST.region, WEST.region)
 
 
 @pytest.mark.timeout(3000)
@@ -110,13 +84,13 @@ def test_a_failover_and_a_homecoming_half_way(
 def test_stopped_again_while_it_reads_back(
     whole: Status, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
-    run = Run(tmp_path, BY_PEOPLE)
-    run.wait_for(begins("promoted"))
+    run = killing.Run(tmp_path, BY_PEOPLE)
+    run.wait_for(killing.begins("promoted"))
     run.signal(signal.SIGINT)
-    run.wait_for(begins("load_stopped"))  # the last fact before it reads back
+    run.wait_for(killing.begins("load_stopped"))  # the last fact before it reads back
     run.signal(signal.SIGINT)
-    assert run.process.wait(timeout=WHOLE_WITHIN_S) in (4, 5), (tmp_path / "err").read_text()
-    undone = gameday(ELSEWHERE, "undo")
+    assert run.process.wait(timeout=killing.WHOLE_WITHIN_S) in (4, 5), (tmp_path / "err").read_text()
+    undone = killing.gameday(ELSEWHERE, "undo")
     assert undone.returncode == 0, undone.stderr
     by = "undo" if "read into the record" in undone.stdout else "the run itself"
     record_property("summary", f"stopped again when the load had stopped: {by} read both timelines")
@@ -125,7 +99,7 @@ def test_stopped_again_while_it_reads_back(
         "us-west-2",
     }
     assert (run.record / "reconciliation.csv").exists()
-    assert gameday(ELSEWHERE, "undo", "--home").returncode == 0
+    assert killing.gameday(ELSEWHERE, "undo", "--home").returncode == 0
 
 
 @pytest.mark.timeout(3000)
@@ -134,23 +108,23 @@ def test_stopped_again_while_it_reads_back(
 def test_a_failback_half_way(
     whole: Status, tmp_path: Path, step: str, record_property: Callable[[str, object], None]
 ) -> None:
-    with Writers() as writers:
-        run = Run(tmp_path, FAILBACK)
-        run.wait_for(lambda mark: begins("step_started", step=step)(mark) and mark["subject"] == "failback")
+    with killing.Writers() as writers:
+        run = killing.Run(tmp_path, FAILBACK)
+        run.wait_for(lambda mark: killing.begins("step_started", step=step)(mark) and mark["subject"] == "failback")
         run.kill(children=True)
         killed_s = time.monotonic()
-        undone = gameday(ELSEWHERE, "undo", "--home")
+        undone = killing.gameday(ELSEWHERE, "undo", "--home")
         assert undone.returncode == 0, undone.stderr
         took_s = time.monotonic() - killed_s
-        lost = missing(EAST, acknowledged(run.record))
+        lost = killing.missing(EAST, killing.acknowledged(run.record))
     record_property("summary", f"failback killed at {step}: home after {took_s:.0f} s, {len(lost)} orders missing")
     assert writers.twice == []
     assert lost == []
     assert lifecycle.status(measure=False).whole
-    assert is_one_primary_with_a_standby(EAST.region, WEST.region)
+    assert killing.is_one_primary_with_a_standby(EAST.region, WEST.region)
 
 
-def marks(run: Run, kind: str) -> list[Mark]:
+def marks(run: killing.Run, kind: str) -> list[Mark]:
     return [mark for mark in RunRecord(run.record).marks if mark.kind == kind]
 
 
