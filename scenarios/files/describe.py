@@ -254,7 +254,7 @@ def parameters(resolved: Resolved, match: str = "") -> Section:
         names = difflib.get_close_matches(match, resolved.parameters.by_name, n=1)
         hint = f"Did you mean `{names[0]}`?" if names else "Leave it out to see all."
         raise UsageError(Problem("--match", f"`{match[:80]}`", "part of a parameter's name, or a tag", hint))
-    rows = tuple((p.name, words.value(p), words.held_across(p), p.tag, sourced(p)) for p in found)
+    rows = tuple((p.name, words.written(p), words.held_across(p), p.tag, sourced(p)) for p in found)
     return Section(f"Parameters ({len(rows)})", rows, ("name", "value", "range", "tag", "source"))
 
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import Any, get_args
 
 from scenarios.errors import InvalidFileError, Problem
+from scenarios.files import words
 from scenarios.files.findings import short
 from scenarios.files.yaml import Document
 from scenarios.model import units
@@ -171,9 +172,11 @@ def overridden(old: Parameter, value: object) -> Parameter:
         try:
             kind, values, unit = _distribution(form, content)
         except UnusableError as error:
-            if form != "value" or old.unit != "1":
+            if form != "value":
                 raise
-            raise UnusableError(_UNITS["1"], _DIGITS) from error
+            if old.unit == "1":
+                raise UnusableError(_UNITS["1"], _DIGITS) from error
+            raise UnusableError(_either(old, error.expected), error.remedy) from error
         new = replace(_by_hand(old, kind, values), unit=unit)
     if new.unit != old.unit:
         raise UnusableError(_UNITS[old.unit], _DIGITS if old.unit == "1" else "Write the value with its unit.")
@@ -184,6 +187,11 @@ def overridden(old: Parameter, value: object) -> Parameter:
     if any(v < 0 for v in new.values):
         raise UnusableError("a quantity that is not negative", "Give a number of 0 or more.")
     return new
+
+
+def _either(old: Parameter, expected: str) -> str:
+    """What is expected of a value, and where it is drawn, that a distribution can be written too."""
+    return expected if old.kind == "constant" else f"{expected}, or {words.written(old)}"
 
 
 def _by_hand(old: Parameter, kind: Kind, values: tuple[float, ...]) -> Parameter:

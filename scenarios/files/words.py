@@ -38,6 +38,16 @@ def value(parameter: Parameter) -> str:
     return numbers[0]
 
 
+def written(parameter: Parameter) -> str:
+    """Return a parameter's value as `--set` takes it: `5 min`, `lognormal(2 s, 0.4)`, `uniform(0 s, 1 min)`."""
+    numbers = [quantity(v, parameter.unit) for v in parameter.values]
+    if parameter.kind == "uniform":
+        return f"uniform({numbers[0]}, {numbers[1]})"
+    if parameter.kind == "lognormal":
+        return f"lognormal({numbers[0]}, {parameter.values[1]:g})"
+    return numbers[0]
+
+
 def held_across(parameter: Parameter) -> str:
     """Return the range that a verdict must hold across; empty if it has none."""
     if parameter.low is None or parameter.high is None:

@@ -68,7 +68,7 @@ def _parameters() -> str:
     sections: dict[str, list[Parameter]] = {}
     for parameter in known.values():
         sections.setdefault(parameter.name.partition(".")[0], []).append(parameter)
-    switches = [(f"`{p.name}`", words.value(p), p.why.removeprefix("off: ")) for p in sections.pop("switches")]
+    switches = [(f"`{p.name}`", words.written(p), p.why.removeprefix("off: ")) for p in sections.pop("switches")]
     sizes = [p for name, p in resolved.parameters.by_name.items() if name not in known]
     return _page(
         "Parameters",
@@ -83,7 +83,7 @@ def _parameters() -> str:
 
 
 def _rows(parameters: list[Parameter]) -> list[tuple[str, ...]]:
-    return [(f"`{p.name}`", words.value(p), words.held_across(p), p.tag, sourced(p)) for p in parameters]
+    return [(f"`{p.name}`", words.written(p), words.held_across(p), p.tag, sourced(p)) for p in parameters]
 
 
 def _objectives() -> str:

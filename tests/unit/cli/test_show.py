@@ -53,7 +53,7 @@ def test_parameters(place: Path, capsys: Capture) -> None:
     assert run(["show", "region-loss-automatic", "--parameters"]) == 0
     out = capsys.readouterr().out
     line = next(line for line in out.splitlines() if "people.acknowledge" in line)
-    for part in ("median 150 s, log-sd 0.9", "75 s to 5 min", " J ", "CALIBRATION 4"):
+    for part in ("lognormal(150 s, 0.9)", "75 s to 5 min", " J ", "CALIBRATION 4"):
         assert part in line
     assert "services.risk.replicas" in out
     assert "our own derivation or judgement" in out

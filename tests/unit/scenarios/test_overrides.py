@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from scenarios.errors import InvalidFileError, Problem, UsageError
+from scenarios.files import words
 from scenarios.files.load import load
 from scenarios.model.topology import DrawnTime
 from tests.unit.scenarios.texts import edit, write
@@ -34,6 +35,21 @@ def test_distributions() -> None:
         "uniform",
         (10e6, 30e6),
     )
+
+
+@pytest.mark.proves("every value that `show --parameters` lists can be given back to --set as it stands there")
+def test_what_is_shown_can_be_set() -> None:
+    before = load(LIBRARY).parameters.by_name
+    after = load(LIBRARY, overrides={n: words.written(p) for n, p in before.items()}).parameters.by_name
+    assert {n: (p.kind, p.unit) for n, p in after.items()} == {n: (p.kind, p.unit) for n, p in before.items()}
+    for name, parameter in before.items():
+        assert after[name].values == pytest.approx(parameter.values), name
+
+
+def test_what_is_drawn_can_be_set_to_another_distribution() -> None:
+    problem = refused({"kubernetes.pod_start": "fast"})
+    assert problem.expected.endswith("or lognormal(2 s, 0.4)")
+    assert "lognormal" not in refused({"kubernetes.toleration": "fast"}).expected
 
 
 def test_switch() -> None:
