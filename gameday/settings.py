@@ -65,7 +65,7 @@ def read(file: Path | None) -> Settings:
             values = tomllib.loads(file.read_text(encoding="utf-8"))
         except (OSError, ValueError) as error:
             found = str(error).splitlines()[0]
-            remedy = "Mend it, or start anew with `gameday init`."
+            remedy = "Mend it, or remove it and start anew with `gameday init`."
             raise InvalidFileError(Problem(str(file), found, "a readable TOML file", remedy)) from error
         values = _from(file.parent, values, _PATHS)
         if isinstance(values.get("production"), dict):

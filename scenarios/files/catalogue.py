@@ -99,7 +99,7 @@ def check(paths: Sequence[Path] = (), *, search: Sequence[Path] = ()) -> list[Pr
                     str(path),
                     "a folder without YAML files",
                     "scenarios, topologies, procedures, objectives or suites",
-                    "Name another folder, or run `gameday init`.",
+                    "Write a scenario there first (docs/how-to/own-scenario.md), or name another folder.",
                 )
             )
         for file in files:

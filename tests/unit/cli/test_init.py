@@ -23,6 +23,14 @@ def test_init_writes_settings_that_can_be_read(place: Path, capsys: Capture) -> 
     assert run(["check"]) == 0
 
 
+def test_an_empty_folder_is_told_what_to_put_there(place: Path, capsys: Capture) -> None:
+    assert run(["init"]) == 0
+    assert run(["check", "gamedays"]) == 2
+    said = capsys.readouterr().err
+    assert "Write a scenario there first" in said
+    assert "gameday init" not in said  # it would be refused: the settings are there
+
+
 def test_init_overwrites_nothing(place: Path, capsys: Capture) -> None:
     (place / "gameday.toml").write_text("workers = 3\n", encoding="utf-8")
     assert run(["init"]) == 2
