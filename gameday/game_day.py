@@ -9,7 +9,7 @@ from typing import Any
 
 from experiments.observe import settings as observing
 from experiments.observe.clock import Origin
-from experiments.observe.readback import Question, read_back, reconcile
+from experiments.observe.readback import Question, ReadBack, read_back, reconcile
 from experiments.observe.settings import Where
 from experiments.platforms.site import site
 from experiments.run import quiet
@@ -23,12 +23,14 @@ from experiments.safety.lock import GameDayLock, on_this_machine
 from experiments.safety.secrets import Redactor, of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
+from experiments.testbed.errors import TestbedError
 from experiments.traffic import LOCUST
 from gameday.cli.talk import listener, progress, say
 from gameday.play import cluster_head, free_folder
-from scenarios.errors import LeftBehindError, Problem, UsageError
+from scenarios.errors import LeftBehindError, Problem, RecordError, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.record.reader import RunRecord
+from scenarios.record.storage import problem_of
 from scenarios.record.writer import RunWriter
 
 Confirm = Callable[[str], None]
@@ -249,15 +251,26 @@ def _play(
         left += day.left
         for what in left:
             day.mark("left_behind", what, what=what)
-        still = _pending(resolved, seen, run_id, folder)  # before anything that may be interrupted
-        told(at_most_us, at_most_us, "reading back")
-        with game.stage.fenced():
-            read = read_back(
-                Where.of(observing.where()), day.clock, recorder,
-                Question.of(observing.watchers(resolved, origin), seen.promoted, seen.read),
-            ).each(clean.text)  # fmt: skip
-    termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
-    why = clean.text(ended.stopped or ended.failed or "")
+        try:
+            still = _pending(resolved, seen, run_id, folder)  # before anything that may be interrupted
+        except TestbedError as error:  # `gameday undo` finds it out by itself
+            still, left = None, [*left, f"a failback that is pending and could not be noted: {error}"]
+        kept = day.recorder
+        if not kept.lost:  # else `gameday undo` reads, into the record that is there
+            told(at_most_us, at_most_us, "reading back")
+            with game.stage.fenced():
+                read = read_back(
+                    Where.of(observing.where()), day.clock, kept,
+                    Question.of(observing.watchers(resolved, origin), seen.promoted, seen.read),
+                ).each(clean.text)  # fmt: skip
+            kept.try_to(lambda: _close(game, day, ended, read))
+    why = clean.text(ended.stopped or ended.failed or kept.lost)
+    return PlayedOnCluster(folder, why or None, tuple(map(clean.text, left)), still)
+
+
+def _close(game: _Game, day: GameDay, ended: Ended, read: ReadBack) -> None:
+    """Close the record, and list what lives only on losing timelines. Raises RecordError."""
+    why = ended.stopped or ended.failed or ""
     head = {
         "duration_us": ended.end_us,
         **read.head(),
@@ -265,10 +278,13 @@ def _play(
         "torn_lines": day.torn,
         **({"why": why} if why else {}),
     }
-    head = clean.value(head)
+    head = game.clean.value(head)
+    termination = "aborted" if ended.stopped else "interrupted" if ended.failed else "complete"
     game.writer.close(termination, **head)
-    reconcile(folder, {**head, "termination": termination}, read)
-    return PlayedOnCluster(folder, why or None, tuple(map(clean.text, left)), still)
+    try:
+        reconcile(game.folder, {**head, "termination": termination}, read)
+    except OSError as error:
+        raise RecordError(problem_of(game.folder, error, "room for the list of orders")) from error
 
 
 def _pending(resolved: Resolved, seen: _Seen, run_id: str, folder: Path) -> str | None:

@@ -17,6 +17,7 @@ from experiments.observe import wire
 from experiments.observe.clock import Clock, Origin
 from experiments.run.children import Child, Message
 from experiments.run.finishing import FINISHER, FINISHES_WITHIN_S, Finishing
+from experiments.run.keeping import Keeping
 from experiments.run.repeats import Repeats
 from experiments.run.settling import Settling
 from scenarios.files.resolved import Resolved
@@ -39,6 +40,7 @@ STARTS_WITHIN_US = 10 * SECOND_US  # a prober, on a busy machine
 EXECUTOR = "executor"
 PROBERS = "probers"
 LEFT_BEHIND = 5  # the executor's exit code
+READ = "readback_done"  # of its own facts the one that it waits for: what it has read is in the record
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ class GameDay:
         finishing: Finishing | None = None,
     ) -> None:
         self._resolved = resolved
-        self._recorder = recorder
+        self.recorder = Keeping(recorder)
         self.clock = Clock(origin)
         self._factories = dict(observers)
         self._observers: dict[str, Child] = {}
@@ -309,7 +311,7 @@ class GameDay:
 
     def mark(self, kind: str, subject: str, **detail: Any) -> None:
         """Record a fact of the run itself, now."""
-        self._recorder.mark(max(0, self.clock.now_us()), kind, subject, **detail)
+        self.recorder.mark(max(0, self.clock.now_us()), kind, subject, **detail)
 
     def _take(self, wait_s: float) -> None:
         """Take the messages that are there; wait a little when there is none.
@@ -337,13 +339,14 @@ class GameDay:
             return
         if "mark" in body and self._repeats.note(body["mark"]) and self._restarts.get(message.child):
             return  # it was started again, and takes what it finds for news
-        wire.record(body, self._recorder)
+        wire.record(body, self.recorder)
         if "mark" in body:
             mark = body["mark"]
             self._settling.mark(mark["t_us"], mark["kind"], mark["subject"])
             self._finishing.mark(mark)
             self._note_fault(mark["kind"], mark["subject"])
-            if self._executor is not None and message.child != EXECUTOR:
+            own = message.child == EXECUTOR
+            if self._executor is not None and (not own or (mark["kind"] == READ and not self.recorder.lost)):
                 self._executor.tell({"fact": [mark["kind"], mark["subject"]]})
             self._last_fact = f"{mark['kind'].replace('_', ' ')} ({mark['subject']})"
         elif body["table"] == "probes":
@@ -355,6 +358,8 @@ class GameDay:
         elif body["table"] == "samples":
             bounds = zip(body["columns"]["name"], body["columns"]["value"], strict=True)
             self.clock_bound_us = max([self.clock_bound_us, *(round(v) for n, v in bounds if n == "clock_bound_us")])
+        if self.recorder.lost:
+            self._stop(self.recorder.lost)
         self._watch(body, self._stop)
 
     def _question(self, question: Mapping[str, Any]) -> None:

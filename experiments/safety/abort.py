@@ -155,7 +155,11 @@ class AbortConditions:
         if time.monotonic() - self._looked_s < LOOK_S:
             return ""
         self._looked_s = time.monotonic()
-        free_bytes, memory_bytes = shutil.disk_usage(self.folder).free, available_memory_bytes()
+        try:
+            free_bytes = shutil.disk_usage(self.folder).free
+        except OSError as error:
+            return f"the disk of the record does not answer: {(error.strerror or str(error)).lower()}"
+        memory_bytes = available_memory_bytes()
         if free_bytes < self.least_disk_bytes:
             return f"the disk of the record has {free_bytes >> 20} MB left"
         if memory_bytes is not None and memory_bytes < self.least_memory_bytes:

@@ -12,7 +12,7 @@ from gameday.cli.arguments import WORLDS, AsJson, ScenarioName, Sets, one_of, ov
 from gameday.cli.talk import progress, put, put_json, say, then
 from gameday.config import settings
 from gameday.exit_codes import ExitCode, worst
-from scenarios.errors import AbortedError, Problem, UsageError
+from scenarios.errors import AbortedError, Problem, RecordError, UsageError
 from scenarios.model.units import duration_us
 
 if TYPE_CHECKING:
@@ -88,7 +88,7 @@ def run(
     else:
         runs = settings().runs_folder
         played = play_on_kind(resolved, runs, confirm=None if yes else _confirm, ask=person, observe=observed_us)
-    code = _show(played.folder, as_json=as_json)
+    code = _judged(played, as_json=as_json)
     if observe and (words := at_risk(played.folder)):
         say(words)
     if played.left_behind:
@@ -180,6 +180,17 @@ def _ask(question: Mapping[str, Any]) -> bool:
             return ANSWERS[word]
         say("y or n?")
     return False
+
+
+def _judged(played: "PlayedOnCluster", *, as_json: bool) -> ExitCode:
+    """Judge a run, and show it. One that was stopped says why, also when nothing can be written beside its record."""
+    try:
+        return _show(played.folder, as_json=as_json)
+    except RecordError as error:
+        if not played.stopped:
+            raise
+        say(f"note: {error}")
+        return ExitCode.INCONCLUSIVE
 
 
 def _show(folder: Path, *, as_json: bool) -> ExitCode:

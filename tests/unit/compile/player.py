@@ -60,6 +60,7 @@ def reseed(answers: bool) -> str:
     here[1].start_stopped = lambda _: None
     here[1].demote = lambda old, *_: report.fact("standby_streaming", f"{old.region}/database")
     here[2].to_database = to_database
+    here[2].KEPT_WITHIN_S = 2.0
     steps.begin("failback")
     return steps.step("failback", "reseed", "reseed", target={"region": "us-east-1"})
 

@@ -73,10 +73,16 @@ class Player:
 
     def until(self, kind: str) -> None:
         """Read until a fact has come; the end of the pipe is a failure."""
+        self.up_to(kind)
+
+    def up_to(self, kind: str) -> list[dict[str, Any]]:
+        """Messages until a fact has come, with it; the end of the pipe is a failure."""
         assert self.process.stdout is not None
+        found = []
         for line in self.process.stdout:
-            if json.loads(line).get("mark", {}).get("kind") == kind:
-                return
+            found.append(json.loads(line))
+            if found[-1].get("mark", {}).get("kind") == kind:
+                return found
         raise AssertionError(f"no {kind}: {self.process.stderr and self.process.stderr.read()}")
 
     def rest(self) -> list[dict[str, Any]]:
@@ -150,13 +156,19 @@ def test_it_lifts_when_the_run_is_over_before_its_method_is(tmp_path: Path) -> N
     assert not player.broken
 
 
-def _reseeded(folder: Path, *, answers: bool) -> tuple[list[dict[str, Any]], int]:
-    """Messages of an executor that plays a failback's first step, and the key of the run's first order."""
+def _reseeded(folder: Path, *, answers: bool, kept: bool = True) -> tuple[list[dict[str, Any]], int]:
+    """Messages of an executor that plays a failback's first step, and the key of the run's first order.
+
+    `kept`: the parent says that what it was sent is in the record.
+    """
     step = activity("reseed", "tests.unit.compile.player", "reseed", answers=answers)
     hold = activity("hold", WATCHING, "until_over", at_s=60.0)
     player = Player(folder, experiment(folder, method=(step, hold)))
     player.until("effect_seen")
-    return player.rest(), player.first_key
+    before = player.up_to("readback_done") if answers else []
+    if kept and answers:
+        player.tell({"fact": ["readback_done", "us-east-1/13"]})
+    return before + player.rest(), player.first_key
 
 
 @pytest.mark.proves("a failback that a run plays reads the old timeline into the record before it is rewound")
@@ -170,6 +182,16 @@ def test_what_a_failback_gives_up_is_in_the_record_first(tmp_path: Path) -> None
     rows = [m["columns"] for m in messages if "table" in m]
     assert [key for columns in rows for key in columns["key"]] == [first + 10, first + 11, first + 12]
     assert {t for columns in rows for t in columns["timeline"]} == {"us-east-1/13"}
+
+
+@pytest.mark.proves("a failback that a run plays rewinds no timeline before the record has what was read of it")
+def test_what_the_record_did_not_take_is_not_given_up(tmp_path: Path) -> None:
+    """The runner is killed, or its disk full, with the rows in the pipe: they are nowhere else."""
+    messages, _ = _reseeded(tmp_path, answers=True, kept=False)
+    marks = {m["mark"]["kind"]: m["mark"]["detail"] for m in messages if "mark" in m}
+    assert "standby_streaming" not in marks
+    assert marks["step_finished"]["ok"] is False
+    assert "no word that its orders are in the record" in marks["step_finished"]["why"]
 
 
 def test_what_cannot_be_read_to_its_end_is_not_given_up(tmp_path: Path) -> None:
