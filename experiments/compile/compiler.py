@@ -241,7 +241,9 @@ def _in_background(resolved: Resolved, number: int, entry: Entry) -> Activity:
 
 
 def _rollbacks(resolved: Resolved) -> Iterator[Activity]:
-    """Lift every fault that is lifted, the last one first, and only then see that each is gone: that may take long."""
+    """Take back changes that have not ended, lift every fault, and only then see that each is gone: that is slow."""
+    if any(entry.change is not None for entry in resolved.scenario.timeline):
+        yield action("changes that have not come to their end", "experiments.operate.changing", "take_back")
     lifted = [(name, kind) for name, kind, _ in faults(resolved) if FAULTS[kind].lifted][::-1]
     for name, kind in lifted:
         yield action(f"lift {name}", _module(kind), "lift", fault=name, by="clean-up")

@@ -31,7 +31,7 @@ from chaoslib.run import RunEventHandler
 from experiments.faults import base, report
 from experiments.observe.clock import Clock, Origin
 from experiments.observe.wire import Remote, Sender
-from experiments.operate import preparation, rewinding, steps
+from experiments.operate import changing, preparation, rewinding, steps
 from experiments.operate.moments import moments
 from experiments.operate.watching import until_gone
 from experiments.platforms.site import enter, site
@@ -180,6 +180,10 @@ def lift_everything(experiment: Mapping[str, Any]) -> list[str]:
     arguments = [activity["provider"]["arguments"] for activity in experiment["rollbacks"]]
     faults = [(found["fault"], found["kind"]) for found in arguments if "kind" in found]
     left: list[str] = []
+    try:
+        changing.take_back()  # first, for what it puts back may hold what a fault before it has changed
+    except (GamedayError, OSError) as error:
+        left.append(str(error))
     lifted = [(fault, kind) for fault, kind in faults if _lifts(fault, left)]
     for fault, kind in lifted:
         try:

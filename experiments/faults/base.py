@@ -148,6 +148,12 @@ class Safety(Protocol):
     def lift(self, fault: str, by: str) -> list[Result]:
         """Lift an armed fault; by: procedure, clean-up or self."""
 
+    def release(self, fault: str) -> None:
+        """Give a lift up without lifting: what was armed is to stay. Raises when it may still be armed."""
+
+    def note_trading(self, region: str, *, enabled: bool) -> None:
+        """Note that trading is about to be switched in a region. Raises when it cannot be noted."""
+
 
 _safety: list[Safety] = []  # at most one; none: an experiment that is played by itself, on its plan on this disk
 
@@ -174,6 +180,19 @@ def store(fault: str, plan: Plan) -> None:
     for safety in _safety:
         safety.arm(fault, plan.lifts)
     keep(fault, plan)
+
+
+def release(fault: str) -> None:
+    """Give up the lift of what is to stay. Raises GamedayError when it may still be armed."""
+    for safety in _safety:
+        safety.release(fault)
+    forget(fault)
+
+
+def note_trading(region: str, *, enabled: bool) -> None:
+    """Note that a step is about to switch trading. Raises JournalError: then it must not be done."""
+    for safety in _safety:
+        safety.note_trading(region, enabled=enabled)
 
 
 def inject(fault: str, plan: Plan, act: Callable[[Plan], object]) -> dict[str, Any]:

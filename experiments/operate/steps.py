@@ -9,9 +9,9 @@ from typing import Any
 
 from urllib3.exceptions import HTTPError
 
-from experiments.faults import report
+from experiments.faults import base, report
 from experiments.faults.cluster import KubernetesError
-from experiments.operate import verbs
+from experiments.operate import changing, verbs
 from experiments.operate.moments import moments
 from experiments.operate.performing import performer
 from experiments.operate.watching import first_page, until_page
@@ -79,6 +79,7 @@ def begin(procedure: str, actor: str = ACTOR, change: bool = False) -> bool:
     report.fact("procedure_started", procedure, actor=actor)
     if change:
         _changes.append(procedure)
+        changing.begin(procedure)
         report.fact("change_started", procedure, change=procedure)
     return True
 
@@ -90,6 +91,7 @@ def end(procedure: str, change: bool = False) -> bool:
         undone = _undone.pop(procedure)
         report.fact("rollback_finished", undone, change=undone)
     if procedure in _begun and change:
+        changing.end(procedure, ok=ok)
         report.fact("change_finished", procedure, change=procedure, ok=ok)
     if procedure in _begun:
         report.fact("procedure_finished", procedure, ok=ok)
@@ -133,6 +135,8 @@ def step(
         _undone[procedure] = _changes[-1]
         report.fact("rollback_started", _changes[-1], change=_changes[-1])
     try:
+        if verb in changing.TRADING:
+            base.note_trading(str((target or {}).get("region", "")), enabled=changing.TRADING[verb] == "true")
         seen = _do(procedure, step, verb, title, target or {}, options or {}, takes_s, within_s)
     except (GamedayError, *_UNANSWERED) as error:
         _failed.add(procedure)
@@ -151,6 +155,7 @@ def _do(
     takes_s: float, within_s: float,
 ) -> str:  # fmt: skip
     if _asker:
+        changing.before(procedure, step, verb, target, options)
         if not _asker[0]({"ask": "step", "procedure": procedure, "step": step, "title": title, "verb": verb}):
             raise NotDoneError(Problem(f"{procedure}/{step}", "the answer no", "it done", "Look why."))
         return "the person says so"
@@ -158,6 +163,7 @@ def _do(
     deadline_s, waiting = moments.now_s() + within_s, False
     while True:
         try:
+            changing.before(procedure, step, verb, target, options)
             return performer().perform(verb, target, options)
         except _UNANSWERED as error:
             if isinstance(error, KubernetesError) and 400 <= error.status < 500:

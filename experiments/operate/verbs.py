@@ -12,6 +12,7 @@ import psycopg
 
 from experiments.faults import cluster, containers, database
 from experiments.operate import reseeding
+from experiments.operate.changing import CONFIG, RELEASE, TRADING
 from experiments.operate.moments import moments
 from experiments.operate.watching import home
 from experiments.platforms.kind import OUTSIDE_URL as OUTSIDE
@@ -24,9 +25,7 @@ Options = Mapping[str, Any]
 READY_WITHIN_S = 600.0
 LOOKS_FOR_S = 60.0  # how long somebody looks whether it works
 PROMOTES_WITHIN_S = 60
-_CONFIG = f"/api/v1/namespaces/{NAMESPACE}/configmaps/grandmodel-config"
 _REVISION = "deployment.kubernetes.io/revision"
-_RELEASE = "gameday/release"
 _CRASHES = ["sh", "-c", "exit 1"]  # command of a release that crashes at start
 
 
@@ -178,7 +177,7 @@ def _set_image(target: Target, options: Options) -> str:
     """
     for service in _services(target, options):
         path = cluster.deployment_path(service)
-        template: dict[str, Any] = {"metadata": {"annotations": {_RELEASE: str(options["image"])}}}
+        template: dict[str, Any] = {"metadata": {"annotations": {RELEASE: str(options["image"])}}}
         if options.get("crashes"):
             container = cluster.get(target["region"], path)["spec"]["template"]["spec"]["containers"][0]
             template["spec"] = {"containers": [{"name": container["name"], "command": _CRASHES}]}
@@ -208,11 +207,12 @@ def _patch_config(target: Target, options: Options) -> str:
     key, value = str(options.get("key", "database_url")), options.get("value")
     if value is None:
         raise _failed("patch_config", "no value", "the value of the key", "Give `with: {value: ...}`.")
-    cluster.patch(target["region"], _CONFIG, {"data": {key: str(value)}}, "merge")
+    cluster.patch(target["region"], CONFIG, {"data": {key: str(value)}}, "merge")
     return f"{key} = {value}"
 
 
-def _trading(value: str) -> Callable[[Target, Options], str]:
+def _trading(verb: str) -> Callable[[Target, Options], str]:
+    value = TRADING[verb]
     return lambda target, _: _patch_config(target, {"key": "trading_enabled", "value": value})
 
 
@@ -229,8 +229,8 @@ _VERBS: dict[str, Callable[[Target, Options], str]] = {
     "scale": _scale,
     "set_image": _set_image,
     "rollout_undo": _rollout_undo,
-    "disable_trading": _trading("false"),
-    "enable_trading": _trading("true"),
+    "disable_trading": _trading("disable_trading"),
+    "enable_trading": _trading("enable_trading"),
     "reseed": lambda target, _: reseeding.reseed(target["region"]),
     "catch_up": lambda target, _: reseeding.catch_up(target["region"]),
     "notify": _nothing,

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 from experiments.faults import base, report
-from experiments.operate import preparation
+from experiments.operate import changing, preparation
 from experiments.operate.watching import until_gone
 from scenarios.errors import GamedayError
 
@@ -52,6 +52,8 @@ def _lift(fault: str) -> str:
     try:
         if fault == preparation.NAME:
             preparation.put_back()
+        elif changing.is_change(fault):
+            changing.put_back(fault)
         elif damage or (plan and plan.lifts):  # else it happened at an instant
             base.lift(fault, "clean-up")
     except GamedayError as error:

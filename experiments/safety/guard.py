@@ -70,6 +70,23 @@ class Arms:
         lifts = [lift for held in self.held() if held.fault == fault for lift in held.lifts]
         return perform(lifts, by, reverter=self.reverter, journal=self.journal) if lifts else []
 
+    def release(self, fault: str) -> None:
+        """Give a fault's lift up without lifting it: it is armed no longer, and stays as it is.
+
+        Raises:
+            ReverterError: the reverter may still hold its lift; it stays in the ledger too.
+            JournalError: the ledger has no room.
+        """
+        self._store([lift for held in reversed(self.held()) if held.fault != fault for lift in held.lifts])
+        self.journal.append("lifted", self.run, fault, by="self", why=["it came to its end, and stays"])
+
+    def note_trading(self, region: str, *, enabled: bool) -> None:
+        """Note that a step of the run is about to switch trading: `gameday undo` undoes no person's decision.
+
+        Raises JournalError: the ledger has no room. It must not be done.
+        """
+        self.journal.append("trading", self.run, region=region, enabled=enabled)
+
     def lift_all(self, by: str = "clean-up") -> list[Result]:
         """Lift every fault of the run that is armed, the last one first. What is not ok stays armed."""
         lifts = [lift for held in reversed(self.held()) for lift in held.lifts]

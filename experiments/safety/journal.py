@@ -20,8 +20,8 @@ from scenarios.errors import GamedayError, Problem
 
 # opened: a run began, with the primary at `home`; its record grows in the folder `record`. armed: may be broken from
 # now on. failed: a lift did not work. cut: these nodes are about to be cut from the network, and had these addresses.
-# counted: counters in the targets.
-Kind = Literal["opened", "armed", "lifted", "failed", "cut", "counted"]
+# counted: counters in the targets. trading: a step of the run is about to disable, or enable, trading in a region.
+Kind = Literal["opened", "armed", "lifted", "failed", "cut", "counted", "trading"]
 _FIELDS = {"at_us", "kind", "run", "fault", "lifts"}  # of every entry
 
 
@@ -122,6 +122,14 @@ class Journal:
     def keep_cut(self, nodes: Mapping[str, str]) -> None:
         """Note the nodes that are cut, before they are. Raises JournalError."""
         self.append("cut", "", nodes=dict(nodes))
+
+    def disabled_trading(self) -> dict[str, str]:
+        """Regions where a run's step has disabled trading, and none has enabled it since, with the run's name.
+
+        Raises JournalError.
+        """
+        last = {str(entry["region"]): entry for entry in self._all() if entry["kind"] == "trading"}
+        return {region: str(entry["run"]) for region, entry in last.items() if not entry["enabled"]}
 
     def forget(self) -> None:
         """Put the ledger aside, for everything was made whole: the file stays as `faults.previous.jsonl`."""

@@ -112,6 +112,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
             with _said_as_left(new):
                 as_planned()
         with _said_as_left(new):
+            _enable_trading(done, journal)
             _wait_until_whole(done, old, new, progress)
     finally:
         lock.give_back()
@@ -299,19 +300,33 @@ def _finish_failover(new: Place) -> None:
 # --- the end
 
 
+def _enable_trading(done: Undone, journal: Journal) -> None:
+    """Enable trading where a step of a run has disabled it; what a person has disabled is left, and said."""
+    disabled_by = journal.disabled_trading()
+    for region, found in status.look().regions.items():
+        if found.trading_off and region in disabled_by:
+            run = disabled_by[region]
+            seen = perform_step("enable_trading", {"region": region}, {})
+            journal.append("trading", run, region=region, enabled=True)
+            done.lifted.append(Result("enable-trading", region, True, f"{seen}; run {run} had disabled it", 0.0))
+
+
 def _wait_until_whole(done: Undone, old: Place, new: Place, progress: Progress) -> None:
     """Wait until there is one primary with a standby that streams, the name leads to it, and every node is there."""
     other = next(place for place in PLACES.values() if place is not new)
     lacks: list[str] = []
+    decided: list[str] = []  # by people: nothing that is waited for
 
     def whole() -> bool:
         found = status.look()
+        decided[:] = status.trading_lacks(found.regions)
         lacks[:] = found.lacks if new is plan().home else _lacks_away(found, new, other)
+        lacks[:] = [words for words in lacks if words not in decided]
         progress(0.85, lacks[0] if lacks else "whole")
         return not lacks
 
     moments.poll(whole, WHOLE_WITHIN_S, every_s=2.0)
-    done.left += lacks
+    done.left += lacks + decided
     done.primary, done.standby = new.region, other.region
     if not done.left and new is old and old is plan().home:
         forget()

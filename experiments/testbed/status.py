@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +23,7 @@ from experiments.testbed.plan import plan
 from scenarios.errors import Problem
 
 _PATIENCE_S = 2
+_CONFIG, _TRADING = "grandmodel-config", "trading_enabled"
 _STATS = 3  # looks at Docker's statistics, each over about two seconds
 
 
@@ -56,6 +57,7 @@ class Region:
     database: Database | None
     prometheus: bool
     refused: str = ""  # why its API server tells us nothing; empty: it answers, and it is the one that was made
+    trading_off: str = ""  # since when trading is disabled there, in words; empty: it is not
 
 
 @dataclass(frozen=True)
@@ -130,15 +132,16 @@ def name_leads_to() -> str | None:
 
 
 def _region(place: Place) -> Region:
-    nodes, refused, ready = clusters.node_states([place]), "", 0
+    nodes, refused, ready, trading_off = clusters.node_states([place]), "", 0, ""
     workloads: dict[str, Workload] = {}
     try:
         workloads, ready = _workloads(place)
+        trading_off = _trading_off(place)
         _insist_on_ours(place)
     except (KubernetesError, NoClusterError) as error:
         refused = error.problems[0].found
     prometheus = _answers(f"{place.url('prometheus')}/-/ready")
-    return Region(nodes, ready, workloads, database(place), prometheus, refused)
+    return Region(nodes, ready, workloads, database(place), prometheus, refused, trading_off)
 
 
 def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
@@ -156,6 +159,23 @@ def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
             )
         ]
     return {item.metadata.name: _workload(item) for item in items}, sum(map(_is_ready, nodes))
+
+
+def _trading_off(place: Place) -> str:
+    """Since when trading is disabled, as the API server remembers who has set what; empty: it is enabled.
+
+    Raises KubernetesError, NoClusterError.
+    """
+    with asking(place, "its configuration"):
+        found = CoreV1Api(client_of(place)).list_namespaced_config_map(
+            layout.NAMESPACE, field_selector=f"metadata.name={_CONFIG}", _request_timeout=TIMEOUT_S
+        )
+    for config in found.items:
+        if str((config.data or {}).get(_TRADING, "true")).strip().lower() != "true":
+            fields = (config.metadata.managed_fields if config.metadata else None) or []
+            set_at = [f.time for f in fields if f"f:{_TRADING}" in (f.fields_v1 or {}).get("f:data", {}) and f.time]
+            return f"{max(set_at):%Y-%m-%d %H:%M:%S} UTC" if set_at else "an unknown time"
+    return ""
 
 
 def _insist_on_ours(place: Place) -> None:
@@ -265,6 +285,14 @@ def _region_lacks(place: Place, region: Region) -> Iterator[str]:
     yield from _database_lacks(place, region.database)
     if not region.prometheus:
         yield f"{place.region}: Prometheus is not ready"
+    yield from trading_lacks({place.region: region})
+
+
+def trading_lacks(regions: Mapping[str, Region]) -> list[str]:
+    """Where trading is disabled, since when, and what to do."""
+    remedy = "`gameday undo`, which enables it when a run has disabled it; what a person has, a person enables"
+    off = {name: region.trading_off for name, region in regions.items() if region.trading_off}
+    return [f"{name}: trading is disabled since {since}; next: {remedy}" for name, since in off.items()]
 
 
 def _why(place: Place, node: str, condition: str) -> str:

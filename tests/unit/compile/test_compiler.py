@@ -70,7 +70,7 @@ def test_it_is_lifted_whatever_happens(name: str) -> None:
     assert sorted(lifted) == sorted(expected)
     assert called(experiment, "rollbacks")[-1] == "put_back"
     functions = [activity["provider"]["func"] for activity in experiment["rollbacks"]]
-    assert functions == sorted(functions, key=["lift", "until_gone", "put_back"].index), "no look before the last lift"
+    assert functions == sorted(functions, key=["take_back", "lift", "until_gone", "put_back"].index), "no look before"
 
 
 def test_looks_answer_true_and_nothing_is_a_range() -> None:

@@ -62,3 +62,9 @@ class Arms:
         if not self.fails:
             (self.folder / "broken").unlink(missing_ok=True)
         return [Result("docker-exec", "nowhere", not self.fails, "stuck" if self.fails else "removed", 0.0)]
+
+    def release(self, fault: str) -> None:
+        note(self.folder, "release")
+
+    def note_trading(self, region: str, *, enabled: bool) -> None:
+        note(self.folder, f"trading-{region}-{enabled}")

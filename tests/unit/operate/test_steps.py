@@ -188,7 +188,7 @@ def test_a_change_says_so(facts: Facts) -> None:
 def test_a_rollback_is_that_of_the_last_change(monkeypatch: pytest.MonkeyPatch, facts: Facts) -> None:
     answering(monkeypatch)
     steps.begin("rollout", change=True)
-    steps.step("rollout", "out", "set_image")
+    steps.step("rollout", "out", "set_image", target={"region": "us-east-1"})
     steps.step("rollout", "undo", "rollout_undo")
     steps.end("rollout", change=True)
     told = [(kind, subject) for kind, subject in facts if kind.startswith("rollback")]

@@ -44,6 +44,25 @@ def test_armed_in_both_places(reverter: Reverter, watch: Watch, lifting: Lifting
     assert Journal().held() == []
 
 
+def test_what_is_to_stay_is_held_no_longer(reverter: Reverter, watch: Watch, lifting: Lifting) -> None:
+    with Guard("one", reverter=reverter) as guard:
+        guard.arm("node-pause:0", [B])
+        guard.arm("change:0", [A])
+        guard.arms.release("change:0")
+        assert watch.plan.lifts == (B.to_json(),)
+        assert [held.fault for held in Journal().held()] == ["node-pause:0"]
+    assert lifting.docker.done == [("unpause", "gameday-b")]
+
+
+def test_a_run_that_disables_trading_is_known_by_its_ledger() -> None:
+    assert Journal().disabled_trading() == {}
+    arms = Arms("one", NOWHERE)
+    arms.note_trading("us-east-1", enabled=False)
+    arms.note_trading("us-west-2", enabled=False)
+    arms.note_trading("us-west-2", enabled=True)
+    assert Journal().disabled_trading() == {"us-east-1": "one"}
+
+
 def test_no_run_without_a_reverter() -> None:
     with pytest.raises(UsageError, match="no answer"), Guard("one", reverter=NOWHERE):
         pytest.fail("entered")

@@ -25,7 +25,7 @@ from experiments.safety.undo import Undone, save_unread, undo
 from experiments.testbed import state as testbed
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import Place
-from experiments.testbed.status import Database, Region, Status, Workload
+from experiments.testbed.status import Database, Region, Status, Workload, trading_lacks
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
 from scenarios.errors import LeftBehindError, Problem, UsageError
@@ -43,6 +43,7 @@ class World:
         self.witness = witness
         self.databases: dict[str, Database | None] = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
         self.lacks: tuple[str, ...] = ()
+        self.trading_off: dict[str, str] = {}
         self.nodes: dict[str, str] = {}
         self.pods = {"us-east-1": 2, "us-west-2": 0}
         self.did: list[str] = []
@@ -60,8 +61,19 @@ class World:
         lease = str((self.witness.lease or {}).get("region"))
         services = ("strategic", "tactical", "risk")
         pods = {r: {f"{s}-deployment": Workload(n, n, True) for s in services} for r, n in self.pods.items()}
-        regions = {name: Region({}, 0, pods[name], found, True) for name, found in self.databases.items()}
-        return Status(regions, {}, lease, lease, None, None, lease != "us-east-1", self.lacks)
+        off = self.trading_off
+        regions = {
+            name: Region({}, 0, pods[name], found, True, trading_off=off.get(name, ""))
+            for name, found in self.databases.items()
+        }
+        lacks = (*self.lacks, *trading_lacks(regions))
+        return Status(regions, {}, lease, lease, None, None, lease != "us-east-1", lacks)
+
+    def step(self, verb: str, target: dict[str, str], _: object) -> str:
+        self.did.append(verb)
+        if verb == "enable_trading":
+            self.trading_off.pop(target["region"])
+        return verb
 
     def does(self, name: str) -> Callable[..., None]:
         return lambda *_, **__: self.did.append(name)
@@ -87,7 +99,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing.outside, "bring_home", world.does("lease home"))
     monkeypatch.setattr(undoing.outside, "call", world.does("call"))
     monkeypatch.setattr(undoing, "come_home", world.comes_home)
-    monkeypatch.setattr(undoing, "perform_step", lambda verb, *_: world.did.append(verb))
+    monkeypatch.setattr(undoing, "perform_step", world.step)
     monkeypatch.setattr(homecoming, "perform", lambda verb, *given: world.did.append(f"{verb} {given}"))
     for name in ("connect", "demote", "end", "_finish_failover"):
         monkeypatch.setattr(undoing, name, world.does(name))
@@ -104,6 +116,37 @@ def test_nothing_was_left(world: World, tmp_path: Path) -> None:
     assert world.did == []
     assert (done.lifted, done.left, done.pending) == ([], [], "")
     assert (done.primary, done.standby) == ("us-east-1", "us-west-2")
+
+
+SINCE = "2026-11-26 07:10:00 UTC"
+
+
+@pytest.mark.proves("undo enables trading again where a run has disabled it")
+def test_trading_that_a_run_has_disabled(world: World, tmp_path: Path) -> None:
+    world.trading_off = {"us-east-1": SINCE}
+    Journal().append("opened", "one", home="us-east-1")
+    Journal().append("trading", "one", region="us-east-1", enabled=False)
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert "enable_trading" in world.did
+    assert [(r.verb, r.target, r.ok, "run one had disabled it" in r.detail) for r in done.lifted] == [
+        ("enable-trading", "us-east-1", True, True)
+    ]
+    assert done.left == []
+    world.did.clear()
+    assert undo(quiet, home=False, runs=tmp_path).lifted == []
+    assert "enable_trading" not in world.did
+
+
+@pytest.mark.proves("undo names trading that a person has disabled, and does not undo that decision")
+@pytest.mark.parametrize("enabled", [None, True])
+def test_trading_that_a_person_has_disabled(world: World, tmp_path: Path, enabled: bool | None) -> None:
+    world.trading_off = {"us-east-1": SINCE}
+    if enabled is not None:  # a run disabled it once, and enabled it
+        Journal().append("trading", "one", region="us-east-1", enabled=False)
+        Journal().append("trading", "one", region="us-east-1", enabled=True)
+    done = undo(quiet, home=False, runs=tmp_path)
+    assert "enable_trading" not in world.did
+    assert [words.startswith(f"us-east-1: trading is disabled since {SINCE}") for words in done.left] == [True]
 
 
 def test_what_reverter_and_ledger_hold_is_lifted(world: World, watch: Watch, lifting: Lifting, tmp_path: Path) -> None:

@@ -1,7 +1,9 @@
 """When the testbed counts as whole, and what it says when it is not."""
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -11,6 +13,7 @@ from experiments.testbed.plan import plan
 from experiments.testbed.status import Database, Region, Status, Use, Workload
 from gameday.cli.main import run
 from gameday.exit_codes import ExitCode
+from tests.unit.testbed.api import Api, served
 
 WORKING = {"working": True}
 
@@ -62,6 +65,49 @@ def test_nothing_is_lacking_when_all_is_as_planned() -> None:
 )
 def test_what_is_wrong_in_a_region_is_said(found: dict[str, Region], words: str) -> None:
     assert any(words in lack for lack in _lacks(found))
+
+
+@pytest.mark.proves("a testbed on which trading is disabled is not whole: its status says since when, no run starts")
+def test_disabled_trading_is_lacking() -> None:
+    since = "2026-11-26 07:10:00 UTC"
+    [lack] = _lacks(_found(us_east_1=replace(_region(EAST), trading_off=since)))
+    assert lack.startswith(f"{EAST.region}: trading is disabled since {since}; next: `gameday undo`")
+
+
+@pytest.mark.parametrize(("value", "off"), [("true", False), ("false", True), ("", True), (None, False)])
+def test_since_when_trading_is_disabled(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None, off: bool
+) -> None:
+    """As a server remembers who has set which field; nothing where there is no such object yet."""
+    monkeypatch.setenv("GAMEDAY_KUBECONFIGS", str(tmp_path))
+    fields = {
+        "f:data": {".": {}, "f:trading_enabled": {}},
+    }
+    config = {
+        "metadata": {
+            "name": "grandmodel-config",
+            "managedFields": [
+                {"manager": "gameday", "time": "2026-11-26T06:00:00Z", "fieldsV1": {"f:data": {"f:database_url": {}}}},
+                {"manager": "people", "time": "2026-11-26T07:10:00Z", "fieldsV1": fields},
+            ],
+        },
+        "data": {"trading_enabled": value},
+    }
+    with served(Configured(config=config if value is not None else None)) as api:
+        api.kubeconfig(EAST)
+        assert status._trading_off(EAST) == ("2026-11-26 07:10:00 UTC" if off else "")
+
+
+@dataclass
+class Configured(Api):
+    """A server that holds the ConfigMap, or does not."""
+
+    config: dict[str, Any] | None = None
+
+    def document(self, method: str, path: str) -> dict[str, Any]:
+        if path.endswith("/configmaps"):
+            return {"kind": "ConfigMapList", "apiVersion": "v1", "items": [self.config] if self.config else []}
+        return super().document(method, path)
 
 
 @pytest.mark.parametrize(("ready", "settled"), [(1, True), (3, True), (2, False)])
