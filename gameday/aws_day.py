@@ -1,7 +1,7 @@
 """A game day on EKS before it is played: its plan, and every condition that must hold. Nothing is changed here."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
@@ -9,13 +9,14 @@ from typing import Any
 
 from experiments.platforms.eks import identity, sites
 from experiments.platforms.eks.aws import Aws
+from experiments.platforms.eks.orders import canary_goes, canary_problems
 from experiments.platforms.eks.steps import Item, items
 from experiments.platforms.eks.targets import Outside, Target, of_regions
 from experiments.platforms.eks.verbs import do
-from experiments.platforms.site import Site
+from experiments.platforms.site import TESTBED, Site
 from experiments.run.finishing import FINISHES_WITHIN_S, can_promote
 from experiments.run.play import LIFTED_WITHIN_S, SECOND_US
-from experiments.safety import approval
+from experiments.safety import approval, uses
 from experiments.safety.secrets import of_this_process
 from experiments.safety.window import US, Window, inside
 from gameday.cli.talk import progress
@@ -147,6 +148,14 @@ def insist_still(
         raise UsageError(*problems)
 
 
+def use_approval(day: AwsDay, resolved: Resolved, production: Production) -> None:
+    """Use the approval of a run up, before it breaks anything. Raises NotApprovedError when it serves no more."""
+    request = _request(resolved, day.targets, day.outside, day.window)
+    assert request is not None, "without a window it was refused before"
+    now, signature = datetime.now(UTC), _signature(resolved, production)
+    uses.take(request, signature, _state(), production.executor, now)
+
+
 def over(day: AwsDay, production: Production, now: datetime | None = None) -> str:
     """Why a run must end now: its window holds no more than the longest undo. Empty: it need not."""
     left_us = production.longest_undo_us
@@ -248,7 +257,14 @@ def _approved(request: approval.Request, signature: Path, production: Production
         raise approval.NotApprovedError(
             Problem(str(document), str(error.strerror), "a file that can be written", remedy)
         ) from error
-    return "by " + approval.verify(request, signature, production.signers, production.executor)
+    by = approval.verify(request, signature, production.signers, production.executor)
+    uses.refuse(request, signature, _state())
+    return f"by {by}"
+
+
+def _state() -> Path:
+    """Folder of what this machine knows of targets of EKS."""
+    return replace(TESTBED, world="eks").state
 
 
 def _signature(resolved: Resolved, production: Production) -> Path:
@@ -262,7 +278,7 @@ def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Tar
         f"window: a declared one that holds {run} for the run, with loading, lifting, finishing a failover and reading "
         f"back, and {undo} for the longest undo; looked at again when all is ready, and the run ends when only the "
         "undo fits",
-        f"approval: {_signature(resolved, production)}, signed by somebody other than the executor "
+        f"approval: {_signature(resolved, production)}, for one run, signed by somebody other than the executor "
         f"(`ssh-keygen -Y sign -n {approval.NAMESPACE} -f KEY {_signature(resolved, production).with_suffix('')}`)",
         "canary order: one, rejected by the non-market sink of [outside]; orders are sent to nobody else",
         "lock: a Lease in each cluster, and one on this machine",
@@ -280,13 +296,10 @@ def _sink(
     problems: list[Problem],
 ) -> None:
     """Whether a sink is named; that it rejects is asked when the names were typed, for a proof is good for a minute."""
+    problems += canary_problems(resolved, targets, outside)
     if outside.sink:
-        topology = resolved.topology
-        entry = next(call.callee for call in topology.calls if call.caller == "client")
-        edge, port = targets[topology.database.home].edge, outside.ports.get(entry)
-        goes = f"it is sent to {outside.canary or f'http://{edge}:{port}/orders'}"
-        orders = f"; the run's orders go by the name to port {port} of {edge}" if outside.canary else ""
-        held.append(f"canary order: the sink {outside.sink} is asked once the names are typed; {goes}{orders}")
+        goes = canary_goes(resolved, targets, outside)
+        held.append(f"canary order: the sink {outside.sink} is asked once the names are typed; {goes}")
         return
     expected, remedy = "a non-market sink that rejects our orders", "Name it as `sink` under [outside]."
     problems.append(Problem(names, "no non-market sink", expected, remedy))

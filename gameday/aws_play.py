@@ -1,5 +1,6 @@
 """Play on EKS what was planned, once a person has typed the names of its targets."""
 
+import asyncio
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
@@ -7,15 +8,19 @@ from dataclasses import replace
 from functools import partial
 
 from experiments.faults.containers import request
+from experiments.observe import settings as observing
+from experiments.observe.dns_cache import ask as ask_name
 from experiments.observe.names import PROBE_KEYS
+from experiments.observe.settings import Where
 from experiments.platforms.eks import contexts, reverter
+from experiments.platforms.eks.orders import PATH, entry
 from experiments.platforms.eks.plans import typed
 from experiments.platforms.eks.sites import site_of
 from experiments.platforms.site import at, site
 from experiments.run import quiet
 from experiments.safety import canary, identity
 from experiments.testbed.state import Identity
-from gameday.aws_day import AwsDay, insist_still, over
+from gameday.aws_day import AwsDay, insist_still, over, use_approval
 from gameday.cli.talk import progress, say
 from gameday.game_day import Ask, PlayedOnCluster, Stage, insist_on_quiet, play_on
 from gameday.settings import Settings
@@ -67,6 +72,8 @@ def play_on_eks(
     def begins() -> None:
         still()
         canary.insist(proofs[-1] if proofs else None, ", ".join(names))
+        if observe is None:
+            use_approval(day, resolved, production)
 
     with at(there), contexts.given(day.targets, there.state / "contexts") as expected:
         stage = Stage("eks", ready, lambda: _targets(expected), nullcontext, begins, partial(over, day, production))
@@ -87,9 +94,17 @@ def _targets(expected: Mapping[str, Identity]) -> Iterator[dict[str, str]]:
 
 
 def _canary_order(settings: Settings, resolved: Resolved) -> canary.Answer:
-    """Send one order down the path that orders take, marked as a canary; nothing answers: status 0."""
-    entry = next(call.callee for call in resolved.topology.calls if call.caller == "client")
-    url = settings.outside.canary or f"{site().url(resolved.topology.database.home, entry)}/orders"
+    """Send one order down the path that orders take, marked as a canary; nothing answers: status 0.
+
+    As those who send the run's orders, it asks the name server where the name leads to.
+    """
+    url = settings.outside.canary
+    if not url:
+        where = Where.of(observing.where())
+        found = asyncio.run(ask_name(where.dns, where.name, where.edges))
+        if found is None:
+            return canary.Answer(0, {})
+        url = f"http://{found[0]}:{site().ports[entry(resolved)]}{PATH}"
     now_us = time.time_ns() // 1_000
     order = {"key": PROBE_KEYS + now_us, "seq": -1, "sent_us": now_us, "canary": True}
     try:

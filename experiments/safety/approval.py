@@ -5,6 +5,7 @@ that belongs to them, what is asked outside (where orders may go), and the windo
 another scenario, system, target, database or sink, nor on another day.
 """
 
+import hashlib
 import subprocess
 import tempfile
 from collections.abc import Mapping
@@ -36,6 +37,11 @@ class Request:
     targets: Mapping[str, Mapping[str, Any]]  # region: the declared target, but for how it is reached
     outside: Mapping[str, Any]  # as declared: name server, ports, sink
     window: Window
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of what is signed, in hex: by whomever and however often it is signed, it is one approval."""
+        return hashlib.sha256(self.document()).hexdigest()
 
     def document(self) -> bytes:
         """Return the bytes that are signed."""

@@ -1,7 +1,11 @@
-"""Each injection increments a counter kept in the targets, so that a run that was never registered betrays itself."""
+"""Each injection increments a counter kept in the targets, so that a run that was never registered betrays itself.
+
+Beside it stand the approvals that were used there.
+"""
 
 import contextlib
 import json
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -17,7 +21,7 @@ _ATTEMPTS = 5
 
 @dataclass(frozen=True)
 class Counters:
-    """A ConfigMap in each target: `injections`, and the run and fault of the last one."""
+    """A ConfigMap in each target: `injections`, the run and fault of the last one, and what may be taken once."""
 
     kubeconfigs: Path = field(default_factory=layout.kubeconfig_folder)
     namespace: str = layout.NAMESPACE
@@ -29,6 +33,26 @@ class Counters:
             with contextlib.suppress(ApiServerError):
                 counts[region] = self._add(servers.of(region), run, fault)
         return counts
+
+    def claim(self, name: str, words: str) -> str:
+        """Take what may be taken once, in every target. Two who try at the same time do not both get it.
+
+        Args:
+            name: of what is taken.
+            words: who takes it, and when; nobody else's words.
+
+        Returns:
+            The words of whoever has taken it before, in the first target that has them; empty: it is taken now.
+
+        Raises:
+            ApiServerError: a target does not answer, or refuses.
+        """
+        servers = ApiServers(self.kubeconfigs)
+        for region in site().places:
+            kept = self._change(servers.of(region), lambda data: {name: words, **data})
+            if kept[name] != words:
+                return kept[name]
+        return ""
 
     def read(self, region: str) -> int:
         """Return a target's count. Raises ApiServerError."""
@@ -47,20 +71,30 @@ class Counters:
         return dict(json.loads(text)) if status == 200 else None
 
     def _add(self, server: ApiServer, run: str, fault: str) -> int:
+        def add(data: dict[str, str]) -> dict[str, str]:
+            return {**data, "injections": str(int(data["injections"]) + 1), "run": run, "fault": fault}
+
+        return int(self._change(server, add)["injections"])
+
+    def _change(self, server: ApiServer, change: Callable[[dict[str, str]], dict[str, str]]) -> dict[str, str]:
+        """Change what is kept, unless somebody else does so in the meantime: then it is looked at anew."""
         for _ in range(_ATTEMPTS):
             found = self._find(server)
             kept = {"resourceVersion": found["metadata"]["resourceVersion"]} if found else {}
-            count = int(found["data"]["injections"]) + 1 if found else 1
+            before = found["data"] if found else {"injections": "0"}
+            data = change(before)
+            if found and data == before:
+                return data
             document = {
                 "apiVersion": "v1",
                 "kind": "ConfigMap",
                 "metadata": {"name": NAME, "namespace": self.namespace, **kept},
-                "data": {"injections": str(count), "run": run, "fault": fault},
+                "data": data,
             }
             method, path = ("PUT", f"{self._path}/{NAME}") if found else ("POST", self._path)
             status, text = server.call(method, path, document, timeout_s=CALL_S)
             if status in (200, 201):
-                return count
-            if status != 409:  # 409: somebody counted at the same moment
+                return data
+            if status != 409:  # 409: somebody changed it at the same moment
                 raise ApiServerError(f"{NAME}: {status} {text}")
         raise ApiServerError(f"{NAME}: changed by somebody else {_ATTEMPTS} times")

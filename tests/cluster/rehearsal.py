@@ -284,6 +284,7 @@ def _settings(gateways: Mapping[str, Gateway], folder: Path, orders: str) -> Ite
     ports = ", ".join(f"{name} = {port}" for name, port in layout.PORTS.items() if name != "automation")
     yield f"ports = {{{ports}}}"
     yield f'sink = "{SINK}"\ncanary = "{orders}"'
+    yield 'canary_elsewhere = "a rehearsal: its orders are the testbed\'s own, which has no market and no sink"'
     yield f'[production]\nwindows = ["{WINDOW}"]\nexecutor = "{ME}"'
 
 

@@ -74,7 +74,8 @@ class Outside(BaseModel):
     ports: dict[str, int] = Field(default_factory=dict, description="service: port of each region's edge")
     pages: str = Field("", description="HOST:PORT of a page receiver that lists what came; empty: there is none")
     sink: str = Field("", description="name of the non-market sink that rejects our orders")
-    canary: str = Field("", description="URL that orders are sent to; empty: /orders of the home region's edge")
+    canary: str = Field("", description="URL that the canary order is sent to; empty: where orders go, by the name")
+    canary_elsewhere: str = Field("", description="why it may be one that orders do not take; it is signed too")
 
 
 def of_regions(targets: dict[str, Target], regions: tuple[str, ...]) -> dict[str, Target]:

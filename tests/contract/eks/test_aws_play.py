@@ -16,7 +16,7 @@ from experiments.faults import base
 from experiments.platforms.eks.sites import site_of
 from experiments.platforms.eks.targets import Outside, Target
 from experiments.platforms.site import at, site
-from experiments.safety import approval, canary, identity
+from experiments.safety import approval, canary, counter, identity
 from experiments.safety.window import Window
 from gameday import aws_day, aws_play
 from gameday.aws_day import AwsDay
@@ -26,6 +26,7 @@ from scenarios.files.load import load
 from scenarios.files.resolved import Resolved
 from tests.cluster.rehearsal import SINK, sink
 from tests.contract.eks.test_sites import PORTS
+from tests.unit.safety.doubles import Objects
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 EAST, WEST = "us-east-1/grandmodel-production", "us-west-2/grandmodel-production"
@@ -37,6 +38,14 @@ def orders() -> Iterator[tuple[str, list[dict[str, Any]]]]:
     sent: list[dict[str, Any]] = []
     with sink(sent) as url:
         yield url, sent
+
+
+@pytest.fixture(autouse=True)
+def apis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Objects]:
+    """API servers of the targets, which keep what was used up there."""
+    found = {"us-east-1": Objects(), "us-west-2": Objects()}
+    monkeypatch.setattr(counter, "ApiServers", lambda _: SimpleNamespace(of=found.__getitem__))
+    return found
 
 
 @pytest.fixture
@@ -185,6 +194,46 @@ def test_it_is_played_when_both_names_are_typed(
     [canary] = sent
     assert canary["canary"] is True
     assert canary["seq"] == -1  # no order of the ledger
+
+
+@pytest.mark.proves("EKS: a second run on the same approval is refused, and is told when it was used")
+def test_an_approval_serves_one_run(
+    resolved: Resolved, targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str],
+    production: Production, tmp_path: Path,
+) -> None:  # fmt: skip
+    outside = Outside(dns="10.0.0.2:53", ports=PORTS, sink=SINK, canary=orders[0])
+    _play(resolved, targets, outside, EAST, WEST, production=production)
+    with pytest.raises(UsageError, match=r"used at 2026-03-01T12:00:00\+00:00 by me@example.test"):
+        _play(resolved, targets, outside, EAST, WEST, production=production)
+    (tmp_path / "gameday" / "eks" / "approvals.json").unlink()  # as on another machine
+    with pytest.raises(UsageError, match="used at"):
+        _play(resolved, targets, outside, EAST, WEST, production=production)
+    assert played == ["pod-kill-strategic"]
+
+
+@pytest.mark.proves(
+    "EKS: the canary order goes where the run's orders go: by the name, to the port of the entry service"
+)
+def test_the_canary_goes_where_orders_go(
+    resolved: Resolved, targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str],
+    production: Production, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    url, sent = orders
+    asked: list[tuple[Any, str]] = []
+
+    async def ask(server: Any, name: str, _: Any) -> tuple[str, int] | None:
+        asked.append((tuple(server), name))
+        return None if len(asked) == 1 else ("127.0.0.1", 5)
+
+    monkeypatch.setattr(aws_play, "ask_name", ask)
+    port = int(url.rpartition(":")[2].partition("/")[0])
+    outside = Outside(dns="10.0.0.2:53", ports=PORTS | {"strategic": port}, sink=SINK)
+    with pytest.raises(UsageError, match="status 0"):  # no name server answers
+        _play(resolved, targets, outside, EAST, WEST, production=production)
+    assert sent == []
+    _play(resolved, targets, outside, EAST, WEST, production=production)
+    assert asked == [(("10.0.0.2", 53), "trade.example.com")] * 2
+    assert [order["canary"] for order in sent] == [True]
 
 
 @pytest.mark.parametrize(

@@ -8,11 +8,13 @@ from pathlib import Path
 import pytest
 import uvicorn
 
+from experiments.safety import counter
 from experiments.safety.reverter import Reverter
+from experiments.testbed.system.apiserver import ApiServerError
 from experiments.testbed.system.plan import Store
 from experiments.testbed.system.reverter import application
 from experiments.testbed.system.watch import Watch
-from tests.unit.safety.doubles import Clock, Lifting, Witness
+from tests.unit.safety.doubles import Clock, Lifting, Objects, Witness
 
 
 class Server(uvicorn.Server):
@@ -66,3 +68,21 @@ def reverter(watch: Watch) -> Iterator[Reverter]:
     yield Reverter(f"http://127.0.0.1:{port}")
     server.should_exit = True
     thread.join(10)
+
+
+@pytest.fixture
+def targets(monkeypatch: pytest.MonkeyPatch) -> dict[str, Objects]:
+    """API servers of the regions, for counters; a region that a test takes out is lost."""
+    targets = {"us-east-1": Objects(), "us-west-2": Objects()}
+
+    class Servers:
+        def __init__(self, _: Path) -> None:
+            pass
+
+        def of(self, region: str) -> Objects:
+            if region not in targets:
+                raise ApiServerError("lost")
+            return targets[region]
+
+    monkeypatch.setattr(counter, "ApiServers", Servers)
+    return targets
