@@ -43,4 +43,4 @@ def explain(objective: ObjectiveName = None, as_json: AsJson = False) -> None:
         ("What makes it INCONCLUSIVE", told.inconclusive),
     ):
         put_paragraph(title, text)
-    then("gameday simulate region-loss-automatic")
+    then("gameday scenarios")

@@ -59,8 +59,12 @@ def stage(words: str) -> None:
 
 
 def then(command: str) -> None:
-    """Name the next useful command."""
-    say(f"next: {command}")
+    """Name the next useful command, as it can be typed here: `.venv/bin/gameday` where PATH has no other."""
+    program, space, rest = command.partition(" ")
+    called = sys.argv[0]
+    if program == Path(called).name and os.sep in called and shutil.which(program) is None:
+        program = called
+    say(f"next: {program}{space}{rest}")
 
 
 def put(text: str) -> None:

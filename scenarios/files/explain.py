@@ -33,7 +33,7 @@ _RECOVERY = Meaning(
     "The limit lies inside the interval; probes are missing around the recovery, or come further apart than a tenth "
     "of the limit; the clock jumped; the service was bad before the fault; the fault never landed, ended within the "
     "five-second window, or was lifted before the recovery by something that is no step of the procedure; the run "
-    "ended before the limit had passed and before the service was good for the sustain window.",
+    "ended before the service was good for the sustain window or, where it was still down, before the limit passed.",
 )
 _COMPLETE = replace(
     _RECOVERY,
@@ -53,7 +53,9 @@ _TRANSACTIONS = Meaning(
     "lost. A scenario about older data declares numbered writes from before the run.",
     "When a fault hits the region or the database of the data, or an acknowledged write is lost all the same.",
     "An acknowledged write was not looked for (unless a loss above the limit is already proven); even the oldest "
-    "known write is lost; writes came further apart than a tenth of the limit; the clock jumped.",
+    "known write is lost; writes came further apart than a tenth of the limit; the ledger holds fewer orders than the "
+    "load counts; the database was still down at the end, so that it is not decided which data survives; the clock "
+    "jumped.",
 )
 _COPY = Meaning(
     "The greatest age that the copy of this data in another region reached during the run.",
@@ -67,11 +69,11 @@ _LATENCY = Meaning(
     "The 95th percentile of a service's own time, waiting in its queue and working, without the calls it waits for. "
     "With them a chain of calls could never meet the limits of its parts: the means alone add up to more.",
     "By histograms of the requests that each service reports itself, before the fault and after recovery; during the "
-    "fault it is shown and not judged. An attempt that was turned away counts as slower than all others. The worse of "
-    "the stretches decides. What the caller sees, p50, p99, p99.9 and the whole path are rows of their own. The "
-    "interval comes from batches of seconds, never from the count of requests.",
+    "fault it is shown and not judged. An attempt that was turned away counts as slower than all others. Each whole "
+    "minute is measured, and the worst decides. What the caller sees, p50, p99, p99.9 and the whole path are rows of "
+    "their own. The interval comes from batches of seconds, never from the count of requests.",
     "Whenever there is load.",
-    "The limit lies inside the interval; there is no whole stretch before the fault or after recovery; the load was "
+    "The limit lies inside the interval; there is no whole minute before the fault or after recovery; the load was "
     "sent later than a tenth of the limit; seconds are missing from the record.",
 )
 _THROUGHPUT = Meaning(
@@ -106,11 +108,11 @@ _RESPONSE = Meaning(
 _CHANGE = Meaning(
     "Downtime of a change, or time of its rollback, against what its change request declared. A change that overruns "
     "its window misses both, however short the downtime.",
-    "Downtime by the probes between change started and change finished; rollback between rollback started and rollback "
-    "finished. What the request declares replaces the runbook's template.",
+    "Downtime by the probes, all services together, from change started to the next fault or the end of the run; "
+    "rollback between rollback started and rollback finished. What the request declares replaces the runbook's "
+    "template.",
     "When the timeline contains a change; the rollback when it was rolled back.",
-    "The change never ended in the record; probes are missing, or come further apart than a tenth of the limit; the "
-    "clock jumped.",
+    "The limit lies inside the interval; the change was never started; probes are missing; the clock jumped.",
 )
 _LOAD_TEST = Meaning(
     "The system completes this many new requests in every whole minute of a test of this length.",
@@ -155,7 +157,7 @@ MEANINGS: dict[str, Meaning] = {
     "rule.single_writer": replace(
         _HOUSE_RULE,
         definition="No two databases accept orders at the same time. One violation is a FAIL, however short.",
-        measured="By the ledger: instants at which two timelines commit, and acknowledged orders that only another "
+        measured="By samples of which databases take writes, and by the ledger: acknowledged orders that only another "
         "timeline holds after the promotion.",
     ),
     "rule.no_duplicate_order": replace(

@@ -307,8 +307,12 @@ def _good(intended: I64, right: Bool, spacing_us: int, end_us: int) -> Bool:
     return np.asarray(good, dtype=np.bool_)
 
 
+# Who sees what on a cluster: when that process was away, it is named itself.
+_SEEN_BY = {"probes": "probers", "load": "sender", "alerts": "watchers", "people": "watchers", "pages": "watchers"}
+
+
 def blind(observations: Observations, *what: str) -> list[tuple[int, int]]:
-    """Stretches in which the observer said that it saw nothing of these things (or of everything)."""
-    names_ = {*what, "all", "everything"}
+    """Stretches in which nothing was seen of these things, as an observer said of itself or was said of it."""
+    names_ = {*what, *(_SEEN_BY[w] for w in what if w in _SEEN_BY), "all", "everything"}
     marks = of_kind(observations, "observer_gap")
     return [(int(m.detail["from_us"]), int(m.detail["to_us"])) for m in marks if m.detail["what"] in names_]

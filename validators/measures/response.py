@@ -11,6 +11,7 @@ from typing import Any
 from scenarios.record.marks import Mark
 from validators import integrity
 from validators.marks import of_kind
+from validators.measures.goodness import blind
 from validators.model import Evidence, Measurement, Observations
 from validators.stretches import recovered_us, recovery_unseen
 from validators.words import at, seconds
@@ -62,9 +63,16 @@ def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Me
         name, slowest.value, slowest.low, slowest.high, "s", len(parts), METHOD,
         (Evidence("marks", f"{page.kind} of {page.subject}", page.t_us), *slowest.evidence),
         {"slowest": slowest.name.rpartition(".")[2], "severity": severity_of(observations)},
-        integrity.clock_steps(observations, since, end), says=f"{slowest.says}, paged at {at(since)}",
+        (*_unseen(observations, since, end), *integrity.clock_steps(observations, since, end)),
+        says=f"{slowest.says}, paged at {at(since)}",
     )  # fmt: skip
     return [main, *parts]
+
+
+def _unseen(observations: Observations, since_us: int, end_us: int) -> tuple[str, ...]:
+    """Stretches after the page in which nobody noted what people did."""
+    gaps = [(a, b) for a, b in blind(observations, "marks", "people", "pages") if a < end_us and b > since_us]
+    return tuple(f"what people did was not observed from {at(a)} to {at(b)}" for a, b in gaps)
 
 
 def _part(

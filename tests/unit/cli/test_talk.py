@@ -8,6 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from gameday.cli.talk import then
+
+Capture = pytest.CaptureFixture[str]
+
 TALKS = """
 import signal, sys
 from gameday.cli.talk import progress, put, say
@@ -43,3 +47,13 @@ def test_a_terminal_that_is_closed(tmp_path: Path) -> None:
     os.close(ours)
     told.write_text("closed")
     assert process.wait(60) == 0
+
+
+@pytest.mark.parametrize(("found", "named"), [(None, ".venv/bin/gameday"), ("/usr/bin/gameday", "gameday")])
+def test_the_next_command_can_be_typed_as_it_stands(
+    found: str | None, named: str, monkeypatch: pytest.MonkeyPatch, capsys: Capture
+) -> None:
+    monkeypatch.setattr(sys, "argv", [".venv/bin/gameday", "scenarios"])
+    monkeypatch.setattr("shutil.which", lambda name: found)
+    then("gameday report --open")
+    assert capsys.readouterr().err == f"next: {named} report --open\n"

@@ -94,6 +94,8 @@ WEAK = (
     weak(DOWN, "it fired before the fault and never for it", lambda r: fires(silent(r), 30, 40)),
     weak(DOWN, "the observer did not see the alerts", lambda r: r.mark(
         390, "observer_gap", "observer", what="alerts", from_us=us(200), to_us=us(390))),
+    weak(DOWN, "nothing watched the alerts for a time, and one that fired is lacking", lambda r: silent(r).mark(
+        390, "observer_gap", "watchers", what="watchers", from_us=us(200), to_us=us(390))),
     weak(DOWN, "the observer did not see the samples", lambda r: r.mark(
         390, "observer_gap", "observer", what="samples", from_us=us(200), to_us=us(390))),
     weak(DOWN, "the clock jumped", lambda r: r.mark(200, "clock_step", "observer", step_us=us(5))),

@@ -64,6 +64,8 @@ VIOLATIONS = (
 WEAK = (
     weak(P0, "the run ended before the limit", lambda r: answered(r, limit_s=900).without("acknowledged", "engaged")),
     weak(P0, "the clock jumped", lambda r: answered(r).mark(280, "clock_step", "observer", step_us=us(5))),
+    weak(P0, "nobody noted what people did", lambda r: answered(r).without("acknowledged").mark(
+        330, "observer_gap", "observer", what="people", from_us=us(290), to_us=us(330))),
     weak(P0, "the run was interrupted", lambda r: answered(r).says(termination="interrupted")),
     weak(DOWNTIME, "the change was never started",
         lambda r: changed(r, bad_s=0).without("change_started", "change_finished")),

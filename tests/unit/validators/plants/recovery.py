@@ -165,6 +165,8 @@ WEAK = (
         lambda r: r.without("effect_seen").limit(RISK, limit_us=us(199.8)).late("risk", 180, 200, 0.45)),
     weak(RISK, "the observer was blind at its recovery", lambda r: r.mark(
         390, "observer_gap", "prober", what="probes", from_us=us(370), to_us=us(390))),
+    weak(RISK, "the probers were away at its recovery", lambda r: r.mark(
+        390, "observer_gap", "probers", what="probers", from_us=us(370), to_us=us(390))),
     weak(RISK, "the clock jumped by 5 s", lambda r: r.mark(300, "clock_step", "prober", step_us=us(5))),
     weak(RISK, "the clock jumped back in a late recovery",
         lambda r: r.recovers("risk", 500).mark(300, "clock_step", "prober", step_us=-us(30))),
