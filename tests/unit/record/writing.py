@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType, FrameType
 from typing import Any
 
 import pyarrow as pa
@@ -89,13 +89,20 @@ def _write(what: str, folder: Path) -> None:
     WRITERS[what](folder, lambda letter: os.write(noted, letter.encode()) and None)
 
 
-def counting(reached: Callable[[int], None]) -> Callable[[FrameType, str, Any], Any]:
-    """Trace function that counts the lines of scenarios/record as they are about to run."""
+def of_the_record(code: CodeType) -> bool:
+    """Whether code is of scenarios/record."""
+    return f"{os.sep}scenarios{os.sep}record{os.sep}" in code.co_filename
+
+
+def counting(
+    reached: Callable[[int], None], counts: Callable[[CodeType], bool] = of_the_record
+) -> Callable[[FrameType, str, Any], Any]:
+    """Trace function that counts the lines of some code as they are about to run."""
     lines = 0
 
     def trace(frame: FrameType, event: str, _: Any) -> Any:
         nonlocal lines
-        if f"{os.sep}scenarios{os.sep}record{os.sep}" not in frame.f_code.co_filename:
+        if not counts(frame.f_code):
             return None
         if event == "line":
             lines += 1

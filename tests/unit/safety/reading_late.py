@@ -9,9 +9,8 @@ import os
 import shutil
 import signal
 import sys
-from collections.abc import Callable
 from pathlib import Path
-from types import FrameType
+from types import CodeType
 from typing import Any
 
 import numpy as np
@@ -19,6 +18,7 @@ import numpy as np
 from experiments.observe.readback import Question, ReadBack
 from experiments.safety import late
 from scenarios.record.writer import RunWriter
+from tests.unit.record.writing import counting
 
 EPOCH_US = 1_795_000_000_000_000
 HEAD = {"topology": {"database": {"home": "us-east-1"}}}
@@ -56,19 +56,8 @@ def read(_: object, clock: Any, recorder: Any, question: Question) -> ReadBack:
     return ReadBack(NEW, tuple(dict.fromkeys([*question.known, NEW])), ())
 
 
-def _counting(reached: Callable[[int], None]) -> Callable[[FrameType, str, Any], Any]:
-    lines = 0
-
-    def trace(frame: FrameType, event: str, _: Any) -> Any:
-        nonlocal lines
-        if frame.f_code.co_name not in TRACED:
-            return None
-        if event == "line":
-            lines += 1
-            reached(lines)
-        return trace
-
-    return trace
+def _changes_files(code: CodeType) -> bool:
+    return code.co_name in TRACED
 
 
 def _killed_at(folder: Path, at: int) -> bool:
@@ -77,7 +66,9 @@ def _killed_at(folder: Path, at: int) -> bool:
         add = late._add
 
         def traced(*given: Any) -> int | None:
-            sys.settrace(_counting(lambda line: os.kill(os.getpid(), signal.SIGKILL) if line == at else None))
+            sys.settrace(
+                counting(lambda line: os.kill(os.getpid(), signal.SIGKILL) if line == at else None, _changes_files)
+            )
             return add(*given)
 
         late._add = traced
