@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 
 from tests.records import BACK_S, EFFECT_S, FAULT_S, NEW, UNKNOWN, Run, us
+from tests.unit.validators.plants.figures import takes
 from tests.unit.validators.plants.rules import stopped
 from validators.judge import judge
-from validators.measures import data_loss, house_rules, recovery_time
+from validators.measures import data_loss, house_rules, latency, recovery_time
 from validators.measures.goodness import series
 from validators.model import Measurement
 
@@ -186,3 +187,11 @@ def test_where_a_loss_is() -> None:
     assert f"keys {run.key_at(110)}" in main.evidence[0].where
     assert NEW in main.evidence[0].where
     assert main.evidence[0].t_us == us(110.005)
+
+
+def test_the_worst_minute_of_all_is_what_is_told() -> None:
+    run = takes(Run(), 520, 580, 4.0)
+    main = latency.measure(run.observations(), run.objective("kpi.risk"))[0]
+    assert main.value == pytest.approx(8.55, rel=0.02)
+    assert main.evidence[0].t_us is not None
+    assert main.evidence[0].t_us >= us(500 - 60)

@@ -105,6 +105,7 @@ WEAK = (
     weak(RISK, "the quantile swings around the limit", lambda r: _swinging(r)),
     weak(RISK, "the run was interrupted", lambda r: r.says(termination="interrupted")),
     weak(THROUGHPUT, "the generator sent less than intended", lambda r: offers(r, 20, 17)),
+    weak(THROUGHPUT, "the generator sent two in a hundred less than intended", lambda r: offers(r, 50, 49)),
     weak(THROUGHPUT, "the generator sent less than intended in one minute",
         lambda r: offers(r, 20, 17, 60, 120)),
     weak(THROUGHPUT, "the generator sent less, and the system completed less still",

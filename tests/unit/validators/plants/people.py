@@ -50,6 +50,9 @@ VIOLATIONS = (
     bad(P0, "stakeholders are told late", lambda r: answered(r, notified=384)),
     bad(P0, "stakeholders are never told", lambda r: answered(r).without("notified")),
     bad(P0, "stakeholders hear nothing new for too long", lambda r: answered(r.recovers("risk", 600), notified=300)),
+    bad(P0, "stakeholders are told twice and then hear nothing new for too long",
+        lambda r: answered(r.recovers("risk", 600), notified=300)
+        .mark(320, "update_sent", "incident-commander", audience="stakeholders")),
     bad(DOWNTIME, "is down longer than declared", lambda r: changed(r, bad_s=320)),
     bad(DOWNTIME, "is down twice, together longer than declared",
         lambda r: changed(r, bad_s=200).outage("risk", 500, 620)),

@@ -256,7 +256,7 @@ HARMLESS = (
     fine(RISK, "recovers in time from two faults", lambda r: again(r, 520, 560)),
     fine(RISK, "recovers in time from its own fault, and from the database's long after it",
         lambda r: behind_the_database(r.limit(RISK, limit_us=us(205)), 520, 570)),
-    fine(RISK, "answers from data as old as it may be", lambda r: aged(r, 380, 60)),
+    fine(RISK, "answers from data as old as it may be", lambda r: aged(r, 500, 60)),
     fine(RISK, "probes were sent a little late", lambda r: r.late("risk", 370, 390, 0.1)),
     fine(RISK, "is answered by two probers", lambda r: _two_probers(r)),
     fine(RISK, "every probe is on record twice", lambda r: doubled(r, 2)),
