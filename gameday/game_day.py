@@ -19,6 +19,7 @@ from experiments.run.remains import lift_remains
 from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
+from experiments.safety.journal import JournalError
 from experiments.safety.lock import GameDayLock, on_this_machine
 from experiments.safety.secrets import Redactor, of_this_process
 from experiments.safety.tunnel import to_fenced_databases
@@ -245,7 +246,7 @@ def _play(
         try:
             with game.guarded:
                 ended = day.play()
-        except LeftBehindError as error:
+        except (LeftBehindError, JournalError) as error:  # the latter: nobody can say whether it is lifted
             left += [problem.where for problem in error.problems]
             ended = Ended("interrupted", day.clock.now_us(), failed="something could not be lifted")
         left += day.left
@@ -264,7 +265,7 @@ def _play(
                     Question.of(observing.watchers(resolved, origin), seen.promoted, seen.read),
                 ).each(clean.text)  # fmt: skip
             kept.try_to(lambda: _close(game, day, ended, read))
-    why = clean.text(ended.stopped or ended.failed or kept.lost)
+    why = clean.text("; ".join(dict.fromkeys(filter(None, (ended.stopped, ended.failed, kept.lost)))))
     return PlayedOnCluster(folder, why or None, tuple(map(clean.text, left)), still)
 
 

@@ -15,9 +15,12 @@ import pytest
 
 from experiments.run import finishing
 from experiments.run.children import Child
+from experiments.safety.journal import JournalError
 from gameday import game_day
+from scenarios.errors import Problem
 from scenarios.record.writer import RunWriter
 from tests.unit.compile.test_execute import experiment
+from tests.unit.run import stage
 from tests.unit.run.stage import Play
 from tests.unit.run.test_finishing import FAILS, WORKS
 
@@ -54,8 +57,15 @@ class Limited(RunWriter):
             resource.setrlimit(resource.RLIMIT_FSIZE, (bytes_, resource.RLIM_INFINITY))
 
 
+def refused(*_: object) -> None:
+    """Leave the guard on a ledger that has no room."""
+    raise JournalError(
+        Problem("faults.jsonl", "no space left on device", "room for the ledger of faults", "Make room.")
+    )
+
+
 def main() -> None:
-    """Play, and print what was returned; works, fails (the finisher), or unnoted (what is pending)."""
+    """Play, and print what was returned; works, fails (the finisher), unnoted (what is pending), unwritten (faults)."""
     folder, finisher = Path(sys.argv[1]), FAILS if sys.argv[2] == "fails" else WORKS
     (folder / "a_finisher.py").write_text(finisher)
 
@@ -64,6 +74,8 @@ def main() -> None:
 
     finishing._process = finish
     game_day.RunWriter = Limited
+    if sys.argv[2] == "unwritten":
+        stage.Guard.__exit__ = refused
     watchers = f"BROKEN = {str(folder / 'broken')!r}\n{WATCHERS}"
     play = Play(folder, pytest.MonkeyPatch(), experiment(folder), {"watchers": watchers}, "region-loss-manual")
     played = play.play()

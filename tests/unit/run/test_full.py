@@ -69,6 +69,15 @@ def test_a_pending_failback_that_cannot_be_noted_is_left(tmp_path: Path) -> None
     assert ["could not be noted" in words for words in found["left_behind"]] == [True]
 
 
+@pytest.mark.timeout(600)
+def test_a_ledger_without_room_is_left_and_not_wrong_usage(tmp_path: Path) -> None:
+    """Nobody can say whether every fault is lifted."""
+    found = played(tmp_path, "unwritten")
+    assert found["left_behind"] == ["faults.jsonl"]
+    assert "the record takes nothing more" in found["stopped"]
+    assert "us-west-2 was promoted" in found["pending"], "kept, although the ledger has no room"
+
+
 @pytest.mark.parametrize(("left", "code"), [((), 4), (("a node",), 5)])
 def test_the_exit_code_is_an_aborts(
     tmp_path: Path,
