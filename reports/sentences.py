@@ -3,7 +3,7 @@
 from reports.environment import checked, compared
 from reports.model import PHASE_WORDS, Report, phases
 from reports.view import Row, View, measured_text
-from reports.words import count, duration, quantity, share
+from reports.words import clock, count, duration, quantity, share
 from validators.model import Result
 
 _CLOCKS = {
@@ -102,6 +102,14 @@ def _also(row: Row) -> list[str]:
             unit = "s" if name.endswith("_seconds") else "share" if name.endswith("_share") else "1"
             shown.append(f"{words}: {quantity(value, unit)}")
     return shown
+
+
+def instants(report: Report) -> str:
+    """Return from when the instants in sentences count; "" when no fault has a clock of its own beside the run's."""
+    if not report.fault_s:
+        return ""
+    first = "first " * (sum(m.kind == "injection_begun" for m in report.record.marks) > 1)
+    return f"Instants in sentences count from the start of the run; the {first}fault came at {clock(report.fault_s)}."
 
 
 def levels(seen: View) -> list[str]:

@@ -12,7 +12,7 @@ from reports.environment import command
 from reports.model import Report
 from reports.plots.figures import figures
 from reports.reconciliation import SHOWN, reconciliation
-from reports.sentences import details, missed_lines, trust
+from reports.sentences import details, instants, missed_lines, trust
 from reports.view import Row, headline, view
 from reports.words import SYMBOLS, clock, plain
 
@@ -48,6 +48,7 @@ def render(report: Report) -> str:
         contents=_contents(bool(plots), bool(told), orders is not None),
         orders=orders,
         most_orders=SHOWN,
+        instants=instants(report),
         trust=trust(seen),
         command=command(report),
         css=Markup((TEMPLATES / "report.css").read_text(encoding="utf-8")),

@@ -4,7 +4,7 @@ import re
 
 from reports.environment import command
 from reports.model import Report
-from reports.sentences import missed_lines, trust
+from reports.sentences import instants, missed_lines, trust
 from reports.view import Row, View, view
 from reports.words import SYMBOLS, plain
 
@@ -69,6 +69,8 @@ def _table(seen: View) -> list[str]:
     for title, rows in seen.groups():
         lines.append(f"| **{text(title)}** |" + " |" * (len(head) - 1))
         lines += ["| " + " | ".join(_cells(row, many)) + " |" for row in rows]
+    if counted := instants(seen.report):
+        lines += ["", text(counted)]
     return [*lines, ""]
 
 

@@ -12,7 +12,7 @@ from rich.text import Text
 from reports.environment import checked
 from reports.model import PHASES, Report, phases
 from reports.reconciliation import reconciliation
-from reports.sentences import kept, levels
+from reports.sentences import instants, kept, levels
 from reports.view import Row, View, view
 from reports.words import ASCII_SYMBOLS, SYMBOLS, ascii_only, clock, count, duration, plain
 
@@ -131,6 +131,8 @@ def _table(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
     if alone := ", ".join(r.name for r in seen.alone):
         told = "Judged on the full trial only" if seen.report.record.marks else "Not decided, the full trial is missing"
         lines += [Text(""), *_wrap(f"{told}: {alone}", width)]
+    if counted := instants(seen.report):
+        lines += [Text(""), *_wrap(counted, width, style="dim")]
     return [*lines, Text("")]
 
 

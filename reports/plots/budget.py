@@ -10,6 +10,7 @@ from reports.plots import frame
 from reports.plots.svg import INK, LINE, MUTED, PAPER, VERMILLION
 from reports.view import Row, View, longest_step
 from reports.words import clock, duration
+from validators.model import Result
 
 _ROW, _BAR = 50, 20
 # Fixed fills in both themes with the colour of text on them; the hatch tells them apart without colour.
@@ -23,11 +24,12 @@ _FILLS = {
 
 def plot(report: Report, seen: View) -> frame.Plot | None:
     """Return the waterfall, None when no recovery was split into stages."""
-    rows = [r for r in seen.rows if r.judged and r.name.startswith("rto.") and sum(phases(r.single).values()) > 0]
+    every = [r for r in seen.rows if r.judged and r.name.startswith("rto.")]
+    rows = [r for r in every if sum(phases(r.single).values()) > 0]
     if not rows:
         return None
     title = "Where the time of each recovery went"
-    summary = _summary(report, rows)
+    summary = "\n".join([*_late(every, rows), *_without(every, rows), *_longest(report, rows)])
     return frame.both("budget", title, summary, lambda width: _draw(rows, width))
 
 
@@ -121,7 +123,8 @@ def _room(label: str, left: float, right: float, line: float | None) -> float:
     return -1
 
 
-def _summary(report: Report, rows: list[Row]) -> str:
+def _late(every: list[Row], rows: list[Row]) -> list[str]:
+    """By how much each recovery with stages missed its limit; that none did only where each of all was in time."""
     late = [r for r in rows if r.single.limit is not None and sum(phases(r.single).values()) > r.single.limit]
     parts = []
     for row in late:
@@ -132,8 +135,22 @@ def _summary(report: Report, rows: list[Row]) -> str:
         parts.append(
             f"{row.name.removeprefix('rto.')} is {duration(over)} over its {duration(row.single.limit)}: {stages}."
         )
-    if not late:
+    if all(r.single.result is Result.PASS for r in every):
         parts.append("Every recovery stayed within its limit.")
+    return parts
+
+
+def _without(every: list[Row], rows: list[Row]) -> list[str]:
+    """Recoveries that took time and have no bar, because no fact on record says what happened in it."""
+    bare = [r for r in every if r not in rows and r.single.value != 0]
+    if not bare:
+        return []
+    return [f"No fact tells the stages of {', '.join(f'{r.name.removeprefix("rto.")} ({r.measured})' for r in bare)}."]
+
+
+def _longest(report: Report, rows: list[Row]) -> list[str]:
+    """Which recovery took longest, and what took most of it."""
+    parts = []
     longest = max(rows, key=lambda r: sum(phases(r.single).values()))
     found = phases(longest.single)
     stage = max(found, key=lambda n: found[n])
@@ -143,4 +160,4 @@ def _summary(report: Report, rows: list[Row]) -> str:
     )
     if stage == "act" and (step := longest_step(report, longest.single)) is not None:
         parts.append(f"The step that took longest was “{step[0]}”, {duration(step[1])}.")
-    return "\n".join(parts)
+    return parts

@@ -47,7 +47,7 @@ def _draw(
         at = frame.axes(figure, left, lag_top, inner, 150)
         _lag(at, lags, wide, labels.height)
         frame.time_axis(at, end_s, inner, report.fault_s)
-        at.set_xlabel("minutes since the fault" if report.fault_s is not None else "minutes", color=MUTED, fontsize=11)
+        at.set_xlabel(frame.time_label(report), color=MUTED, fontsize=11)
         frame.draw_marks([at], marks, labels)
     if writes is not None:
         _lost(frame.axes(figure, left, height - 110 - 44, inner, 110), writes, report, inner, wide)

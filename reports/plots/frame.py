@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import TextToPath
 
+from reports.model import Report
 from reports.plots.svg import INK, LINE, MUTED, render
 from reports.story import Moment
 from reports.words import clock
@@ -46,6 +47,13 @@ def canvas(width: float, height: float) -> Figure:
     figure = Figure(figsize=(width / 72, height / 72), dpi=72)
     figure.patch.set_alpha(0)
     return figure
+
+
+def time_label(report: Report) -> str:
+    """Return what an axis of time counts from, and where that is on the clock of the sentences."""
+    if report.fault_s is None:
+        return "minutes since the start"
+    return f"minutes since the fault ({clock(report.fault_s)} of the run)"
 
 
 def axes(figure: Figure, left: float, top: float, width: float, height: float) -> Axes:

@@ -43,7 +43,7 @@ def _draw(report: Report, load: series.Load, marks: list[Moment], width: int) ->
     for i, group in enumerate(groups):
         frame.legend(at, group, left=0, rise=186 + labels.height + 17 * (len(groups) - 1 - i))
     frame.time_axis(at, end_s, inner, report.fault_s)
-    at.set_xlabel("minutes since the fault" if report.fault_s is not None else "minutes", color=MUTED, fontsize=11)
+    at.set_xlabel(frame.time_label(report), color=MUTED, fontsize=11)
     frame.draw_marks([at], marks, labels)
     return figure
 

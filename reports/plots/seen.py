@@ -49,8 +49,7 @@ def _draw(
         _availability(rest[0], load)
         _latency(rest[1], load)
     frame.draw_marks(panels, marks, labels)
-    words = "minutes since the fault" if report.fault_s is not None else "minutes since the start"
-    panels[-1].set_xlabel(words, color=MUTED, fontsize=11)
+    panels[-1].set_xlabel(frame.time_label(report), color=MUTED, fontsize=11)
     return figure
 
 
@@ -121,10 +120,11 @@ def _summary(report: Report, bands: list[series.Band], load: series.Load | None)
             well, worst = share(float(load.ok.sum()) / total), share(float(np.nanmin(load.availability)))
             parts.append(f"{well} of all requests ended well; at worst {worst} within {duration(load.step_s)}.")
         before = load.t_s < (report.fault_s if report.fault_s is not None else report.duration_s)
+        usual = "before the fault" if report.fault_s is not None else "in the median"
         for name, values in (("p50", load.p50_ms), ("p99", load.p99_ms)):
             if np.isfinite(values[before]).any():
                 typical, most = (
                     quantity(float(v) / 1000, "s") for v in (np.nanmedian(values[before]), np.nanmax(values))
                 )
-                parts.append(f"{name} was {typical} before the fault and at most {most}.")
+                parts.append(f"{name} was {typical} {usual} and at most {most}.")
     return " ".join(parts)

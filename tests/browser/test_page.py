@@ -192,6 +192,10 @@ def test_paper_shows_every_detail_in_dark_ink(driver, pages):
     assert driver.execute_script("return getComputedStyle(document.querySelector('nav')).display") == "none"
     hidden = "return [...document.querySelectorAll('details:not([open]) dl')].filter(e => !e.checkVisibility()).length"
     assert driver.execute_script(hidden) == 0
+    cell = "return getComputedStyle(document.querySelector('table.cards td')).display"
+    view(driver, pages["many"], width=680, media="print")  # about the width of a sheet of paper
+    assert driver.execute_script(cell) == "table-cell"
+    assert not driver.execute_script("return document.querySelector('.wide').checkVisibility() === false")
     pdf = base64.b64decode(driver.execute_cdp_cmd("Page.printToPDF", {"preferCSSPageSize": True})["data"])
     assert pdf.startswith(b"%PDF")
     assert len(pdf) > 50_000

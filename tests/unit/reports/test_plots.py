@@ -2,6 +2,7 @@ import hashlib
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,9 @@ from reports.plots.figures import figures
 from reports.plots.svg import ROLES
 from reports.story import Moment
 from reports.view import view
+from scenarios.record.writer import MemoryRecorder
 from tests.golden import sample
+from validators.model import Result
 
 ROOT = Path(__file__).parents[3]
 
@@ -122,3 +125,35 @@ def test_the_label_of_a_stage_is_never_crossed_by_the_limit(line):
         assert x == -1 or (left < x and x + width < right)
         assert x == -1 or line is None or not x <= line <= x + width
     assert _room("act 8:16", 0.0, 300.0, line) > 0
+
+
+def test_a_recovery_without_stages_is_named_and_counts_all_the_same():
+    report = sample.report()
+    judged = [
+        replace(v, detail=v.detail | {"phases": {}}) if v.objective in ("rto.risk", "rto.tactical") else v
+        for v in report.judgement.verdicts
+    ]
+    bare = replace(report, judgement=replace(report.judgement, verdicts=tuple(judged)))
+    words = next(p.summary for p in figures(bare, view(bare), story.tell(bare)) if p.name == "budget")
+    assert "No fact tells the stages of tactical (8 min 38 s), risk (8 min 32 s)." in words
+    assert "Every recovery stayed within its limit." not in words  # risk missed its own
+    well = replace(bare, judgement=replace(bare.judgement, verdicts=tuple(_passed(v) for v in judged)))
+    words = next(p.summary for p in figures(well, view(well), story.tell(well)) if p.name == "budget")
+    assert "Every recovery stayed within its limit." in words
+
+
+def _passed(verdict):
+    return replace(verdict, result=Result.PASS, limit=7200.0) if verdict.objective.startswith("rto.") else verdict
+
+
+def test_a_run_without_a_fault_has_no_time_before_it():
+    report = sample.report()
+    whole = MemoryRecorder()
+    whole.marks = [m for m in report.record.marks if m.kind != "injection_begun"]
+    whole.table = report.record.table
+    whole.parts = report.record.parts
+    calm = replace(report, record=whole)
+    seen = next(p for p in figures(calm, view(calm), story.tell(calm)) if p.name == "seen")
+    assert "in the median and at most" in seen.summary
+    assert "the fault" not in seen.summary
+    assert "since the fault" not in seen.wide

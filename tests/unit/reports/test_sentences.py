@@ -2,7 +2,8 @@
 
 from dataclasses import replace
 
-from reports.sentences import details, levels, missed_lines, trust
+from reports.formats import html, markdown, terminal
+from reports.sentences import details, instants, levels, missed_lines, trust
 from reports.view import view
 from tests.golden import sample
 from validators.model import Result
@@ -59,3 +60,14 @@ def test_a_trial_that_looks_better_than_the_verdict_says_so():
     assert f"The trial shown met it; {failed} of 200 trials did not." in missed_lines(met)
     missed = replace(met, single=replace(met.single, result=Result.FAIL))
     assert not any("met it;" in line for line in missed_lines(missed))
+
+
+def test_the_clock_of_sentences_is_told_beside_that_of_pictures():
+    told = instants(sample.report())
+    assert told == "Instants in sentences count from the start of the run; the fault came at 5:00."
+    for page in (html.render(sample.report()), markdown.render(sample.report()), terminal.render(sample.report())):
+        assert told in " ".join(page.split())
+    assert "minutes since the fault (5:00 of the run)" in html.render(sample.report())
+    again = sample.report()
+    again.record.mark(600_000_000, "injection_begun", "pod-kill:1", fault="pod-kill", target={})
+    assert "the first fault came at 5:00." in instants(again)
