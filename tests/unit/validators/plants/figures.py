@@ -88,6 +88,8 @@ WEAK = (
     weak(RISK, "the load was not counted for a minute", lambda r: r.loaded("edge", 60, 120, lambda s: None)),
     weak(RISK, "the load was sent 2 ms late", lambda r: _lagging(r, 2_000)),
     weak(RISK, "the observer did not see the load", lambda r: _unseen(r)),
+    weak(RISK, "the sender was away for a time", lambda r: r.mark(
+        90, "observer_gap", "sender", what="sender", from_us=us(60), to_us=us(90))),
     weak(RISK, "how late the load was sent was not sampled", lambda r: r.samples.pop(LAG)),
     weak(RISK, "how late the load was sent was not sampled for half a minute", lambda r: r.resampled(
         *LAG, lambda t, v: (t[(t < us(60)) | (t >= us(90))], v[(t < us(60)) | (t >= us(90))]))),
