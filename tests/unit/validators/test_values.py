@@ -8,7 +8,9 @@ from tests.unit.validators.plants.figures import takes
 from tests.unit.validators.plants.rules import stopped
 from validators.judge import judge
 from validators.measures import data_loss, house_rules, latency, recovery_time
-from validators.measures.goodness import series
+from validators.measures.episodes import Episode
+from validators.measures.goodness import Series, series
+from validators.measures.recovery import recover
 from validators.model import Measurement
 
 
@@ -195,3 +197,16 @@ def test_the_worst_minute_of_all_is_what_is_told() -> None:
     assert main.value == pytest.approx(8.55, rel=0.02)
     assert main.evidence[0].t_us is not None
     assert main.evidence[0].t_us >= us(500 - 60)
+
+
+def test_probes_that_are_missing_count_as_wrong_for_the_upper_bound() -> None:
+    """At 50 Hz two of 250 may be wrong; two more of which nothing is known may have been wrong too."""
+    due = np.arange(0, us(400), 20_000)
+    seen = np.delete(due, [10_000, 10_001])  # at 200 s
+    right = ~np.isin(seen, due[[10_100, 10_101]])  # at 202 s
+    every = np.ones(len(seen), dtype=np.bool_)
+    probes = Series("risk", seen, seen, right, every, 20_000, due[[10_000, 10_001]], (), 0, us(400))
+    found = recover(Run().observations(), probes, Episode(us(100), None, us(400), ()))
+    assert found.low_us == 0
+    assert found.high_us is not None
+    assert found.high_us >= us(100)
