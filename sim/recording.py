@@ -13,6 +13,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from scenarios.model.goodness import Goodness
+from scenarios.model.promql import look_back_us
 from sim.columns import histograms, name_column, nullable
 from sim.control.context import Context, PageProbe
 from sim.control.roles import Timeline
@@ -267,6 +268,17 @@ class Recording:
             which = np.concatenate([sampler, station])[order]
             value = np.concatenate([values[second, sampler], *(waiting for _, waiting in queued)])[order]
             self._append_samples(t_ns[order] // 1_000, keys, which, value)
+
+    def before(self) -> None:
+        """Append what services had counted before the run, for alert rules look back: nothing, since nobody asked."""
+        topology = self._context.topology
+        back_us = look_back_us(alert.intended for alert in topology.monitoring.alerts)
+        if not back_us:
+            return
+        stations = [f"{region}/{service}" for region in topology.regions for service in topology.services]
+        keys = tuple((station, name) for station in stations for name in ("answered_ok", "answered_5xx"))
+        which = np.repeat(np.arange(len(keys)), 2)
+        self._append_samples(np.tile([-back_us, 0], len(keys)), keys, which, np.zeros(len(which)))
 
     def _append_samples(self, t_us: I64, keys: Keys, which: I64, values: NDArray[np.float64]) -> None:
         """Append values of some of the (subject, quantity) pairs."""

@@ -128,6 +128,7 @@ class World:
         """Play to the end, clean up, read back."""
         context = self._context
         context.mark("load_started", "client")
+        self._recording.before()
         self._faults.start()
         reason = self._until_the_end()
         end_ns = context.now_ns

@@ -2,8 +2,9 @@
 
 An alert is expected when its condition, computed from the record, held longer than `for` + scrape + evaluation, and is
 late after that + group_wait. One whose server had begun to count before the record began is neither spurious nor an
-answer to what happened in it. One that fired where the record cannot tell whether its condition held is undecided: a
-rule that looks back to before the record, or servers that may have counted what nobody knows the end of.
+answer to what happened in it, nor is one whose condition held when the record began, by what servers had counted before
+it. One that fired where the record cannot tell whether its condition held is undecided: a rule that looks back to
+before what is on record, or servers that may have counted what nobody knows the end of.
 Source: DESIGN, What is measured, exactly (detection).
 """
 
@@ -13,12 +14,13 @@ from itertools import pairwise
 from typing import Any
 
 from scenarios.model.faults import FAULTS
+from validators import before
 from validators.columns import Bool, names, whole
-from validators.conditions import holds, may_hold, scraped, stretches, unseen, window_us
+from validators.conditions import holds, may_hold, reach_s, scraped, stretches, unseen, window_us
 from validators.marks import faults, of_kind
 from validators.model import Observations
 from validators.recorded import SECOND_US, NotOnRecordError, NotSampledError
-from validators.words import quantity, seconds
+from validators.words import listed, quantity, seconds
 
 # What a Prometheus saw stays visible to its rules for so long (its lookback).
 VISIBLE_US = 300_000_000
@@ -86,6 +88,7 @@ class Alert:
     undecided: tuple[tuple[Span, str], ...]  # fired, and why the record cannot tell whether it should have
     stuck: tuple[Span, ...]  # up to when they should have ended at the latest
     early: tuple[Span, ...]  # fired before the first fault, or for a reason older than the record
+    carried: tuple[Span, ...]  # those of them whose condition held when the record began
     held: bool  # whether the condition ever held
     unknown: str
     lacking: bool = False
@@ -124,35 +127,52 @@ def _alert(observations: Observations, name: str) -> Alert:
         held = holds(observations, str(declared["intended"]))
     except NotOnRecordError as missing:
         return Alert(
-            times, (), spans, (), (), (), early, held=False, unknown=str(missing),
+            times, (), spans, (), (), (), early, (), held=False, unknown=str(missing),
             lacking=isinstance(missing, NotSampledError),
         )  # fmt: skip
     expression, scrape_us = str(declared["intended"]), int(observations.topology["monitoring"]["scrape_us"])
     true, perhaps = _in_us(held), _in_us(may_hold(observations, expression))
     seen = scraped(observations, expression, scrape_us)
     due = [(a, b, *_surely(seen, a, b)) for a, b in true if b - a > times.due_us]
-    stories = tuple(_story(observations, name, times, spans, stretch) for stretch in due)
+    from_before = [(a, b) for a, b in true if a == 0] if reach_s(observations, expression) else []
+    told = (_story(observations, name, times, spans, stretch) for stretch in due)
+    stories = tuple(s for s in told if not from_before or s.from_us > 0 or s.fired_us is None)  # since when: unknown
+    fresh = [stretch for stretch in true if stretch not in from_before]
+    carried = tuple(s for s in spans if _held_before(from_before, times, s) and not _held_before(fresh, times, s))
+    early = tuple(s for s in spans if s in early or s in carried)
     groundless = [s for s in spans if not s.older and not _held_before(true, times, s)]
     reasons = [(s, _undecided(observations, expression, perhaps, times, s)) for s in groundless]
     spurious = tuple(s for s, why in reasons if not why)
     undecided = tuple((s, why) for s, why in reasons if why)
     stuck = tuple(part for s in spans if (part := _stuck(observations, times, perhaps, s)) is not None)
     gaps = tuple(unseen(observations, expression))
-    return Alert(times, stories, spans, spurious, undecided, stuck, early, held=bool(true), unknown="", unseen=gaps)
+    return Alert(
+        times, stories, spans, spurious, undecided, stuck, early, carried, held=bool(true), unknown="", unseen=gaps
+    )
 
 
 def _undecided(
     observations: Observations, expression: str, perhaps: list[tuple[int, int]], times: Timing, span: Span
 ) -> str:
     """Why the record cannot tell whether an alert without a reason on record had one; "" when it had none."""
-    if span.since_us < (window := window_us(expression)):
-        return f"its rule looks back {seconds(window / 1e6)}, to before the run"
+    if span.since_us < (window := window_us(expression)) and not reach_s(observations, expression):
+        return f"its rule looks back {seconds(window / 1e6)}, to before the run{_not_known(observations, window)}"
     if _held_before(perhaps, times, span):
         load = observations.tables("load")
-        before = names(load, "service").equal("edge") & (whole(load, "second") * SECOND_US < span.from_us)
-        unanswered = quantity(float(whole(load, "unknown")[before].sum()), "1")
-        return f"{unanswered} requests had got no answer, and servers may have counted them as errors"
+        sent = names(load, "service").equal("edge") & (whole(load, "second") * SECOND_US < span.from_us)
+        if unanswered := float(whole(load, "unknown")[sent].sum()):
+            return (
+                f"{quantity(unanswered, '1')} requests had got no answer, and servers may have counted them as errors"
+            )
+        return "servers may have counted more than the orders of the run: its probes, and what came just before it"
     return ""
+
+
+def _not_known(observations: Observations, window: int) -> str:
+    """Of whom it is not on record what they had counted before the run; "" when nobody was looked at."""
+    every = [f"{r}/{s}" for r in observations.topology["regions"] for s in observations.topology["services"]]
+    silent = before.lacking(observations, window)
+    return "" if len(silent) == len(every) else f", and what {listed(silent)} had counted then is not on record"
 
 
 def _in_us(held: Bool) -> list[tuple[int, int]]:

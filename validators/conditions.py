@@ -16,16 +16,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from validators import integrity
+from validators import before, integrity
 from validators.columns import F64, I64, Bool, names, whole
 from validators.model import Observations
 from validators.recorded import (
     COUNTED,
+    PLAIN,
     SECOND_US,
     UNSEEN_US,
     Labels,
     NotOnRecordError,
     NotSampledError,
+    Reading,
     Unanswered,
     Vector,
     instants,
@@ -63,9 +65,17 @@ _AGGREGATES: dict[str, Callable[[F64], F64]] = {
 
 def metrics(expression: str) -> frozenset[str]:
     """Return the names of the series that a rule reads."""
+    return frozenset(node.name for node in _selectors(_parsed(expression)))
+
+
+def _parsed(expression: str) -> Any:
+    """Tree of a rule. Raises NotOnRecordError."""
     import promql_parser
 
-    return frozenset(node.name for node in _selectors(promql_parser.parse(expression)))
+    try:
+        return promql_parser.parse(expression)
+    except ValueError as error:
+        raise NotOnRecordError("its rule is not PromQL") from error
 
 
 def _selectors(tree: Any) -> list[Any]:
@@ -85,9 +95,7 @@ def _below(node: Any) -> list[Any]:
 
 def window_us(expression: str) -> int:
     """Return how far back a rule looks, in microseconds: its longest range; 0 where it looks at what is now."""
-    import promql_parser
-
-    ranges, todo = [0], list[Any]([promql_parser.parse(expression)])
+    ranges, todo = [0], [_parsed(expression)]
     while todo:
         node = todo.pop()
         if type(node).__name__ == "MatrixSelector":
@@ -98,22 +106,17 @@ def window_us(expression: str) -> int:
 
 def stations(observations: Observations, expression: str) -> list[str]:
     """Return the stations ("us-east-1/risk") whose pods' `up` a rule reads; none for one that reads something else."""
-    import promql_parser
-
-    tree = promql_parser.parse(expression)
-    read = [node for node in _selectors(tree) if node.name == "up"]
+    read = [node for node in _selectors(_parsed(expression)) if node.name == "up"]
     every = integrity.subjects(observations, "replicas_ready")
     return [s for s in every if any(_chosen(node, labels_of("up", s)) for node in read)]
 
 
 def unseen(observations: Observations, expression: str) -> list[tuple[int, int]]:
     """Stretches (from, to) in microseconds in which nothing was recorded of something that a rule watches."""
-    import promql_parser
-
     evaluation = _Evaluation(observations, observations.duration_us // SECOND_US + 1)
     watched = {
         (node.name, "/".join(dict(labels)["pod"].split("/")[:2]))
-        for node in _selectors(promql_parser.parse(expression))
+        for node in _selectors(_parsed(expression))
         for labels in evaluation.selected(node)
     }
     found: set[tuple[int, int]] = set()
@@ -129,37 +132,46 @@ def holds(observations: Observations, expression: str) -> Bool:
 
     Raises NotOnRecordError for a series that the record lacks and for PromQL that is not computed here.
     """
-    return observations.once(("condition", expression), lambda: _holds(observations, expression, Scrapes()))
+    reading = Reading(reach=reach_s(observations, expression))
+    return observations.once(("condition", expression), lambda: _holds(observations, expression, Scrapes(), reading))
 
 
 def may_hold(observations: Observations, expression: str) -> Bool:
-    """The same, where it may have held by what servers counted: also requests that nobody knows the end of."""
-    readings = _readings(observations, expression)
-    return np.any([_holds(observations, expression, Scrapes(), u) for u in readings], axis=0)
+    """The same, where it may have held by what servers counted: see `Reading`."""
+    return np.any([_holds(observations, expression, Scrapes(), r) for r in _readings(observations, expression)], axis=0)
+
+
+def reach_s(observations: Observations, expression: str) -> int:
+    """Seconds before the run of which it is on record what a rule's window held: all of it, or none."""
+    return before.reach_s(observations, window_us(expression)) if COUNTED in metrics(expression) else 0
 
 
 def scraped(observations: Observations, expression: str, scrape_us: int) -> list[Bool]:
     """The same as a Prometheus may have seen it, by the instants of its scrapes; empty where that makes no difference.
 
     A rate is that between the first and the last scrape in its window, extrapolated to the window's edges: a share that
-    crosses its threshold slowly is seen to cross it later. A window that reaches to before the record holds what nobody
-    knows: nothing was surely seen then. Requests without an answer are taken in each way in which servers may have
-    counted them.
+    crosses its threshold slowly is seen to cross it later. A window that reaches to before what is on record holds what
+    nobody knows: nothing was surely seen then. What servers counted is taken in each way that the record leaves open.
     """
     if not (window := window_us(expression) // SECOND_US):
         return []
     every = max(1, scrape_us // SECOND_US)
     phases = sorted({0, every // 3, 2 * every // 3})
     readings = _readings(observations, expression)
-    seen = [_holds(observations, expression, Scrapes(every, p), u) for p in phases for u in readings]
-    inside = np.arange(observations.duration_us // SECOND_US + 1) >= window
+    seen = [_holds(observations, expression, Scrapes(every, p), r) for p in phases for r in readings]
+    inside = np.arange(observations.duration_us // SECOND_US + 1) >= window - reach_s(observations, expression)
     return [held & inside for held in seen]
 
 
-def _readings(observations: Observations, expression: str) -> tuple[Unanswered, ...]:
-    load = observations.tables("load")
+def _readings(observations: Observations, expression: str) -> list[Reading]:
+    """Each way in which servers may have counted what a rule reads; the plainest first."""
+    if COUNTED not in metrics(expression):
+        return [PLAIN]
+    reach, load = reach_s(observations, expression), observations.tables("load")
     unknown = (whole(load, "unknown") > 0) & ~names(load, "service").equal("edge")
-    return tuple(Unanswered) if COUNTED in metrics(expression) and unknown.any() else (Unanswered.LEFT_OUT,)
+    ways = tuple(Unanswered) if unknown.any() else (Unanswered.LEFT_OUT,)
+    earlier = (False, True) if reach and before.anything(observations) else (False,)
+    return [Reading(way, probed, reach, early) for probed in (False, True) for early in earlier for way in ways]
 
 
 @dataclass(frozen=True)
@@ -173,30 +185,24 @@ class Scrapes:
         """Latest scrape up to an instant; negative: none yet."""
         return t if not self.every else (t - self.phase) // self.every * self.every + self.phase
 
-    def first_after(self, t: I64) -> I64:
-        """Earliest scrape after an instant, or the first of all."""
+    def first_after(self, t: I64, begun: int) -> I64:
+        """Earliest scrape after an instant, or the first of all, which are from `begun` on."""
         if not self.every:
-            return np.maximum(t, 0)
-        return np.maximum((t - self.phase) // self.every * self.every + self.every + self.phase, self.phase)
+            return np.maximum(t, begun)
+        t = np.maximum(t, begun - 1)
+        return (t - self.phase) // self.every * self.every + self.every + self.phase
 
 
-def _holds(
-    observations: Observations, expression: str, scrapes: Scrapes, unanswered: Unanswered = Unanswered.LEFT_OUT
-) -> Bool:
-    import promql_parser
-
-    try:
-        tree = promql_parser.parse(expression)
-    except ValueError as error:
-        raise NotOnRecordError("its rule is not PromQL") from error
+def _holds(observations: Observations, expression: str, scrapes: Scrapes, reading: Reading) -> Bool:
+    tree = _parsed(expression)
     seconds = observations.duration_us // SECOND_US + 1
     with np.errstate(divide="ignore", invalid="ignore"):
-        value = _Evaluation(observations, seconds, scrapes, unanswered).of(tree)
+        value = _Evaluation(observations, seconds, scrapes, reading).of(tree)
     if not isinstance(value, dict):
         raise NotOnRecordError("its rule is a number, not a condition")
     there = np.zeros(seconds, dtype=np.bool_)
     for element in value.values():
-        there |= ~np.isnan(element)
+        there |= ~np.isnan(element[reading.reach :])
     return there
 
 
@@ -212,12 +218,17 @@ def stretches(held: Bool) -> list[tuple[int, int]]:
 
 @dataclass(frozen=True)
 class _Evaluation:
-    """Value of a node: an array of the seconds for each element, or a number."""
+    """Value of a node: an array of the seconds for each element, from `reading.reach` before the run, or a number."""
 
     observations: Observations
-    seconds: int
+    judged: int  # seconds of the run
     scrapes: Scrapes = Scrapes()
-    unanswered: Unanswered = Unanswered.LEFT_OUT
+    reading: Reading = PLAIN
+
+    @property
+    def seconds(self) -> int:
+        """Length of an array."""
+        return self.reading.reach + self.judged
 
     def of(self, node: Any) -> Vector | float:
         nodes: dict[str, Callable[[Any], Vector | float]] = {
@@ -243,7 +254,7 @@ class _Evaluation:
         """Series that a selector chooses. Raises NotOnRecordError when there are none, or one is not on record."""
         if gone := sorted({dict(k)["pod"] for k in lacking(self.observations, node.name) if _chosen(node, k)}):
             raise NotSampledError(f"{node.name} of {listed(gone)} is not on record")
-        found = series_of(self.observations, node.name, self.seconds, self.unanswered)
+        found = series_of(self.observations, node.name, self.judged, self.reading)
         chosen = {k: self._held(node.name, v) for k, v in found.items() if _chosen(node, k)}
         if not chosen:
             raise NotOnRecordError(f"{node.name} of what it watches is not on record")
@@ -268,18 +279,19 @@ class _Evaluation:
         """A series as it was at the last scrape. A counter is there once it has counted something."""
         if not self.scrapes.every:
             return values
-        last = self.scrapes.last(np.arange(self.seconds))
+        last = self.scrapes.last(np.arange(self.seconds) - self.reading.reach) + self.reading.reach
         born = values if name != COUNTED else np.where(values > 0, values, np.nan)
         return np.where(last >= 0, born[np.maximum(last, 0)], np.nan)
 
     def _grown(self, values: F64, length: int, *, per_second: bool) -> F64:
         """By how much a counter grew within the last seconds, extrapolated to the window's edges as Prometheus does."""
-        t = np.arange(self.seconds)
+        begin = -self.reading.reach
+        t = np.arange(self.seconds) + begin
         known = np.flatnonzero(~np.isnan(values))
-        born = int(known[0]) if len(known) else self.seconds
-        last, first = self.scrapes.last(t), np.maximum(self.scrapes.first_after(t - length), born)
-        inside = (last > first) & (first < self.seconds)
-        begun = values[np.where(inside, first, 0)]
+        born = int(known[0]) + begin if len(known) else self.judged
+        last, first = self.scrapes.last(t), np.maximum(self.scrapes.first_after(t - length, begin), born)
+        inside = (last > first) & (first < self.judged)
+        begun = values[np.where(inside, first - begin, 0)]
         grown, sampled = values - begun, np.where(inside, last - first, 1).astype(np.float64)
         if not self.scrapes.every:
             return np.where(inside, grown / sampled * (1 if per_second else np.minimum(length, sampled)), np.nan)

@@ -3,17 +3,20 @@
 `up` of each pod comes from replicas ready and planned, `http_requests_total` of each service in each region from the
 load, any sampled quantity under its own name. NaN is an element that is not there.
 A request that got no answer is in none of them, and yet a server may have counted it, rightly or as an error, after its
-client had given it up: `Unanswered` says how it is taken.
+client had given it up; servers may count probes too; and what they had counted before the run may be on record. A
+`Reading` says how all that is taken.
 Source: DESIGN, What is measured, exactly (detection).
 """
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import Enum, auto
 
 import numpy as np
 
 from scenarios.model.faults import FAULTS
-from validators import integrity
-from validators.columns import F64, I64, Bool, names, whole
+from validators import before, integrity
+from validators.columns import F64, I64, NONE, Bool, names, whole
 from validators.marks import faults
 from validators.model import Observations
 
@@ -33,6 +36,23 @@ class Unanswered(Enum):
     ANSWERED = auto()  # by every service of the region that they were sent to
     ERRORS = auto()
     ERRORS_ONCE_LIFTED = auto()  # those of a region that a fault had taken are counted when it comes back
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How what a record leaves open is taken.
+
+    `probed`: servers counted the probes that they answered, and perhaps those that got no answer. `reach`: so many
+    seconds before the run are known, too; `early`: what a scrape found then was counted as early as may be.
+    """
+
+    unanswered: Unanswered = Unanswered.LEFT_OUT
+    probed: bool = False
+    reach: int = 0
+    early: bool = False
+
+
+PLAIN = Reading()  # the load, and nothing else
 
 
 class NotOnRecordError(LookupError):
@@ -112,19 +132,19 @@ def _absences(observations: Observations, region: str) -> list[tuple[int, int]]:
     ]
 
 
-def series_of(
-    observations: Observations, name: str, seconds: int, unanswered: Unanswered = Unanswered.LEFT_OUT
-) -> Vector:
-    """Series of a name. Raises NotOnRecordError when the record has none."""
-    key = ("series of", name, unanswered if name == COUNTED else None)
-    return observations.once(key, lambda: _known_series(observations, name, seconds, unanswered))
+def series_of(observations: Observations, name: str, seconds: int, reading: Reading = PLAIN) -> Vector:
+    """Series of a name, from `reading.reach` seconds before the run on. Raises NotOnRecordError when there are none."""
+    key = ("series of", name, reading if name == COUNTED else reading.reach)
+    return observations.once(key, lambda: _known_series(observations, name, seconds, reading))
 
 
-def _known_series(observations: Observations, name: str, seconds: int, unanswered: Unanswered) -> Vector:
+def _known_series(observations: Observations, name: str, seconds: int, reading: Reading) -> Vector:
     if name == COUNTED:
-        found = _requests(observations, seconds, unanswered)
+        found = _requests(observations, seconds, reading)
     else:
-        found = _up(observations, seconds) if name == "up" else _sampled(observations, name, seconds)
+        sampled = _up(observations, seconds) if name == "up" else _sampled(observations, name, seconds)
+        unknown = np.full(reading.reach, np.nan)
+        found = {labels: np.concatenate([unknown, values]) for labels, values in sampled.items()}
     if not found:
         raise NotOnRecordError(f"{name} is not on record")
     return found
@@ -164,36 +184,94 @@ def _held(observations: Observations, name: str, subject: str, seconds: int) -> 
     return np.asarray(np.where(place >= 0, value[np.maximum(place, 0)], np.nan), dtype=np.float64)
 
 
-def _requests(observations: Observations, seconds: int, unanswered: Unanswered) -> Vector:
+@dataclass(frozen=True)
+class _Answers:
+    """How many answers of a service in a region were counted in which seconds, by status, and what got none."""
+
+    second: I64
+    ok: I64
+    failed: I64
+    unknown: I64
+
+
+def _requests(observations: Observations, seconds: int, reading: Reading) -> Vector:
     """Answers of each service in each region, by status, counted up to the beginning of each second."""
     table = observations.tables("load")
     region, service = names(table, "region"), names(table, "service")
-    second = whole(table, "second")
+    columns = [whole(table, column) for column in ("second", "ok", "failed", "unknown")]
+    services = observations.topology["services"]
+    if not set(service.seen()) & set(services):
+        return {}
     result: Vector = {}
-    for place in region.seen():
+    for place in observations.topology["regions"]:
         there = region.equal(place)
-        lost = _lost(observations, place, second[there], whole(table, "unknown")[there], unanswered)
-        for job in service.seen():
-            mine = service.equal(job) & there
-            if job == "edge" or not mine.any():
+        probed = _probes(observations, place) if reading.probed else {}
+        for job in services:
+            mine = _Answers(*(c[there & service.equal(job)] for c in columns))
+            each = [a for a in (mine, probed.get(job)) if a is not None and len(a.second)]
+            station = f"{place}/{job}"
+            earlier = [_before(observations, station, seconds, reading, n) for n in before.COUNTS]
+            if not each and not any(counted.any() for counted in earlier):
                 continue
-            for column, status in zip(("ok", "failed"), STATUSES, strict=True):
-                labels = labels_of(COUNTED, f"{place}/{job}", pod=f"{place}/{job}", status=status)
-                result[labels] = _counter(second[mine], whole(table, column)[mine], seconds)
-                if (column == "ok") == (unanswered is Unanswered.ANSWERED):
-                    result[labels] = result[labels] + _counter(*lost, seconds)
+            in_vain = [_Answers(*(c[there] for c in columns)), *each[len(each) - (job in probed) :]]
+            lost = _lost(observations, place, in_vain, reading.unanswered)
+            for column, status, counted in zip(("ok", "failed"), STATUSES, earlier, strict=True):
+                for answers in each:
+                    counted[reading.reach :] += _counter(answers.second, getattr(answers, column), seconds)
+                if each and (column == "ok") == (reading.unanswered is Unanswered.ANSWERED):
+                    counted[reading.reach :] += _counter(*lost, seconds)
+                result[labels_of(COUNTED, station, pod=station, status=status)] = counted
     return result
 
 
+def _before(observations: Observations, station: str, seconds: int, reading: Reading, name: str) -> F64:
+    """What a service had counted before the run, at each second of a series, and from the run's start on."""
+    result = np.zeros(reading.reach + seconds)
+    if reading.reach:
+        earlier = before.counted(observations, station, name, reading.reach, early=reading.early)
+        result[: reading.reach] = earlier[:-1]
+        result[reading.reach :] = earlier[-1]
+    return result
+
+
+def _probes(observations: Observations, region: str) -> dict[str, _Answers]:
+    """Probes that a region's services answered, or that were sent to it and got no answer, by service."""
+    return observations.once(("probes as answers", region), lambda: _counted_probes(observations, region))
+
+
+def _counted_probes(observations: Observations, region: str) -> dict[str, _Answers]:
+    """The same. An order of a prober goes through every service; one that was refused reached none."""
+    table = observations.tables("probes")
+    service, status = names(table, "service"), names(table, "status")
+    answered, sent_to = names(table, "region").equal(region), names(table, "address").equal(region)
+    ok = answered & (status.equal("2xx") | status.equal("4xx"))
+    failed, unknown = answered & status.equal("5xx"), sent_to & status.equal("timeout")
+    intended_us, done_us = whole(table, "intended_us"), whole(table, "done_us")
+    second = np.where(done_us == NONE, intended_us, done_us) // SECOND_US
+    found = {}
+    for job in observations.topology["services"]:
+        mine = service.equal(job) | service.equal("order")
+        counts = [np.bincount(second[mine & kind]) for kind in (ok, failed, unknown)]
+        if length := max(map(len, counts)):
+            found[job] = _Answers(np.arange(length), *(np.pad(c, (0, length - len(c))) for c in counts))
+    return found
+
+
 def _lost(
-    observations: Observations, region: str, second: I64, unknown: I64, unanswered: Unanswered
+    observations: Observations, region: str, asked: Sequence[_Answers], unanswered: Unanswered
 ) -> tuple[I64, I64]:
-    """Seconds, and how many requests to a region without an answer each of its services may have counted in each."""
-    if unanswered is Unanswered.LEFT_OUT:
-        return second, np.zeros_like(unknown)
-    each = np.zeros(int(second.max(initial=0)) + 1, dtype=np.int64)
-    np.maximum.at(each, second, unknown)  # that of the service which the most called in vain
+    """Seconds, and how many requests to a region without an answer one of its services may have counted in each.
+
+    Of what stands in one second more than once it is the most: an order may end at any service.
+    """
+    each = np.zeros(max((int(a.second.max(initial=0)) for a in asked), default=0) + 1, dtype=np.int64)
     when = np.arange(len(each))
+    if unanswered is Unanswered.LEFT_OUT:
+        return when, each
+    for answers in asked:
+        most = np.zeros_like(each)
+        np.maximum.at(most, answers.second, answers.unknown)
+        each += most
     for from_us, to_us in _absences(observations, region) if unanswered is Unanswered.ERRORS_ONCE_LIFTED else ():
         when[(when >= from_us // SECOND_US) & (when < to_us // SECOND_US)] = to_us // SECOND_US
     return when, each

@@ -11,6 +11,7 @@ from typing import Any
 from experiments.observe.clock import Clock, Origin
 from experiments.platforms.site import Address, site
 from scenarios.files.resolved import Resolved
+from scenarios.model.promql import look_back_us
 from scenarios.model.topology import Database, Service
 
 SIDE_ROUTES = 4  # direct and stale probes only inform: they come so many times slower
@@ -115,7 +116,8 @@ def _probe(client: str, route: str, service: str, part: Service | Database, spac
 def watchers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
     """Settings of watchers that are started now: what is looked at, and how it is meant to be.
 
-    When they are started again, what others reported before is on record, save of the moments in between.
+    When they are started again, what others reported before is on record, save of the moments in between; and nobody is
+    asked any more what was before the run.
     """
     since_us = max(0, Clock(origin).now_us() - AGAIN_US)
     topology = resolved.topology
@@ -128,6 +130,8 @@ def watchers(resolved: Resolved, origin: Origin) -> dict[str, Any]:
         "entry": next(c.callee for c in topology.calls if c.caller == "client"),
         "copies": sorted(topology.database.copies),
         "monitoring": list(topology.monitoring.regions),
+        "look_back_us": 0 if since_us else look_back_us(alert.intended for alert in topology.monitoring.alerts),
+        "scrape_us": topology.monitoring.scrape_us,
     }
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from experiments.observe.alert_facts import AlertFacts, page_facts, reported_fact
 from experiments.observe.clock import Clock
 from experiments.observe.cluster_facts import ClusterFacts
+from experiments.observe.counted_before import LookBack, counted_before
 from experiments.observe.database import Session
 from experiments.observe.database_facts import DatabaseFacts
 from experiments.observe.dns_cache import ask as ask_name
@@ -28,6 +29,7 @@ LOOK_S = 0.25
 SLOW_LOOK_S = 0.5
 ANSWER_S = 1.0  # a database or a server that has not answered by then does not answer
 SECOND_S = 1.0
+HISTORY_S = 3.0  # an answer that holds minutes
 COUNTED = {"pods", "deployments"}  # what must be watched to know how many pods are ready
 
 type Job = Callable[[], Awaitable[None]]
@@ -72,11 +74,15 @@ class Watching:
         regions = tuple(self._where.places)
         self._databases = DatabaseFacts(document["home"], regions)
         self._sessions = {r: Session(*self._where.database(r), ANSWER_S) for r in regions}
+        self._services = tuple(document["services"])
         self._clusters = {r: ClusterFacts(r, document["services"]) for r in regions}
         self._reachable = dict.fromkeys(regions, False)  # whether it is known how many pods are ready
         self._listed: dict[str, set[str]] = {r: set() for r in regions}
         self._lost_us: dict[str, dict[str, int]] = {r: {} for r in regions}  # resource: since when it is not watched
         self._alerts = {r: AlertFacts(r) for r in document["monitoring"]}
+        self._look_back = LookBack(int(document["look_back_us"]), int(document["scrape_us"]))
+        # Regions of which it is still to be asked what was counted before the run.
+        self._not_asked = set(self._alerts) if self._look_back.window_us else set()
         self._name_leads_to: str | None = document["home"]
         self._page, self._report = 0, 0
         self._fencing: dict[str, int] = {}  # region: when its last lease ends, by the wall clock
@@ -104,6 +110,7 @@ class Watching:
         fast: list[Job] = [partial(self._look_at_database, r) for r in self._where.places]
         slow: list[Job] = [partial(self._look_at_alerts, r) for r in self._alerts]
         calm: list[Job] = [partial(self._look_at_trading, r) for r in self._where.places]
+        calm += [partial(self._look_back_at_counts, r) for r in sorted(self._not_asked)]
         if self._where.outside is not None:
             slow += [self._look_at_pages, self._look_at_reports, self._look_at_lease]
         jobs = [(LOOK_S, job) for job in (*fast, self._look_at_name)] + [(SLOW_LOOK_S, job) for job in slow]
@@ -146,6 +153,26 @@ class Watching:
         found = response.json() if response.code == 200 else None
         if isinstance(found, dict) and found.get("status") == "success":
             self._tell(self._alerts[region].seen(found["data"]["alerts"]))
+
+    async def _look_back_at_counts(self, region: str) -> None:
+        """Once, when Prometheus has scraped after the start: what services had counted before it, for rules look back.
+
+        Asked again while it does not answer, until that lies too far back.
+        """
+        now_us, look = self._clock.now_us(), self._look_back
+        if region not in self._not_asked or not 2 * look.scrape_us <= now_us <= look.window_us:
+            return
+        address, port = self._where.places[region], self._where.ports["prometheus"]
+        response = await get(address, port, look.path(now_us), HISTORY_S)
+        found = response.json() if response.code == 200 else None
+        if not isinstance(found, dict) or found.get("status") != "success":
+            return
+        rows = counted_before(found["data"]["result"], region, self._services, look, self._clock.of_epoch)
+        if rows is None:
+            return
+        self._not_asked.discard(region)
+        for subject, name, at_us, counted in rows:
+            self._wire.row("samples", t_us=at_us, subject=subject, name=name, value=float(counted))
 
     async def _look_at_pages(self) -> None:
         for page in await self._news(f"/pages?after={self._page}"):

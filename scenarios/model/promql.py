@@ -9,7 +9,7 @@ by name when a rule is read.
 import math
 import operator
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -88,6 +88,11 @@ class Rule:
     def evaluate(self, store: Store, now_ns: int, lookback_ns: int) -> Vector:
         """Value at an instant; for an alert: one element for each thing that is wrong."""
         return self._of(Instant(store, now_ns, lookback_ns))
+
+
+def look_back_us(rules: Iterable[str]) -> int:
+    """Return how far the farthest-looking of some rules looks back, in microseconds; 0: all look at what is now."""
+    return max((Rule(text).longest_ns for text in rules), default=0) // 1_000
 
 
 @cache

@@ -85,7 +85,7 @@ DESCRIBED: tuple[Described, ...] = (
         Column("read_us", _I64, "when it was read"),
     )),
     Described("samples", "One value of something that has one at every instant, each second.", (
-        Column("t_us", _I64, "the instant"),
+        Column("t_us", _I64, "the instant; negative: before the run"),
         Column("subject", _NAME, "us-west-2/models (a copy), source/models (its source), us-east-1/risk"),
         Column("name", _NAME, "see below"),
         Column("value", pa.float64(), "its value"),
@@ -105,6 +105,10 @@ SAMPLE_NAMES: dict[str, str] = {
     "at_risk_s": "of a primary: age of the oldest of them",
     "replicas_ready": "of a service in a region",
     "replicas_planned": "of a service in a region",
+    "answered_ok": "of a service in a region, of the time before the run: answers but 5xx that its servers had counted "
+    "since the first of these samples, which is as old as the alert rules look back; the last scrape may hold some of "
+    "the run's first; no sample: it cannot be told",
+    "answered_5xx": "the same, of answers 5xx",
     "queue_length": "of a service in a region",
     "stale_share": "share of the clients that are still at a dead region",
     "risk_var_current": "value at risk as a service computes it, as a share of its limit",

@@ -41,6 +41,8 @@ def why_not(observations: Observations, objective: Mapping[str, Any]) -> str | N
         return f"it did not fire, and {found.unknown}"
     if older := [s for s in found.spans if s.older]:
         return f"it {_counting(older)}, for a reason that the record does not hold, and nothing in the run made it due"
+    if found.carried:
+        return f"it {_carried(found.carried)}, and nothing in the run made it due"
     due = seconds(found.timing.due_us / 1e6)
     words = f"its condition never held for {due}" if found.held else "its condition never held"
     return words + _unanswered(observations, name)
@@ -69,6 +71,12 @@ def _counting(older: Sequence[Span]) -> str:
     """Since when a server counted towards an alert that began before the record."""
     first = min(older, key=lambda s: s.since_us)
     return f"was pending in {first.region} from {seconds(-first.since_us / 1e6)} before the run on"
+
+
+def _carried(spans: Sequence[Span]) -> str:
+    """When an alert fired whose condition held when the record began."""
+    first = spans[0]
+    return f"fired at {at(first.from_us)} in {first.region} for what servers had counted before the run"
 
 
 def measure(observations: Observations, objective: Mapping[str, Any]) -> list[Measurement]:
@@ -194,6 +202,8 @@ def _early(subject: str, found: Alert) -> tuple[str, ...]:
         return ()
     if older := [s for s in found.early if s.older]:
         return (f"{subject} {_counting(older)}",)
+    if found.carried:
+        return (f"{subject} {_carried(found.carried)}",)
     return (f"{subject} had fired before the fault, at {at(found.early[0].from_us)}",)
 
 

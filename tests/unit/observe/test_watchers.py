@@ -15,6 +15,7 @@ def _settings(port: int, dns: int) -> dict[str, Any]:
     settings = document(
         "watchers", port=port, dns_port=dns, outside=port, home=REGION, since_epoch_us=0, first_key=0,
         entry="strategic", copies=["logs"], monitoring=[REGION],
+        look_back_us=300_000_000, scrape_us=5_000_000,
     )  # fmt: skip
     settings["services"] = {"strategic": "strategic-deployment"}
     settings["ports"] = settings["ports"] | {"database": free_port()}
