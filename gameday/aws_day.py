@@ -10,6 +10,7 @@ from typing import Any
 from experiments.platforms.eks import identity, sites
 from experiments.platforms.eks.aws import Aws
 from experiments.platforms.eks.orders import canary_goes, canary_problems
+from experiments.platforms.eks.postings import postings, who_lifts
 from experiments.platforms.eks.steps import Item, items
 from experiments.platforms.eks.targets import Outside, Target, of_regions
 from experiments.platforms.eks.verbs import do
@@ -29,7 +30,7 @@ from scenarios.model.units import duration
 DRY = "a dry run: nothing was changed"
 READ_BACK_S = 60.0  # of a system that answers
 
-REACHED_BY = {"kubeconfig", "context"}  # of a target: the executor's own; identity is what counts
+REACHED_BY = {"kubeconfig", "context", "api_for_pods"}  # of a target: the executor's own; identity is what counts
 
 LOOKS = {"database": "describe_database", "health_check": "describe_health_check", "cluster": "list_nodes"}
 
@@ -273,6 +274,7 @@ def _signature(resolved: Resolved, production: Production) -> Path:
 
 def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Target]) -> tuple[str, ...]:
     run, undo = duration(lasts_us(resolved)), duration(production.longest_undo_us)
+    lifters = who_lifts(resolved, postings(resolved, targets, production.reverter_image))
     return (
         f"identity: account, cluster, certificate authority and kube-system of {len(targets)} targets",
         f"window: a declared one that holds {run} for the run, with loading, lifting, finishing a failover and reading "
@@ -282,7 +284,8 @@ def _asked(resolved: Resolved, production: Production, targets: Mapping[str, Tar
         f"(`ssh-keygen -Y sign -n {approval.NAMESPACE} -f KEY {_signature(resolved, production).with_suffix('')}`)",
         "canary order: one, rejected by the non-market sink of [outside]; orders are sent to nobody else",
         "lock: a Lease in each cluster, and one on this machine",
-        "reverter: a process on this machine, outside both clusters, that echoes how each fault is lifted",
+        "reverter: echoes how each fault is lifted, and lifts when the runner falls silent",
+        *(f"reverter: {words}" for words in lifters),
         f"confirmation: typed at the terminal: {', '.join(target.name for target in targets.values())}",
     )
 

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 from experiments.faults.containers import request
 from experiments.observe import settings as observing
@@ -15,12 +16,15 @@ from experiments.observe.settings import Where
 from experiments.platforms.eks import contexts, reverter
 from experiments.platforms.eks.orders import PATH, entry
 from experiments.platforms.eks.plans import typed
+from experiments.platforms.eks.pods import PodError, Pods
+from experiments.platforms.eks.postings import Posting, postings, who_lifts
 from experiments.platforms.eks.sites import site_of
 from experiments.platforms.site import at, site
 from experiments.run import quiet
+from experiments.run.play import SECOND_US
 from experiments.safety import canary, identity
 from experiments.testbed.state import Identity
-from gameday.aws_day import AwsDay, insist_still, over, use_approval
+from gameday.aws_day import AwsDay, insist_still, lasts_us, over, use_approval
 from gameday.cli.talk import progress, say
 from gameday.game_day import Ask, PlayedOnCluster, Stage, insist_on_quiet, play_on
 from gameday.settings import Settings
@@ -54,12 +58,17 @@ def play_on_eks(
     there = site_of(day.targets, settings.outside)
     names, production = [target.name for target in day.targets.values()], settings.production
     proofs: list[canary.Rejected] = []
+    posted = postings(resolved, day.targets, production.reverter_image) if observe is None else ()
+    lasts_s = (lasts_us(resolved) + production.longest_undo_us) / SECOND_US
+    reached = {region: target.api_for_pods for region, target in day.targets.items()}
+    pods = _Posted(posted, lambda folder: Pods(posted, folder, production.reverter_image, lasts_s, reached))
     still = partial(insist_still, day, resolved, production, observe)
 
     def confirm(radius: str) -> None:
         say(radius)
         typed(names, question)
         still()  # else a canary order would be sent outside the window
+        pods.make()
         proof = canary.prove(", ".join(names), settings.outside.sink, lambda: _canary_order(settings, resolved))
         proofs.append(proof)
 
@@ -76,21 +85,58 @@ def play_on_eks(
             use_approval(day, resolved, production)
 
     with at(there), contexts.given(day.targets, there.state / "contexts") as expected:
-        stage = Stage("eks", ready, lambda: _targets(expected), nullcontext, begins, partial(over, day, production))
+        lifters = who_lifts(resolved, posted) if observe is None else ()
+        stage = Stage(
+            "eks", ready, lambda: _targets(expected, pods), nullcontext, begins, partial(over, day, production), lifters
+        )  # fmt: skip
         return play_on(stage, resolved, settings.runs_folder, confirm=confirm, ask=ask, observe=observe)
 
 
+class _Posted:
+    """The reverter's pods of a run: made once the names were typed, removed when nothing is held any more."""
+
+    def __init__(self, posted: tuple[Posting, ...], pods: Callable[[Path], Pods]) -> None:
+        self.pairs = {posting.hit: posting.holder for posting in posted}
+        self._pods, self._made = pods, list[Pods]()
+        self._folder = Path()
+
+    def look(self, kubeconfigs: Path) -> None:
+        """Make sure that none of another run is there. Raises PodError."""
+        self._folder = kubeconfigs
+        self._pods(kubeconfigs).refuse_left()
+
+    def make(self) -> None:
+        """Make them, and wait for them. Raises PodError."""
+        if self.pairs:
+            with progress(1.0, f"waiting for the reverter's pods in {', '.join(self.pairs.values())}"):
+                pods = self._pods(self._folder)
+                pods.make()
+                self._made.append(pods)
+
+    def remove(self) -> None:
+        """Remove what was made; what could not be is said."""
+        for pods in self._made:
+            try:
+                with progress(1.0, "removing the reverter's pods"):
+                    pods.remove()
+            except PodError as error:
+                for problem in error.problems:
+                    say(f"left behind: {problem.where}: {problem.found}. `gameday undo --world eks` removes it.")
+
+
 @contextmanager
-def _targets(expected: Mapping[str, Identity]) -> Iterator[dict[str, str]]:
-    """Within it the targets are those that were declared, and a reverter outside both is there."""
+def _targets(expected: Mapping[str, Identity], pods: _Posted) -> Iterator[dict[str, str]]:
+    """Within it the targets are those that were declared, and a reverter is there. One that holds a fault stays."""
     with identity.used(expected) as folder:
         with progress(1.0, "starting the reverter"):
-            url = reverter.started(site(), folder)
+            pods.look(folder)
+            url = reverter.started(site(), folder, pods=pods.pairs)
         with at(replace(site(), reverter=url)):
             try:
                 yield {region: f"{found.cluster}, kube-system {found.uid}" for region, found in expected.items()}
             finally:
-                reverter.end(url)  # one that still holds a fault stays
+                if reverter.end(url):
+                    pods.remove()
 
 
 def _canary_order(settings: Settings, resolved: Resolved) -> canary.Answer:

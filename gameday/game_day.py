@@ -72,6 +72,7 @@ class Stage:
     works there, on targets that were found to be the right ones; it yields region: identity, in words. Within `fenced`
     databases of regions that are cut off can be read. `begins` is asked last, when all is ready and nothing is sent or
     broken yet: it raises when the run may not begin any more. `over` says why a run must end now; empty: it need not.
+    `lifters` say who lifts when the runner falls silent, where that is not always the same.
     """
 
     world: str
@@ -80,6 +81,7 @@ class Stage:
     fenced: Callable[[], AbstractContextManager[object]]
     begins: Callable[[], None] = lambda: None
     over: Callable[[], str] = str
+    lifters: tuple[str, ...] = ()
 
 
 def play_on_kind(
@@ -118,6 +120,7 @@ def play_on(
         if observe is None:
             pending.refuse()
         facts["before"] = stage.ready().to_json()
+        facts |= {"lifters": list(stage.lifters)} if stage.lifters else {}
         targets = held.enter_context(stage.targets())
         lock = GameDayLock(run_id)
         experiment: dict[str, Any] | None = None

@@ -29,6 +29,7 @@ class Production(BaseModel):
     approvals: Path = Field(Path("approvals"), description="folder of what is signed, and of signatures")
     signers: Path = Field(Path("allowed_signers"), description="who may approve, as ssh-keygen reads it")
     executor: str = Field("", description="who runs it, as in the list of signers")
+    reverter_image: str = Field("", description="image of the reverter's pods; empty: no pods, only this machine lifts")
 
 
 class Settings(BaseSettings):

@@ -33,6 +33,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Fidelity of the trials", many.get("fidelity")),
         ("Load", _load(report)),
         ("Not quiet before the run", _before(head)),
+        ("Who lifts when the runner dies", "; ".join(head.get("lifters") or ())),
         ("Judged interval", duration(report.duration_s)),
         ("Lines of processes that were no message", _torn(head)),
         ("Termination", head.get("termination")),

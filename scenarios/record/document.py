@@ -25,8 +25,9 @@ Time is whole microseconds from the run's start. Intervals are half-open: [from,
 `topology`, `parameters`, `procedures`, `objectives`, `not_judged`, digests), `source`, `evidence_class`, `fidelity`, \
 `seed`, `trial`, `command` (that plays it again), `versions`, `git_commit`; of a game day also \
 `started_at`, `operator` (scripted or live), `observe_only`, `before` (alerts that held before it, and regions whose \
-Prometheus was silent then); at closing `termination`, `duration_us`, `surviving_timeline`, `clock`, `why` (it was \
-stopped), `unlisted` (why there is no `reconciliation.csv`), \
+Prometheus was silent then), on EKS `lifters` (who lifts when the runner falls silent); at closing `termination`, \
+`duration_us`, `surviving_timeline`, `clock`, `why` (it was stopped), \
+`unlisted` (why there is no `reconciliation.csv`), \
 `torn_lines` (of each process, that were no message), `checked` (requests compared with the reference, and \
 how many differed), `rows` and `facts` (how many there must be) and `files` (their SHA-256) |
 | `marks.jsonl` | facts, one a line, sorted by (`t_us`, `seq`) at closing |

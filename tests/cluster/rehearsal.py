@@ -242,15 +242,18 @@ def sink(canaries: list[dict[str, Any]]) -> Iterator[str]:
 
 
 @contextmanager
-def rehearsal(folder: Path, scenario: str) -> Iterator[Rehearsal]:
-    """Everything that stands in for EKS, and a folder with settings and a scenario to play there."""
+def rehearsal(folder: Path, scenario: str, image: str = "") -> Iterator[Rehearsal]:
+    """Everything that stands in for EKS, and a folder with settings and a scenario to play there.
+
+    `image` is that of the reverter's pods; empty: there are none.
+    """
     with ExitStack() as stack:
         gateways = {r: stack.enter_context(gateway(r, folder / f"gateway-{r}")) for r in layout.PLACES}
         url = stack.enter_context(account(gateways))
         canaries: list[dict[str, Any]] = []
         orders = stack.enter_context(sink(canaries))
         settings = folder / "gameday.toml"
-        settings.write_text("\n".join(_settings(gateways, folder, orders)))
+        settings.write_text("\n".join(_settings(gateways, folder, orders, image)))
         scenarios = folder / "gamedays" / "scenarios"
         scenarios.mkdir(parents=True)
         (scenarios / "rehearsed.yaml").write_text(scenario)
@@ -259,7 +262,7 @@ def rehearsal(folder: Path, scenario: str) -> Iterator[Rehearsal]:
         )
 
 
-def _settings(gateways: Mapping[str, Gateway], folder: Path, orders: str) -> Iterator[str]:
+def _settings(gateways: Mapping[str, Gateway], folder: Path, orders: str, image: str) -> Iterator[str]:
     yield 'scenario_paths = ["gamedays"]'
     known = state.read().identities
     for number, (region, each) in enumerate(gateways.items()):
@@ -271,6 +274,7 @@ def _settings(gateways: Mapping[str, Gateway], folder: Path, orders: str) -> Ite
             "ca_sha256": fingerprint(each.authority),
             "kubeconfig": _kubeconfig(each, folder).name,
             "context": "production",
+            "api_for_pods": f"https://{layout.PLACES[region].cluster}-control-plane:6443",
             "edge": layout.PLACES[region].address,
             "database": ("primary", "replica")[number],
             "database_at": f"{layout.PLACES[region].address}:{layout.PORTS['database']}",
@@ -285,7 +289,7 @@ def _settings(gateways: Mapping[str, Gateway], folder: Path, orders: str) -> Ite
     yield f"ports = {{{ports}}}"
     yield f'sink = "{SINK}"\ncanary = "{orders}"'
     yield 'canary_elsewhere = "a rehearsal: its orders are the testbed\'s own, which has no market and no sink"'
-    yield f'[production]\nwindows = ["{WINDOW}"]\nexecutor = "{ME}"'
+    yield f'[production]\nwindows = ["{WINDOW}"]\nexecutor = "{ME}"\nreverter_image = "{image}"'
 
 
 def _environment(folder: Path, url: str) -> dict[str, str]:

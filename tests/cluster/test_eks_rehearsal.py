@@ -6,6 +6,7 @@ What this does not prove: anything about time on AWS, RDS or a real node group; 
 import json
 import os
 import signal
+import subprocess
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,6 +15,7 @@ import pytest
 
 from experiments.faults import cluster
 from experiments.safety.counter import Counters
+from experiments.testbed import layout
 from experiments.testbed.status import Status
 from gameday.judging import load_report
 from scenarios.record.reader import RunRecord
@@ -50,9 +52,10 @@ def pod_kill(tmp_path: Path) -> Iterator[Rehearsal]:
         yield found
 
 
-@pytest.fixture
-def crash_loop(tmp_path: Path) -> Iterator[Rehearsal]:
-    with rehearsal(tmp_path, scenario("crash-loop", ", until: end, with: {share: 50 %}")) as found:
+@pytest.fixture(params=["", layout.SYSTEM_IMAGE], ids=["process", "pod"])
+def crash_loop(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Rehearsal]:
+    """Lifted by a process of this machine, or by a pod in the other cluster."""
+    with rehearsal(tmp_path, scenario("crash-loop", ", until: end, with: {share: 50 %}"), request.param) as found:
         yield found
 
 
@@ -98,26 +101,54 @@ def test_pod_kill(whole_testbed: Status, pod_kill: Rehearsal, record_property: C
 
 
 @pytest.mark.proves("EKS, rehearsed: when runner and executor are killed a process of its own lifts within 60 s")
-def test_a_killed_runner_leaves_no_fault(crash_loop: Rehearsal, record_property: Callable[[str, object], None]) -> None:
-    crash_loop.run("run", "rehearsed", "--world", "eks")  # writes what is to be approved
+@pytest.mark.proves("EKS, rehearsed: when all of this machine is killed a pod in the other cluster lifts within 60 s")
+def test_a_killed_runner_leaves_no_fault(
+    crash_loop: Rehearsal, request: pytest.FixtureRequest, record_property: Callable[[str, object], None]
+) -> None:
+    by_pod = "pod" in request.node.callspec.id
+    dry = crash_loop.run("run", "rehearsed", "--world", "eks")  # writes what is to be approved, too
+    assert ("a pod in us-west-2 for us-east-1" in dry.stdout) == by_pod
+    assert ("nobody lifts it while that machine is dead" in dry.stdout) != by_pod
     approve(crash_loop.folder)
     before = _command()
     terminal = crash_loop.start("run", "rehearsed", "--world", "eks")
     for name in crash_loop.targets:
         terminal.wait_for(f"Type {name} to change it", QUIET_S)
+        assert not _left()
         terminal.type(name)
-    _until(lambda: _command() != before, 120, terminal.drain)
-    for process in (terminal.process.pid, *_children(terminal.process.pid)):
+    _until(lambda: _command() != before, 240, terminal.drain)
+    known = crash_loop.folder / "state" / "gameday" / "eks" / "reverter" / "reverter.json"
+    reverter = json.loads(known.read_text())["pid"]
+    alone = [reverter] if by_pod else []
+    for process in (terminal.process.pid, *_children(terminal.process.pid), *alone):
         os.kill(process, signal.SIGKILL)
     killed_s = time.monotonic()
     terminal.process.wait(10)
     _until(lambda: _command() == before, LIFTED_WITHIN_S)
     took_s = time.monotonic() - killed_s
     _until(lambda: cluster.is_settled(REGION, SERVICE), 120)
+    assert bool(_left()) == by_pod, "the pod stays: it says what it has lifted"
     undone = crash_loop.run("undo", "--world", "eks", "--json")
     assert undone.returncode == 0, undone.stderr
-    assert json.loads(undone.stdout)["left"] == []
-    record_property("summary", f"EKS rehearsed: lifted {took_s:.1f} s after SIGKILL of runner and executor")
+    done = json.loads(undone.stdout)
+    assert done["left"] == []
+    assert all(result["ok"] for result in done["lifted"])
+    _until(lambda: not _left(), 60)
+    [folder] = (crash_loop.folder / "runs").iterdir()
+    assert ("a pod in us-west-2" in str(RunRecord(folder).head["lifters"])) == by_pod
+    whom = "all that ran on this machine; by the pod" if by_pod else "runner and executor"
+    record_property("summary", f"EKS rehearsed: lifted {took_s:.1f} s after SIGKILL of {whom}")
+
+
+def _left() -> list[str]:
+    """What of the reverter's pods is in either cluster."""
+    kinds = "namespaces,roles,rolebindings,clusterroles,clusterrolebindings"
+    found = []
+    for place in layout.PLACES.values():
+        command = ["kubectl", "--kubeconfig", str(place.kubeconfig), "--context", place.context, "get", kinds]
+        command += ["-A", "-l", "app=gameday-reverter", "-o", "name"]
+        found += subprocess.run(command, capture_output=True, text=True, check=True, timeout=30).stdout.split()
+    return found
 
 
 def _children(pid: int) -> list[int]:

@@ -1,14 +1,18 @@
-"""The reverter of a game day on EKS: a process of its own on the runner's machine, outside both clusters.
+"""The reverter of a game day on EKS: a process of its own on the runner's machine, and pods for which it speaks.
 
     python -m experiments.platforms.eks.reverter
 
 It outlives the runner: it has a session of its own, kubeconfigs of its own, and a plan on disk that it takes up again
 when it is started anew. It knows what the testbed's reverter knows (`experiments.testbed.system.watch`), over HTTP on
 loopback under a path that only who can read its file knows. It ends when nothing was held and nobody heard for long.
+What a pod in a cluster that the fault does not touch can lift, it hands on to that pod (`holders`), which lifts when
+nothing is heard any more: neither of the runner nor of this process, nor of this machine.
 
-Its settings are one line of JSON on stdin: `site`, `folder`, `silent_s`. It answers with one line: its URL.
+Its settings are one line of JSON on stdin: `site`, `folder`, `silent_s`, `pods` (region that each lifts on: region in
+whose cluster it is). It answers with one line: its URL.
 """
 
+import contextlib
 import json
 import logging
 import os
@@ -18,12 +22,14 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+from experiments.platforms.eks.boxes import boxes
+from experiments.platforms.eks.holders import Holder, Holders
 from experiments.platforms.platform import platform
 from experiments.platforms.site import Site, enter
 from experiments.testbed.system.lifting import TIMEOUT_S, call_url
@@ -52,16 +58,17 @@ def running(folder: Path) -> str:
         url = str(json.loads((folder / FILE).read_text(encoding="utf-8"))["url"])
     except (OSError, ValueError, KeyError):
         return ""
-    return url if _ask(url)[0] == 200 else ""
+    return "" if _ask(url)[0] in (0, 404) else url  # one of its pods may be silent: that is another answer
 
 
-def started(site: Site, kubeconfigs: Path, silent_s: float = SILENT_S) -> str:
+def started(site: Site, kubeconfigs: Path, silent_s: float = SILENT_S, pods: Mapping[str, str] | None = None) -> str:
     """Start a reverter for a site, or keep the one that still holds faults; return its URL.
 
     Args:
         site: whose targets it lifts on.
         kubeconfigs: folder with `kubeconfig-REGION.yaml` of each region; it gets copies of its own.
         silent_s: seconds without a heartbeat until it lifts.
+        pods: for which it speaks; they may be made later. Region that each lifts on: region in whose cluster it is.
 
     Raises:
         NoReverterError: it does not start.
@@ -69,7 +76,7 @@ def started(site: Site, kubeconfigs: Path, silent_s: float = SILENT_S) -> str:
     folder = site.state / "reverter"
     if url := running(folder):
         status, text = _ask(url)
-        if status == 200 and not Plan.of(_known(json.loads(text))).done:
+        if status != 200 or not Plan.of(_known(json.loads(text))).done:
             return url
         end(url)
     try:
@@ -77,7 +84,8 @@ def started(site: Site, kubeconfigs: Path, silent_s: float = SILENT_S) -> str:
         folder.chmod(0o700)
         for region in site.places:
             shutil.copy2(kubeconfigs / f"kubeconfig-{region}.yaml", folder)
-        return _start({"site": site.to_json(), "folder": str(folder), "silent_s": silent_s}, folder)
+        settings = {"site": site.to_json(), "folder": str(folder), "silent_s": silent_s, "pods": dict(pods or {})}
+        return _start(settings, folder)
     except (OSError, ValueError) as error:
         remedy = f"See {folder / LOG}."
         raise NoReverterError(Problem("reverter", str(error)[:300], "one that answers", remedy)) from error
@@ -135,9 +143,9 @@ def _known(answer: dict[str, Any]) -> dict[str, Any]:
 
 
 class Service:
-    """HTTP around a watch, under a secret path. Every answer is the plan as it is then, or `{"error"}`."""
+    """HTTP around a watch, or holders, under a secret path. Every answer is the plan as it is then, or `{"error"}`."""
 
-    def __init__(self, watch: Watch) -> None:
+    def __init__(self, watch: Holder) -> None:
         self.watch = watch
         self.path = secrets.token_urlsafe(24)
         self.over = threading.Event()
@@ -178,8 +186,9 @@ class Service:
     def wait(self, idle_s: float, look_s: float = LOOK_S) -> None:
         """Return when it was told to end, or nothing is held and nobody was heard for so long."""
         while not self.over.wait(look_s):
-            if self.watch.plan.done and self.watch.silence_s() > idle_s:
-                return
+            with contextlib.suppress(OSError, PlanError):  # a pod that is silent may hold a fault
+                if self.watch.plan.done and self.watch.silence_s() > idle_s:
+                    return
 
 
 def server_of(service: Service) -> ThreadingHTTPServer:
@@ -225,7 +234,7 @@ def main() -> int:
     enter(settings["site"])
     folder = Path(settings["folder"])
     watch = Watch(Store(folder), platform().lifter(folder, TIMEOUT_S), "", silent_s=float(settings["silent_s"]))
-    service = Service(watch)
+    service = Service(Holders(watch, boxes(settings["pods"], folder)))
     server = server_of(service)
     threading.Thread(target=server.serve_forever, daemon=True, name="http").start()
     threading.Thread(target=watch.run, daemon=True, name="watch").start()

@@ -30,6 +30,9 @@ class Target(BaseModel):
     health_check: str = Field("", description="id of the Route 53 health check of this region")
     kubeconfig: str = Field("", description="file that holds the context; else KUBECONFIG, else ~/.kube/config")
     context: str = Field("", description="kubectl context that reaches the cluster; its identity is what counts")
+    api_for_pods: str = Field(
+        "", description="https address of the API for another target's pods; empty: the context's"
+    )
     edge: str = Field("", description="host at which the region's services are asked")
     database_at: str = Field("", description="HOST:PORT of the region's database; empty: behind the edge")
     function: str = Field("", description="name of the Lambda function that fails over to this region")

@@ -2,10 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import replace
+from pathlib import Path
 
-from experiments.platforms.eks import contexts, reverter
+from experiments.platforms.eks import contexts, pods, reverter
+from experiments.platforms.eks.boxes import boxes
 from experiments.platforms.eks.targets import Target
 from experiments.platforms.platform import platform
 from experiments.platforms.site import Site, at
@@ -13,6 +15,8 @@ from experiments.safety import identity, pending
 from experiments.safety.journal import Journal
 from experiments.safety.lock import HostLock, this_process
 from experiments.safety.undo import Undone, lift_left
+from experiments.testbed.system.apiserver import ApiServerError
+from scenarios.errors import Problem, UsageError
 
 NOBODY = "http://127.0.0.1:9"  # no reverter is there: the ledger of this machine is lifted by this process
 
@@ -27,6 +31,7 @@ def undo(progress: Callable[[float, str], None], there: Site, targets: Mapping[s
 
     Raises:
         UsageError: a game day is on, or the targets are not the declared ones: nothing was touched.
+        PodError, NoReverterError: whether a pod is there cannot be known, or nothing can speak to it.
         AwsError: RDS does not say who is the primary.
     """
     begun_s, done, lock = time.monotonic(), Undone(), HostLock()
@@ -36,19 +41,41 @@ def undo(progress: Callable[[float, str], None], there: Site, targets: Mapping[s
         stack.enter_context(at(there))
         progress(0.0, "the targets")
         expected = stack.enter_context(contexts.given(targets, there.state / "contexts"))
-        stack.enter_context(identity.used(expected))
-        url = reverter.running(there.state / "reverter")
+        folder = stack.enter_context(identity.used(expected))
+        url, posted = reverter.running(there.state / "reverter"), pods.found(tuple(targets), folder)
+        if posted and not url:  # the machine of the run has died, or this is another one
+            _refuse_heard(posted, folder)
+            url = reverter.started(there, folder, pods=posted)
         stack.enter_context(at(replace(there, reverter=url or NOBODY)))
         progress(0.3, "faults")
         journal = Journal()
         done.run = journal.last_run()
         lift_left(done, journal)
-        if url and not done.left:
-            reverter.end(url)
+        if not done.left:
+            _remove(done, posted, folder)
+            if url:
+                reverter.end(url)
         progress(0.8, "the primary")
         _see_primary(done, targets)
     done.took_s = round(time.monotonic() - begun_s, 1)
     return done
+
+
+def _refuse_heard(posted: Mapping[str, str], folder: Path) -> None:
+    """Refuse while a run of another machine is heard by a pod. Raises UsageError."""
+    for hit, box in boxes(posted, folder).items():
+        with suppress(ApiServerError):  # it was half made: nobody has ever been heard there
+            if run := box.is_heard():
+                remedy = "Wait until it has ended, or end it where it runs."
+                raise UsageError(Problem(f"the reverter's pod for {hit}", f"run {run} is on", "no game day", remedy))
+
+
+def _remove(done: Undone, posted: Mapping[str, str], folder: Path) -> None:
+    """Remove the pods, which hold nothing any more."""
+    try:
+        pods.remove(posted, folder)
+    except pods.PodError as error:
+        done.left += [f"{problem.where}: {problem.found}" for problem in error.problems]
 
 
 def _see_primary(done: Undone, targets: Mapping[str, Target]) -> None:

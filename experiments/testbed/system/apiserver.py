@@ -7,7 +7,7 @@ from typing import Any
 import urllib3
 import yaml
 from kubernetes.client import ApiClient, ApiException, Configuration
-from kubernetes.config import ConfigException, load_kube_config
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 
 CONTENT_TYPES = {
     "merge": "application/merge-patch+json",
@@ -23,17 +23,29 @@ class ApiServerError(OSError):
 
 
 class ApiServer:
-    """One API server. Every call has a deadline, and none is repeated by itself."""
+    """One API server. Every call has a deadline, and none is repeated by itself.
 
-    def __init__(self, kubeconfig: Path) -> None:
+    Args:
+        kubeconfig: says how it is reached; None: that of the cluster where this process is a pod.
+    """
+
+    def __init__(self, kubeconfig: Path | None) -> None:
         configuration = Configuration()
         try:
-            load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
+            if kubeconfig is None:
+                load_incluster_config(client_configuration=configuration)
+            else:
+                load_kube_config(str(kubeconfig), client_configuration=configuration, persist_config=False)
         except (ConfigException, OSError, *_DAMAGED) as error:
-            raise ApiServerError(f"{kubeconfig}: {type(error).__name__} {error}") from error
+            raise ApiServerError(f"{kubeconfig or 'this pod'}: {type(error).__name__} {error}") from error
         configuration.retries = False
         self._client = ApiClient(configuration)
         self._host = str(configuration.host).rstrip("/")
+
+    @property
+    def host(self) -> str:
+        """Its address, https."""
+        return self._host
 
     @property
     def authority(self) -> str:

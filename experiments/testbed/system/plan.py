@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 # What each verb needs in `arguments`. The target is a container, a region (kube-*, aws), or a URL (http).
 #   docker-unpause  container   {}
@@ -118,10 +118,24 @@ class Plan:
     @property
     def done(self) -> bool:
         """Whether there is nothing left to lift."""
-        return not self.lifts or (bool(self.results) and all(result["ok"] for result in self.results))
+        tried = len(self.results) >= len(self.lifts)
+        return not self.lifts or (tried and all(result["ok"] for result in self.results))
 
 
 EMPTY = Plan(generation=0, run="")
+
+
+class Keeper(Protocol):
+    """What keeps a plan durably."""
+
+    def read(self) -> Plan:
+        """Return the plan; an empty one when none was ever written. Raises PlanError when it is damaged."""
+
+    def set_aside(self) -> None:
+        """Keep a damaged plan out of the next one's way."""
+
+    def write(self, plan: Plan) -> None:
+        """Replace the plan, and return when it is kept. Raises OSError when it cannot be."""
 
 
 class Store:

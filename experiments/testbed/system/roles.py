@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from .settings import SettingError
 
 # Each is a module here with a function `run() -> int`; only the one that is asked for is imported.
-ROLES = ("strategic", "tactical", "risk", "automation", "copies", "outside", "link", "reverter", "lease")
+ROLES = ("strategic", "tactical", "risk", "automation", "copies", "outside", "link", "reverter", "lease", "mailbox")
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -11,7 +11,7 @@ from typing import Any
 
 from .engine import EngineError
 from .lifting import Lifter, address_of, call_url
-from .plan import EMPTY, Plan, PlanError, Store
+from .plan import EMPTY, Keeper, Plan, PlanError
 from .returning import carry_out, facts
 
 SILENT_S = 20.0  # without a heartbeat: it lifts
@@ -34,7 +34,7 @@ def boot_time_s() -> float:
     return time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def _begun(store: Store) -> Plan:
+def _begun(store: Keeper) -> Plan:
     """The plan to begin with; nothing when its file is damaged. The ledger of faults holds every lift too."""
     try:
         return store.read()
@@ -54,7 +54,7 @@ class Watch:
 
     def __init__(
         self,
-        store: Store,
+        store: Keeper,
         lifter: Lifter,
         outside_url: str,
         *,

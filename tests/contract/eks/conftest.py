@@ -51,7 +51,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture(scope="package")
 def api(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Api]:
-    with served(tmp_path_factory.mktemp("cluster")) as api:
+    with served(tmp_path_factory.mktemp("cluster"), Api) as api:
         yield api
 
 

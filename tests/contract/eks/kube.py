@@ -1,14 +1,17 @@
 """A cluster's API on loopback, with an authority of its own: what the verbs ask of it, and nothing more."""
 
+import base64
 import json
 import ssl
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
+
+import yaml
 
 from tests.unit.safety.test_identity import certificates
 
@@ -93,12 +96,28 @@ def _merge(thing: dict[str, Any], patch: Any) -> None:
             thing[key] = value
 
 
+def kubeconfig(api: Api, file: Path) -> None:
+    """Write how it is reached."""
+    authority = base64.b64encode(api.authority.encode()).decode()
+    document = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "current-context": "east",
+        "contexts": [{"name": "east", "context": {"cluster": "east", "user": "me"}}],
+        "clusters": [{"name": "east", "cluster": {"server": api.host, "certificate-authority-data": authority}}],
+        "users": [{"name": "me", "user": {"token": "made-up"}}],
+    }
+    file.write_text(yaml.safe_dump(document))
+
+
 @contextmanager
-def served(folder: Path) -> Iterator[Api]:
+def served[A: Api](folder: Path, kind: Callable[[str], A]) -> Iterator[A]:
     """Serve it over TLS."""
-    api = Api(certificates(folder))
+    api = kind(certificates(folder))
 
     class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"  # a connection is kept: proving who one is takes most of the time
+
         def _answer(self) -> None:
             length = int(self.headers.get("Content-Length") or 0)
             body = json.loads(self.rfile.read(length)) if length else None
@@ -117,6 +136,12 @@ def served(folder: Path) -> Iterator[Api]:
             self._answer()
 
         def do_POST(self) -> None:
+            self._answer()
+
+        def do_PUT(self) -> None:
+            self._answer()
+
+        def do_DELETE(self) -> None:
             self._answer()
 
         def log_message(self, *_: object) -> None:

@@ -66,6 +66,7 @@ def test_plan(account: Account, api: Api, capsys: pytest.CaptureFixture[str]) ->
     assert "calls rds RestoreDBInstanceFromDBSnapshot(DBInstanceIdentifier=grandmodel-production-restored" in out
     assert f"{REGION}: arn:aws:eks:us-east-1:123456789012:cluster/grandmodel-production, kube-system" in out
     assert "window: 2000-01-01" in out
+    assert "a process on the runner's machine for node-loss in us-east-1: nobody lifts it while that machine" in out
     assert "a dry run: nothing was changed" in out
     for found in (
         "fault drop-table",

@@ -255,6 +255,40 @@ def test_it_is_not_played_otherwise(
     assert played == []
 
 
+@pytest.mark.proves(
+    "EKS: nothing is made in a cluster, not even the reverter's pod, before the targets' names were typed"
+)
+@pytest.mark.parametrize("typed", [(EAST, WEST), (EAST, "no")], ids=["typed", "not typed"])
+def test_pods_are_made_when_the_names_were_typed(
+    typed: tuple[str, ...], targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]], played: list[str],
+    production: Production, monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made: list[tuple[Any, ...]] = []
+
+    class Pods:
+        def __init__(self, *settings: Any) -> None:
+            self.settings = settings
+
+        def make(self) -> None:
+            assert orders[1] == [], "the canary order comes after it: its proof is good for a minute"
+            made.append(self.settings)
+
+    monkeypatch.setattr(aws_play, "Pods", Pods)
+    monkeypatch.setattr(aws_day, "_approval", lambda *_: None)
+    outside = Outside(dns="10.0.0.2:53", ports=PORTS, sink=SINK, canary=orders[0])
+    named = production.model_copy(update={"reverter_image": "image:1"})
+    crashes = load("strategic-crash-loop", world="kind")
+    try:
+        _play(crashes, targets, outside, *typed, production=named)
+    except AbortedError:
+        assert made == []
+        return
+    [(posted, _, image, lasts_s, _)] = made
+    assert [(posting.hit, posting.holder) for posting in posted] == [("us-east-1", "us-west-2")]
+    assert image == "image:1"
+    assert lasts_s == (aws_day.lasts_us(crashes) + production.longest_undo_us) / 1e6
+
+
 def test_a_silent_path_of_orders_is_no_rejection(
     resolved: Resolved, targets: dict[str, Target], played: list[str], production: Production
 ) -> None:

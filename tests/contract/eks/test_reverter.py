@@ -1,6 +1,5 @@
 """The reverter of EKS: a process outside both clusters that echoes, listens for heartbeats, and lifts in silence."""
 
-import base64
 import json
 import os
 import signal
@@ -10,7 +9,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from experiments.faults import verbs
 from experiments.platforms.eks import reverter as eks
@@ -20,7 +18,7 @@ from experiments.safety.reverter import Reverter, ReverterError
 from experiments.testbed.layout import Place
 from experiments.testbed.system.plan import Store
 from experiments.testbed.system.watch import Watch
-from tests.contract.eks.kube import Api
+from tests.contract.eks.kube import Api, kubeconfig
 from tests.unit.safety.doubles import Clock, Lifting
 
 LIFT = verbs.unpause("gameday-a")
@@ -95,7 +93,7 @@ def test_a_process_of_its_own_lifts_in_silence(api: Api, tmp_path: Path, monkeyp
     region = "us-east-1"
     place = Place(region, "127.0.0.1", 0, named="east")
     there = Site("eks", {region: place}, {}, {}, ("127.0.0.1", 9), "trade.example.com", None, "")
-    _kubeconfig(api, tmp_path / f"kubeconfig-{region}.yaml")
+    kubeconfig(api, tmp_path / f"kubeconfig-{region}.yaml")
     url = eks.started(there, tmp_path, silent_s=0.5)
     known = json.loads((there.state / "reverter" / eks.FILE).read_text())
     try:
@@ -112,19 +110,6 @@ def test_a_process_of_its_own_lifts_in_silence(api: Api, tmp_path: Path, monkeyp
     finally:
         if eks.running(there.state / "reverter"):
             os.kill(known["pid"], signal.SIGTERM)
-
-
-def _kubeconfig(api: Api, file: Path) -> None:
-    authority = base64.b64encode(api.authority.encode()).decode()
-    document = {
-        "apiVersion": "v1",
-        "kind": "Config",
-        "current-context": "east",
-        "contexts": [{"name": "east", "context": {"cluster": "east", "user": "me"}}],
-        "clusters": [{"name": "east", "cluster": {"server": api.host, "certificate-authority-data": authority}}],
-        "users": [{"name": "me", "user": {"token": "made-up"}}],
-    }
-    file.write_text(yaml.safe_dump(document))
 
 
 def _until(holds: Callable[[], bool]) -> None:

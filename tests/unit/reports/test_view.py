@@ -188,7 +188,9 @@ def test_a_real_run_says_who_sent_its_load():
 
 def test_a_game_day_says_who_answered_and_what_stands_against_it():
     before = {"alerts": ["HighErrorRate"], "silent": ["us-west-2"]}
-    said = dict(facts(only(operator="live", before=before, torn_lines={"sender": 2})))
+    lifters = ["a pod in us-west-2 for us-east-1", "a process on the runner's machine for node-loss in us-east-1"]
+    said = dict(facts(only(operator="live", before=before, torn_lines={"sender": 2}, lifters=lifters)))
+    assert said["Who lifts when the runner dies"] == "; ".join(lifters)
     assert said["Operators"].startswith("live: somebody answered")
     assert said["Not quiet before the run"] == "HighErrorRate held; Prometheus of us-west-2 did not answer"
     assert said["Lines of processes that were no message"] == "2 of sender"
