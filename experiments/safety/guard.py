@@ -49,10 +49,9 @@ class Arms:
             AbortedError: the reverter did not echo it. It must not be injected.
             JournalError: the ledger has no room. It must not be injected.
         """
-        before = [lift for held in reversed(self.held()) if held.fault != fault for lift in held.lifts]
         self.journal.append("armed", self.run, fault, lifts)
         try:
-            stored = self._store([*lifts, *before])
+            stored = self._store(fault, lifts)
             if missing := [str(lift) for lift in lifts if lift.to_json() not in stored["lifts"]]:
                 found, remedy = f"an echo without {', '.join(missing)}", "Run `gameday testbed status`."
                 raise ReverterError(Problem(layout.REVERTER, found, "every lift echoed", remedy))
@@ -77,7 +76,7 @@ class Arms:
             ReverterError: the reverter may still hold its lift; it stays in the ledger too.
             JournalError: the ledger has no room.
         """
-        self._store([lift for held in reversed(self.held()) if held.fault != fault for lift in held.lifts])
+        self._store(fault)
         self.journal.append("lifted", self.run, fault, by="self", why=["it came to its end, and stays"])
 
     def note_trading(self, region: str, *, enabled: bool) -> None:
@@ -92,15 +91,21 @@ class Arms:
         lifts = [lift for held in reversed(self.held()) for lift in held.lifts]
         return perform(lifts, by, reverter=self.reverter, journal=self.journal) if lifts else []
 
-    def _store(self, lifts: Sequence[Lift]) -> dict[str, Any]:
-        """Put the plan of this run; another process of it may do so at the same moment."""
+    def _store(self, fault: str, lifts: Sequence[Lift] = ()) -> dict[str, Any]:
+        """Put a fault's lifts, before those of the others, into the plan of this run.
+
+        Another fault may be armed at the same moment, by another thread or process. What it has stored stood in the
+        ledger before, so the ledger is read at each attempt, after the plan whose generation is taken.
+        """
         for attempt in range(1, _ATTEMPTS + 1):
             plan = self.reverter.plan()
             if plan["run"] != self.run:
                 found, remedy = f"the plan of run {plan['run'] or '(none)'}", "Run `gameday undo`."
                 raise ReverterError(Problem(layout.REVERTER, found, f"that of run {self.run}", remedy))
             kept = {key: plan[key] for key in ("run", "home", "nodes", "network")}
-            document = {**kept, "generation": plan["generation"] + 1, "lifts": [lift.to_json() for lift in lifts]}
+            others = [lift for held in reversed(self.held()) if held.fault != fault for lift in held.lifts]
+            stored = [lift.to_json() for lift in (*lifts, *others)]
+            document = {**kept, "generation": plan["generation"] + 1, "lifts": stored}
             try:
                 return self.reverter.put(document)
             except ReverterError:

@@ -6,16 +6,19 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from experiments.faults import verbs
+from experiments.faults.verbs import Lift
 from experiments.platforms import kind
 from experiments.safety import guard as guarding
 from experiments.safety import lifting as lifting_here
 from experiments.safety.guard import Arms, Guard
-from experiments.safety.journal import Journal, JournalError
+from experiments.safety.journal import Journal, JournalError, Kind
 from experiments.safety.reverter import Reverter
 from experiments.testbed.system.watch import SILENT_S, Watch
 from scenarios.errors import AbortedError, LeftBehindError, UsageError
@@ -96,6 +99,26 @@ def test_a_child_arms_for_its_parent(reverter: Reverter, watch: Watch) -> None:
             Arms("two", reverter).arm("node-pause:0", [A])
 
 
+class Meanwhile(Journal):
+    """A ledger in front of which another thread of the run arms a fault of its own, at the worst moment."""
+
+    def __init__(self, reverter: Reverter) -> None:
+        super().__init__()
+        self._reverter = reverter
+
+    def append(self, kind: Kind, run: str, fault: str = "", lifts: Sequence[Lift] = (), **detail: Any) -> None:
+        if kind == "armed":
+            Arms(run, self._reverter).arm("b", [B])
+        super().append(kind, run, fault, lifts, **detail)
+
+
+@pytest.mark.proves("of two faults that are armed at the same moment the reverter holds both lifts")
+def test_two_faults_armed_at_once(reverter: Reverter, watch: Watch) -> None:
+    with Guard("one", reverter=reverter):
+        Arms("one", reverter, Meanwhile(reverter)).arm("a", [A])
+        assert watch.plan.lifts == (A.to_json(), B.to_json())
+
+
 def test_lifting_one_leaves_the_other(reverter: Reverter, watch: Watch, lifting: Lifting) -> None:
     with Guard("one", reverter=reverter) as guard:
         guard.arm("a", [A])
@@ -162,7 +185,7 @@ def test_no_run_while_nobody_may_write(reverter: Reverter, witness: Witness) -> 
 KILLED = """
 import sys
 from experiments.faults import verbs
-from experiments.safety.journal import Journal, JournalError
+from experiments.safety.journal import Journal, JournalError, Kind
 Journal().append("armed", "one", "a", [verbs.unpause("gameday-a")])
 print("armed", flush=True)
 sys.stdin.read()
