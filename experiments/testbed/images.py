@@ -1,6 +1,7 @@
 """Images: pulled where they are missing, ours built when its content has changed, all loaded into the nodes."""
 
 import hashlib
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -21,6 +22,7 @@ PUBLIC = (
 OURS = (layout.SYSTEM_IMAGE, layout.RISK_IMAGE)
 WITH_DATA = (layout.POSTGRES_IMAGE, layout.REDIS_IMAGE, layout.PROMETHEUS_IMAGE)  # pods bound to the first worker
 _LABEL = "gameday.content"
+_CONTAINERD = "io.containerd.snapshotter"  # in what Docker says of its store when that is containerd's
 _PULL_S = 600
 _BUILD_S = 1200
 _LOAD_S = 600
@@ -79,11 +81,34 @@ def build() -> str:
 
 
 def load(place: Place) -> None:
-    """Bring the images to the workers that run them; kind leaves out what a node holds already."""
+    """Bring the images to the workers that run them; kind leaves out what a node holds already.
+
+    Raises:
+        CommandError, TestbedError: they cannot be brought there.
+    """
     _load(place, WITH_DATA, place.worker_nodes[:1])
     _load(place, OURS, place.worker_nodes)
 
 
 def _load(place: Place, images: Sequence[str], nodes: Sequence[str]) -> None:
-    command = ("kind", "load", "docker-image", *images, "--name", place.cluster, "--nodes", ",".join(nodes))
-    run(*command, timeout_s=_LOAD_S)
+    """Load images into nodes.
+
+    With containerd's store, which new installations of Docker have, `docker save` writes an index of all platforms
+    with the content of one, and kind fails on what is not there: one platform is saved then, which is loaded anew
+    each time.
+    """
+    where = ("--name", place.cluster, "--nodes", ",".join(nodes))
+    if _CONTAINERD not in run("docker", "info", "-f", "{{json .DriverStatus}}").stdout:
+        run("kind", "load", "docker-image", *images, *where, timeout_s=_LOAD_S)
+        return
+    platform = run("docker", "version", "-f", "{{.Server.Os}}/{{.Server.Arch}}").stdout.strip()
+    with tempfile.TemporaryDirectory(prefix="gameday-images-") as folder:
+        archive = str(Path(folder) / "images.tar")
+        try:
+            run("docker", "image", "save", "--platform", platform, "-o", archive, *images, timeout_s=_LOAD_S)
+        except CommandError as error:
+            remedy = "Make room in the folder for temporary files; or take Docker 28 or newer, for its --platform."
+            raise TestbedError(
+                Problem(f"images for {place.cluster}", error.problems[0].found, f"them saved for {platform}", remedy)
+            ) from error
+        run("kind", "load", "image-archive", archive, *where, timeout_s=_LOAD_S)
