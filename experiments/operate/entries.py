@@ -5,7 +5,7 @@ from typing import Any
 
 from experiments.faults import base
 from experiments.operate.moments import moments
-from experiments.operate.watching import lift_at, until_fact, until_landed
+from experiments.operate.watching import LANDS_WITHIN_S, lift_at, until_fact, until_landed
 
 
 def play(
@@ -42,5 +42,5 @@ def play(
         return False
     begun_s = moments.now_s()
     base.module_of(kind).inject(fault, **arguments)
-    landed = until_landed(fault, kind)
+    landed = until_landed(fault, kind, LANDS_WITHIN_S if lasts_s is None else min(LANDS_WITHIN_S, lasts_s))
     return landed if lasts_s is None else lift_at(fault, kind, begun_s + lasts_s) and landed

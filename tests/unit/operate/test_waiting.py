@@ -86,6 +86,21 @@ def test_an_entry_waits_for_a_fact_that_the_parent_tells(tmp_path: Path, facts: 
     assert facts[-1] == ("fault_gone", NAME)
 
 
+def test_an_entry_that_is_not_seen_to_land_is_lifted_in_time(
+    tmp_path: Path, facts: Facts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float] = []
+
+    def poll(look: object, within_s: float, **_: object) -> bool:
+        waited.append(within_s)
+        return False
+
+    monkeypatch.setattr(moments, "poll", poll)
+    assert not entries.play(NAME, "pod-hang", {"folder": str(tmp_path)}, at_s=0.0, lasts_s=0.5)
+    assert waited == [0.5]
+    assert ("lifted", NAME) in facts
+
+
 def test_an_entry_whose_fact_does_not_come_is_not_played(tmp_path: Path, facts: Facts) -> None:
     moments.parent = True
     moments.facts.add(("promoted", "us-east-1"))
