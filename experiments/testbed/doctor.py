@@ -28,7 +28,7 @@ _INSTALL = {
 _KUBECTL = "Only for looking yourself, and the runbook's commands: https://kubernetes.io/docs/tasks/tools/."
 _NEWEST_ENOUGH = {
     "docker": ((20, 10), ("docker", "info", "-f", "{{.ServerVersion}}")),
-    "kind": ((0, 23), ("kind", "version", "-q")),  # its Kubernetes is 1.30 or newer: pods may sleep before they end
+    "kind": ((0, 24), ("kind", "version", "-q")),  # network policies hold, and pods may sleep before they end
 }
 _NOT_RUNNING = "Start it: `sudo systemctl start docker`, or open Docker Desktop. `docker info` says more."
 _HERE = "Docker of this machine: the regions are reached at its loopback addresses, Docker by its socket"

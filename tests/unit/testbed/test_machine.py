@@ -50,10 +50,10 @@ def test_doctor_finds_nothing_and_tells_all_at_once(machine: Machine, capsys: py
 
 def test_a_program_that_is_too_old(machine: Machine, capsys: pytest.CaptureFixture[str]) -> None:
     machine.whole()
-    machine.program("kind", 'test "$1" != version || echo 0.9.0')
+    machine.program("kind", 'test "$1" != version || echo 0.23.0')
     assert run(["doctor"]) == ExitCode.MISSED
     said = capsys.readouterr()
-    assert "kind version: expected 0.23 or newer. Install a newer kind." in said.err
+    assert "kind version: expected 0.24 or newer. Install a newer kind." in said.err
     assert "docker version" not in said.err
 
 
