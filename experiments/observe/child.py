@@ -50,7 +50,7 @@ def main(works: Mapping[str, str], first: Collection[str] = ()) -> int:
 def go_first(*, at_once: bool) -> None:
     """Have the kernel prefer this process: at once when it has something to do, or else more often than others."""
     if at_once:
-        with contextlib.suppress(OSError):  # an ordinary user may not
+        with contextlib.suppress(OSError, AttributeError):  # an ordinary user may not, and macOS has no such thing
             os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(1))
             return
     with contextlib.suppress(OSError):

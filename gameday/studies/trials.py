@@ -55,8 +55,10 @@ class Trials:
 
 
 def workers(asked: int) -> int:
-    """Processes to play in: as asked, 0: one for each core this process may use."""
-    return asked or len(os.sched_getaffinity(0))
+    """Processes to play in: as asked, 0: one for each core this process may use; macOS knows the machine's only."""
+    if asked:
+        return asked
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

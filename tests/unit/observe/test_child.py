@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from experiments.observe.child import read_document
+from experiments.observe.child import go_first, read_document
 from experiments.observe.clock import Origin
 from experiments.observe.wire import Reader
 from scenarios.errors import UsageError
@@ -91,3 +91,12 @@ def test_what_are_no_settings_is_said_in_a_line() -> None:
     assert out == b""
     assert err.decode().startswith("standard input: found ")
     assert len(err.decode().splitlines()) == 1
+
+
+def test_where_the_kernel_has_no_such_preference_it_works_without(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on macOS."""
+    preferred: list[int] = []
+    monkeypatch.delattr(os, "sched_setscheduler")
+    monkeypatch.setattr(os, "setpriority", lambda _, __, priority: preferred.append(priority))
+    go_first(at_once=True)
+    assert len(preferred) == 1
