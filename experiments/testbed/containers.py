@@ -131,8 +131,9 @@ def write_files() -> None:
     folder = _folder()
     with written(folder):
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / "Corefile").write_text(rendering.dns_file(), encoding="utf-8")
-        (folder / "alertmanager.yml").write_text(rendering.alertmanager_file(), encoding="utf-8")
+        for name, text in (("Corefile", rendering.dns_file()), ("alertmanager.yml", rendering.alertmanager_file())):
+            (folder / name).write_text(text, encoding="utf-8")
+            (folder / name).chmod(0o644)  # whatever the user's umask: they are read by another user in the container
 
 
 def write_keys() -> None:
