@@ -14,6 +14,7 @@ from experiments.platforms.eks.postings import postings, who_lifts
 from experiments.platforms.eks.steps import Item, items
 from experiments.platforms.eks.targets import Outside, Target, of_regions
 from experiments.platforms.eks.verbs import do
+from experiments.platforms.eks.workloads import trading_off
 from experiments.platforms.site import TESTBED, Site
 from experiments.run.finishing import FINISHES_WITHIN_S, can_promote
 from experiments.run.play import LIFTED_WITHIN_S, SECOND_US
@@ -115,10 +116,11 @@ def plan_on_eks(resolved: Resolved, settings: Settings, now: datetime | None = N
             update(number, f"asking AWS what {target.name} is")
             if _look(partial(_identity, target), held, problems, region):
                 _see(target, region, seen, problems)
+                _look(partial(_trading, region, target), held, problems, region)
     production = settings.production
     needs_us, windows = lasts_us(resolved), partial(_windows, production)
     window = _window(windows, needs_us, production, now or datetime.now(UTC), held, problems)
-    _approval(_request(resolved, targets, settings.outside, window), resolved, production, held, problems)
+    _approval(_request(resolved, targets, settings.outside, production, window), resolved, production, held, problems)
     problems += sites.problems(resolved, targets, settings.outside)
     _sink(", ".join(target.name for target in targets.values()), resolved, targets, settings.outside, held, problems)
     asked = _asked(resolved, production, targets)
@@ -144,14 +146,14 @@ def insist_still(
     planned = [day.window] if day.window else []
     window = _window(lambda: planned, lasts_us(resolved, observe), production, now or datetime.now(UTC), [], problems)
     if window is not None:
-        _approval(_request(resolved, day.targets, day.outside, window), resolved, production, [], problems)
+        _approval(_request(resolved, day.targets, day.outside, production, window), resolved, production, [], problems)
     if problems:
         raise UsageError(*problems)
 
 
 def use_approval(day: AwsDay, resolved: Resolved, production: Production) -> None:
     """Use the approval of a run up, before it breaks anything. Raises NotApprovedError when it serves no more."""
-    request = _request(resolved, day.targets, day.outside, day.window)
+    request = _request(resolved, day.targets, day.outside, production, day.window)
     assert request is not None, "without a window it was refused before"
     now, signature = datetime.now(UTC), _signature(resolved, production)
     uses.take(request, signature, _state(), production.executor, now)
@@ -177,6 +179,15 @@ def declared(settings: Settings) -> tuple[Site, dict[str, Target]]:
 
 def _identity(target: Target) -> str:
     return identity.verify(Aws(target))
+
+
+def _trading(region: str, target: Target) -> str:
+    """Say that trading is enabled. Raises UsageError when it is not: what would be measured is that refusal."""
+    off = trading_off(Aws(target))
+    if not off:
+        return "trading is enabled"
+    remedy = "`gameday undo --world eks` enables it when a run has disabled it; what a person has, a person enables."
+    raise UsageError(Problem(f"{region}/{target.name}", f"trading is disabled since {off}", "trading enabled", remedy))
 
 
 def _see(target: Target, region: str, seen: list[str], problems: list[Problem]) -> None:
@@ -237,14 +248,17 @@ def _approval(
 
 
 def _request(
-    resolved: Resolved, targets: Mapping[str, Target], outside: Outside, window: Window | None
+    resolved: Resolved, targets: Mapping[str, Target], outside: Outside, production: Production, window: Window | None
 ) -> approval.Request | None:
     """What is to be signed; None: no window holds it."""
     if window is None:
         return None
     declared = {r: target.model_dump(mode="json", exclude=REACHED_BY) for r, target in targets.items()}
     digests = resolved.scenario_digest, resolved.topology_digest
-    return approval.Request(resolved.scenario.scenario, *digests, declared, outside.model_dump(mode="json"), window)
+    outside_as_declared = outside.model_dump(mode="json")
+    return approval.Request(
+        resolved.scenario.scenario, *digests, declared, outside_as_declared, production.reverter_image, window
+    )
 
 
 def _approved(request: approval.Request, signature: Path, production: Production) -> str:

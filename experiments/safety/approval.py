@@ -1,8 +1,8 @@
 """Approvals: somebody other than the executor signs what is to be broken, where and when (`ssh-keygen -Y`).
 
 What is signed is a canonical JSON document (RFC 8785) of the scenario's and the topology's digest, the targets with all
-that belongs to them, what is asked outside (where orders may go), and the window. So an approval cannot be used for
-another scenario, system, target, database or sink, nor on another day.
+that belongs to them, what is asked outside (where orders may go), the image of the reverter's pods, and the window. So
+an approval cannot be used for another scenario, system, target, database, sink or image, nor on another day.
 """
 
 import hashlib
@@ -36,6 +36,7 @@ class Request:
     topology_digest: str  # whose call graph says what may be bad, and what ends the run
     targets: Mapping[str, Mapping[str, Any]]  # region: the declared target, but for how it is reached
     outside: Mapping[str, Any]  # as declared: name server, ports, sink
+    reverter_image: str  # what runs with the right to lift; empty: no pods
     window: Window
 
     @property
@@ -54,6 +55,7 @@ class Request:
                 "topology_digest": self.topology_digest,
                 "targets": {region: dict(target) for region, target in self.targets.items()},
                 "outside": dict(self.outside),
+                "reverter_image": self.reverter_image,
                 "window": window,
             }
         )

@@ -20,6 +20,7 @@ from experiments.faults import base
 from experiments.operate.finishing import ENDS_WITHIN_S, follow
 from experiments.operate.moments import moments
 from experiments.operate.verbs import perform as perform_step
+from experiments.platforms import trading
 from experiments.platforms.platform import platform
 from experiments.safety import pending
 from experiments.safety.demotion import connect, demote, start_stopped
@@ -32,6 +33,7 @@ from experiments.safety.late import Late, is_unread, read_late
 from experiments.safety.lifting import OUTSIDE_URL, Result, perform
 from experiments.safety.lock import HostLock, this_process
 from experiments.safety.reverter import Reverter, ReverterError
+from experiments.safety.trading import enable_again
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import clusters, outside, state, status
 from experiments.testbed.layout import PLACES, Place
@@ -112,7 +114,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
             with _said_as_left(new):
                 as_planned()
         with _said_as_left(new):
-            _enable_trading(done, journal)
+            done.lifted += enable_again(journal, status.trading_off(status.look().regions))
             _wait_until_whole(done, old, new, progress)
     finally:
         lock.give_back()
@@ -300,17 +302,6 @@ def _finish_failover(new: Place) -> None:
 # --- the end
 
 
-def _enable_trading(done: Undone, journal: Journal) -> None:
-    """Enable trading where a step of a run has disabled it; what a person has disabled is left, and said."""
-    disabled_by = journal.disabled_trading()
-    for region, found in status.look().regions.items():
-        if found.trading_off and region in disabled_by:
-            run = disabled_by[region]
-            seen = perform_step("enable_trading", {"region": region}, {})
-            journal.append("trading", run, region=region, enabled=True)
-            done.lifted.append(Result("enable-trading", region, True, f"{seen}; run {run} had disabled it", 0.0))
-
-
 def _wait_until_whole(done: Undone, old: Place, new: Place, progress: Progress) -> None:
     """Wait until there is one primary with a standby that streams, the name leads to it, and every node is there."""
     other = next(place for place in PLACES.values() if place is not new)
@@ -319,7 +310,7 @@ def _wait_until_whole(done: Undone, old: Place, new: Place, progress: Progress) 
 
     def whole() -> bool:
         found = status.look()
-        decided[:] = status.trading_lacks(found.regions)
+        decided[:] = trading.lacks(status.trading_off(found.regions))
         lacks[:] = found.lacks if new is plan().home else _lacks_away(found, new, other)
         lacks[:] = [words for words in lacks if words not in decided]
         progress(0.85, lacks[0] if lacks else "whole")

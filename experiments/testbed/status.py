@@ -13,6 +13,7 @@ import dns.query
 import psycopg
 from kubernetes.client import AppsV1Api, CoreV1Api, V1Node
 
+from experiments.platforms import trading
 from experiments.platforms.direct import urlopen
 from experiments.platforms.kube import TIMEOUT_S, KubernetesError, NoClusterError, asking, client_of
 from experiments.platforms.shell import attempt
@@ -23,7 +24,6 @@ from experiments.testbed.plan import plan
 from scenarios.errors import Problem
 
 _PATIENCE_S = 2
-_CONFIG, _TRADING = "grandmodel-config", "trading_enabled"
 _STATS = 3  # looks at Docker's statistics, each over about two seconds
 
 
@@ -162,20 +162,17 @@ def _workloads(place: Place) -> tuple[dict[str, Workload], int]:
 
 
 def _trading_off(place: Place) -> str:
-    """Since when trading is disabled, as the API server remembers who has set what; empty: it is enabled.
+    """Since when trading is disabled there; empty: it is not.
 
     Raises KubernetesError, NoClusterError.
     """
     with asking(place, "its configuration"):
-        found = CoreV1Api(client_of(place)).list_namespaced_config_map(
-            layout.NAMESPACE, field_selector=f"metadata.name={_CONFIG}", _request_timeout=TIMEOUT_S
+        client = CoreV1Api(client_of(place))
+        found = client.list_namespaced_config_map(
+            layout.NAMESPACE, field_selector=f"metadata.name={trading.CONFIG}", _request_timeout=TIMEOUT_S
         )
-    for config in found.items:
-        if str((config.data or {}).get(_TRADING, "true")).strip().lower() != "true":
-            fields = (config.metadata.managed_fields if config.metadata else None) or []
-            set_at = [f.time for f in fields if f"f:{_TRADING}" in (f.fields_v1 or {}).get("f:data", {}) and f.time]
-            return f"{max(set_at):%Y-%m-%d %H:%M:%S} UTC" if set_at else "an unknown time"
-    return ""
+        configs = client.api_client.sanitize_for_serialization(found.items)
+    return next((since for config in configs if (since := trading.off_since(config))), "")
 
 
 def _insist_on_ours(place: Place) -> None:
@@ -285,14 +282,12 @@ def _region_lacks(place: Place, region: Region) -> Iterator[str]:
     yield from _database_lacks(place, region.database)
     if not region.prometheus:
         yield f"{place.region}: Prometheus is not ready"
-    yield from trading_lacks({place.region: region})
+    yield from trading.lacks(trading_off({place.region: region}))
 
 
-def trading_lacks(regions: Mapping[str, Region]) -> list[str]:
-    """Where trading is disabled, since when, and what to do."""
-    remedy = "`gameday undo`, which enables it when a run has disabled it; what a person has, a person enables"
-    off = {name: region.trading_off for name, region in regions.items() if region.trading_off}
-    return [f"{name}: trading is disabled since {since}; next: {remedy}" for name, since in off.items()]
+def trading_off(regions: Mapping[str, Region]) -> dict[str, str]:
+    """Where trading is disabled, and since when."""
+    return {name: region.trading_off for name, region in regions.items() if region.trading_off}
 
 
 def _why(place: Place, node: str, condition: str) -> str:

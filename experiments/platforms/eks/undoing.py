@@ -6,14 +6,18 @@ from contextlib import ExitStack, suppress
 from dataclasses import replace
 from pathlib import Path
 
+from experiments.platforms import trading
 from experiments.platforms.eks import contexts, pods, reverter
+from experiments.platforms.eks.aws import Aws
 from experiments.platforms.eks.boxes import boxes
 from experiments.platforms.eks.targets import Target
+from experiments.platforms.eks.workloads import trading_off
 from experiments.platforms.platform import platform
 from experiments.platforms.site import Site, at
 from experiments.safety import identity, pending
 from experiments.safety.journal import Journal
 from experiments.safety.lock import HostLock, this_process
+from experiments.safety.trading import enable_again
 from experiments.safety.undo import Undone, lift_left
 from experiments.testbed.system.apiserver import ApiServerError
 from scenarios.errors import Problem, UsageError
@@ -32,7 +36,7 @@ def undo(progress: Callable[[float, str], None], there: Site, targets: Mapping[s
     Raises:
         UsageError: a game day is on, or the targets are not the declared ones: nothing was touched.
         PodError, NoReverterError: whether a pod is there cannot be known, or nothing can speak to it.
-        AwsError: RDS does not say who is the primary.
+        AwsError, KubeError: RDS does not say who is the primary, or a cluster whether trading is enabled.
     """
     begun_s, done, lock = time.monotonic(), Undone(), HostLock()
     lock.take(this_process("undo"))
@@ -55,6 +59,8 @@ def undo(progress: Callable[[float, str], None], there: Site, targets: Mapping[s
             _remove(done, posted, folder)
             if url:
                 reverter.end(url)
+        progress(0.7, "trading")
+        see_trading(done, journal, targets)
         progress(0.8, "the primary")
         _see_primary(done, targets)
     done.took_s = round(time.monotonic() - begun_s, 1)
@@ -76,6 +82,14 @@ def _remove(done: Undone, posted: Mapping[str, str], folder: Path) -> None:
         pods.remove(posted, folder)
     except pods.PodError as error:
         done.left += [f"{problem.where}: {problem.found}" for problem in error.problems]
+
+
+def see_trading(done: Undone, journal: Journal, targets: Mapping[str, Target]) -> None:
+    """Trading that a run has disabled is enabled again; what a person has disabled is said. Raises AwsError."""
+    off = {region: since for region, target in targets.items() if (since := trading_off(Aws(target)))}
+    done.lifted += (enabled := enable_again(journal, off))
+    again = {result.target for result in enabled}
+    done.left += trading.lacks({region: since for region, since in off.items() if region not in again})
 
 
 def _see_primary(done: Undone, targets: Mapping[str, Target]) -> None:

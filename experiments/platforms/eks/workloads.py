@@ -6,14 +6,15 @@ from functools import partial
 from typing import Any
 
 from experiments.operate.moments import moments
-from experiments.platforms.eks.aws import Aws, AwsError
+from experiments.platforms import trading as switch
+from experiments.platforms.eks.aws import Aws, AwsError, answering
+from experiments.platforms.eks.kube import KubeError
 from experiments.platforms.eks.plans import Options, Plan, change, look, option
 from experiments.platforms.eks.targets import Target
 from scenarios.errors import Problem, UsageError
 
 READY_WITHIN_S = 900.0
 EVERY_S = 2.0
-CONFIG = "grandmodel-config"
 _REVISION = "deployment.kubernetes.io/revision"
 
 
@@ -142,19 +143,36 @@ def _template_before(aws: Aws, service: str) -> dict[str, Any]:
 def plan_patch_config(target: Target, options: Options) -> Plan:
     """Set a key of the configuration."""
     key, value = str(options.get("key", "database_url")), option(options, "value", "patch_config")
-    call = change("kubernetes", "PATCH configmaps", name=CONFIG, data={key: value})
-    return Plan("patch_config", target.name, f"sets {key} of {CONFIG} to {value}", (call,))
+    call = change("kubernetes", "PATCH configmaps", name=switch.CONFIG, data={key: value})
+    return Plan("patch_config", target.name, f"sets {key} of {switch.CONFIG} to {value}", (call,))
 
 
 def patch_config(aws: Aws, options: Options) -> str:
     """Patch the ConfigMap; pods read `database_url` only when they start."""
     key, value = str(options.get("key", "database_url")), option(options, "value", "patch_config")
-    path = f"/api/v1/namespaces/{aws.target.namespace}/configmaps/{CONFIG}"
-    aws.kube.patch(path, {"data": {key: value}}, "merge")
+    aws.kube.patch(_config(aws), {"data": {key: value}}, "merge")
     return f"{key} = {value}"
+
+
+def _config(aws: Aws) -> str:
+    return f"/api/v1/namespaces/{aws.target.namespace}/configmaps/{switch.CONFIG}"
+
+
+def trading_off(aws: Aws) -> str:
+    """Since when trading is disabled, in words; empty: it is not, or nothing there could disable it.
+
+    Raises AwsError, KubeError: nobody knows.
+    """
+    try:
+        with answering(f"the configuration of {aws.target.name}"):
+            return switch.off_since(aws.kube.get(_config(aws)))
+    except KubeError as error:
+        if error.status == 404:
+            return ""
+        raise
 
 
 def trading(value: str) -> tuple[Callable[[Target, Options], Plan], Callable[[Aws, Options], str]]:
     """Plan and act of setting `trading_enabled`."""
-    options = {"key": "trading_enabled", "value": value}
+    options = {"key": switch.KEY, "value": value}
     return (lambda target, _: plan_patch_config(target, options)), (lambda aws, _: patch_config(aws, options))

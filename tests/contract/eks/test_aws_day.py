@@ -11,6 +11,7 @@ from gameday.cli.main import run
 from gameday.config import settings
 from tests.contract.eks.conftest import REGION, Account
 from tests.contract.eks.kube import Api
+from tests.contract.eks.test_workloads import CONFIG
 
 SCENARIO = """\
 scenario: drill
@@ -84,6 +85,31 @@ def test_plan(account: Account, api: Api, capsys: pytest.CaptureFixture[str]) ->
     assert api.changed() == []
     instances = account.rds.describe_db_instances()["DBInstances"]
     assert [each["DBInstanceIdentifier"] for each in instances] == ["grandmodel-production"]
+
+
+@pytest.mark.proves("EKS: on a target where trading is disabled no run starts, and the plan says since when")
+@pytest.mark.usefixtures("place")
+@pytest.mark.parametrize(("value", "enabled"), [("true", True), (None, True), ("false", False)])
+def test_disabled_trading(value: str | None, enabled: bool, api: Api, capsys: pytest.CaptureFixture[str]) -> None:
+    if value is not None:
+        fields = {"time": "2026-11-26T07:10:00Z", "fieldsV1": {"f:data": {"f:trading_enabled": {}}}}
+        api.objects[CONFIG] = {"data": {"trading_enabled": value}, "metadata": {"managedFields": [fields]}}
+    assert run(["run", "drill-automatic-failover", "--world", "eks"]) == 2
+    out, err = capsys.readouterr()
+    assert (f"{REGION}: trading is enabled" in out) == enabled
+    assert ("found     trading is disabled since 2026-11-26 07:10:00 UTC" in err) == (not enabled)
+
+
+def test_an_approval_is_for_one_image_of_the_reverter(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run(["run", "drill-automatic-failover", "--world", "eks", "--json"])
+    (request,) = (place / "approvals").iterdir()
+    assert json.loads(request.read_text())["reverter_image"] == ""
+    with (place / "gameday.toml").open("a") as file:
+        file.write('\nreverter_image = "reverter:1"\n')
+    settings.cache_clear()
+    run(["run", "drill-automatic-failover", "--world", "eks", "--json"])
+    assert json.loads(request.read_text())["reverter_image"] == "reverter:1"
+    assert "Traceback" not in capsys.readouterr().err
 
 
 def test_approval_of_somebody_else(place: Path, capsys: pytest.CaptureFixture[str]) -> None:

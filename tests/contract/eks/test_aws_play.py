@@ -94,7 +94,7 @@ def production(resolved: Resolved, targets: dict[str, Target], tmp_path: Path) -
     made.signers.write_text(f"other@example.test {key.with_suffix('.pub').read_text()}")
     made.approvals.mkdir()
     signature = aws_day._signature(resolved, made)
-    request = aws_day._request(resolved, targets, Outside(), window())
+    request = aws_day._request(resolved, targets, Outside(), made, window())
     assert request is not None
     approval.write(request, signature.with_suffix(""))
     assert approval.sign(signature.with_suffix(""), key) == signature

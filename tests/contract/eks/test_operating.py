@@ -15,15 +15,19 @@ from experiments.operate.performing import performer
 from experiments.platforms.eks.aws import AwsError
 from experiments.platforms.eks.sites import site_of
 from experiments.platforms.eks.targets import Outside, Target
+from experiments.platforms.eks.undoing import see_trading
 from experiments.platforms.platform import platform
 from experiments.platforms.site import Site, at
 from experiments.safety.identity import VARIABLE
+from experiments.safety.journal import Journal
+from experiments.safety.undo import Undone
 from scenarios.errors import UsageError
 from scenarios.files.load import load
 from tests.contract.eks.conftest import REGION, Account
 from tests.contract.eks.kube import Api
 from tests.contract.eks.test_nodes import TAGS, _instance, _state
 from tests.contract.eks.test_sites import PORTS
+from tests.contract.eks.test_workloads import CONFIG
 
 RISK = "/apis/apps/v1/namespaces/grandmodel/deployments/risk-deployment"
 
@@ -97,6 +101,31 @@ def test_a_step_without_a_verb(api: Api) -> None:
     with pytest.raises(UsageError, match=r"verb `reseed`.*one that can be done here: assess, promote"):
         compile_scenario(load("failback-after-region-loss", world="kind"))
     assert api.called == []
+
+
+# --- trading
+
+
+@pytest.mark.proves("EKS: undo enables trading where a run has disabled it, and names what a person has disabled")
+@pytest.mark.parametrize("by_a_run", [True, False])
+def test_trading_is_enabled_again(
+    by_a_run: bool, there: Site, api: Api, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path))
+    api.objects[CONFIG] = {"data": {"trading_enabled": "true"}}
+    performer().perform("disable_trading", {"region": REGION}, {})
+    journal, done = Journal(), Undone()
+    if by_a_run:
+        journal.append("trading", "one", region=REGION, enabled=False)
+    targets = {region: Target.model_validate(each) for region, each in there.targets.items()}
+    see_trading(done, journal, targets)
+    assert [(result.target, result.ok) for result in done.lifted] == ([(REGION, True)] if by_a_run else [])
+    assert api.objects[CONFIG]["data"]["trading_enabled"] == ("true" if by_a_run else "false")
+    assert [left.partition(" since")[0] for left in done.left] == (
+        [] if by_a_run else [f"{REGION}: trading is disabled"]
+    )
+    see_trading(again := Undone(), journal, targets)
+    assert again.lifted == []
 
 
 # --- machines

@@ -307,7 +307,8 @@ def targets(clusters: Clusters) -> dict[str, Target]:
 
 def _undo(targets: dict[str, Target], monkeypatch: pytest.MonkeyPatch, state: Path) -> Undone:
     monkeypatch.setenv("GAMEDAY_STATE", str(state))
-    monkeypatch.setattr(undoing, "_see_primary", lambda *_: None)  # asks RDS
+    for asks_aws in ("see_trading", "_see_primary"):
+        monkeypatch.setattr(undoing, asks_aws, lambda *_: None)
     return undoing.undo(lambda *_: None, site_of(targets, Outside(dns="127.0.0.1:9")), targets)
 
 

@@ -16,7 +16,7 @@ pytestmark = pytest.mark.needs("ssh-keygen")
 BEGIN = datetime(2026, 3, 1, 2, tzinfo=UTC)
 TARGET = {"kube_system_uid": "uid-1", "database": "trades"}
 WINDOW = Window(BEGIN, BEGIN + timedelta(hours=2))
-REQUEST = Request("region-loss", "ab" * 32, "12" * 32, {"us-east-1": TARGET}, {"sink": "paper"}, WINDOW)
+REQUEST = Request("region-loss", "ab" * 32, "12" * 32, {"us-east-1": TARGET}, {"sink": "paper"}, "reverter:1", WINDOW)
 
 
 @pytest.fixture
@@ -92,9 +92,10 @@ def test_a_stranger_does_not_count(keys: Path) -> None:
         replace(REQUEST, targets={"us-east-1": TARGET | {"kube_system_uid": "uid-2"}}),
         replace(REQUEST, targets={"us-east-1": TARGET | {"database": "accounts"}}),
         replace(REQUEST, outside={"sink": "another"}),
+        replace(REQUEST, reverter_image="reverter:2"),
         replace(REQUEST, window=Window(BEGIN, BEGIN + timedelta(hours=3))),
     ],
-    ids=["scenario", "topology", "target", "database", "sink", "window"],
+    ids=["scenario", "topology", "target", "database", "sink", "image", "window"],
 )
 def test_an_approval_is_for_one_thing(keys: Path, other: Request) -> None:
     signature = signed(keys, "approver")

@@ -4,12 +4,14 @@ import json
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from experiments.faults import verbs
 from experiments.operate.verbs import StepError
+from experiments.platforms import trading
 from experiments.platforms.shell import CommandError
 from experiments.safety import homecoming, pending
 from experiments.safety import lifting as lifting_here
@@ -25,7 +27,7 @@ from experiments.safety.undo import Undone, save_unread, undo
 from experiments.testbed import state as testbed
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import Place
-from experiments.testbed.status import Database, Region, Status, Workload, trading_lacks
+from experiments.testbed.status import Database, Region, Status, Workload, trading_off
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
 from scenarios.errors import LeftBehindError, Problem, UsageError
@@ -66,7 +68,7 @@ class World:
             name: Region({}, 0, pods[name], found, True, trading_off=off.get(name, ""))
             for name, found in self.databases.items()
         }
-        lacks = (*self.lacks, *trading_lacks(regions))
+        lacks = (*self.lacks, *trading.lacks(trading_off(regions)))
         return Status(regions, {}, lease, lease, None, None, lease != "us-east-1", lacks)
 
     def step(self, verb: str, target: dict[str, str], _: object) -> str:
@@ -100,6 +102,7 @@ def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch)
     monkeypatch.setattr(undoing.outside, "call", world.does("call"))
     monkeypatch.setattr(undoing, "come_home", world.comes_home)
     monkeypatch.setattr(undoing, "perform_step", world.step)
+    monkeypatch.setattr("experiments.safety.trading.performer", lambda: SimpleNamespace(perform=world.step))
     monkeypatch.setattr(homecoming, "perform", lambda verb, *given: world.did.append(f"{verb} {given}"))
     for name in ("connect", "demote", "end", "_finish_failover"):
         monkeypatch.setattr(undoing, name, world.does(name))

@@ -14,7 +14,7 @@ from tests.unit.safety.doubles import Objects
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 WINDOW = Window.of("2026-03-01T11:00:00+00:00", "2026-03-01T20:00:00+00:00")
-REQUEST = Request("pod-kill", "a" * 64, "b" * 64, {}, {}, WINDOW)
+REQUEST = Request("pod-kill", "a" * 64, "b" * 64, {}, {}, "", WINDOW)
 SIGNATURE = Path("approvals/pod-kill.sig")
 
 
