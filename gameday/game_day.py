@@ -14,8 +14,9 @@ from experiments.observe.settings import Where
 from experiments.platforms.site import site
 from experiments.run import quiet
 from experiments.run.children import Child
-from experiments.run.play import EXECUTOR, Ended, GameDay, deferring
+from experiments.run.play import EXECUTOR, Ended, GameDay
 from experiments.run.remains import lift_remains
+from experiments.run.stopping import deferring
 from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard

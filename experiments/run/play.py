@@ -5,11 +5,9 @@ is lifted, and what was recorded is kept.
 """
 
 import queue
-import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,6 +18,7 @@ from experiments.run.finishing import FINISHER, FINISHES_WITHIN_S, Finishing
 from experiments.run.keeping import Keeping
 from experiments.run.repeats import Repeats
 from experiments.run.settling import Settling
+from experiments.run.stopping import Stop, stopping
 from scenarios.files.resolved import Resolved
 from scenarios.model.faults import FAULTS
 from scenarios.record.writer import Recorder
@@ -51,57 +50,6 @@ class Ended:
     end_us: int
     stopped: str | None = None  # a person or a safety condition
     failed: str | None = None  # the executor ended before its time
-
-
-class Stop:
-    """Set by Ctrl-C, SIGTERM or an abort condition; the first reason counts."""
-
-    def __init__(self) -> None:
-        self.reason: str | None = None
-        self.by_hand = False
-        self.signals = 0
-
-    def hand(self, reason: str) -> None:
-        """A person or the machine stops it, by a signal."""
-        self.signals += 1
-        self.by_hand = self.by_hand or self.reason is None
-        self(reason)
-
-    def __call__(self, reason: str) -> None:
-        """Stop for this reason, unless there is one already."""
-        self.reason = self.reason or reason
-
-
-@contextmanager
-def stopping(stop: Stop) -> Iterator[None]:
-    """Within it Ctrl-C and SIGTERM stop the run in order; they end nothing by themselves."""
-    names = {signal.SIGINT: "stopped by hand", signal.SIGTERM: "asked to end", signal.SIGHUP: "its terminal is gone"}
-    before = {number: signal.signal(number, lambda n, _: stop.hand(names[signal.Signals(n)])) for number in names}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
-
-@contextmanager
-def deferring(say: Callable[[str], None]) -> Iterator[None]:
-    """Within it the first Ctrl-C or SIGTERM only says that the record is being closed; the second ends the process."""
-    number_of = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-    before = {number: signal.getsignal(number) for number in number_of}
-
-    def later(*_: object) -> None:
-        say("the run has ended and its record is being closed: wait, or press Ctrl-C again to leave it as it is")
-        for number in number_of:
-            signal.signal(number, before[number])
-
-    for number in number_of:
-        signal.signal(number, later)
-    try:
-        yield
-    finally:
-        for number in number_of:
-            signal.signal(number, before[number])
 
 
 class GameDay:

@@ -88,13 +88,16 @@ def gameday(folder: Path, *arguments: str, timeout_s: float = WHOLE_WITHIN_S) ->
 class Run:
     """`gameday run` of the region's loss, or of another scenario's text, as a process that can be killed."""
 
-    def __init__(self, folder: Path, scenario: str = REGION_LOSS) -> None:
+    def __init__(self, folder: Path, scenario: str = REGION_LOSS, *more: str) -> None:
         self.folder = folder
         (folder / "killed.yaml").write_text(scenario)
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-m", "gameday", "run", "killed.yaml", "--world", "kind", "--yes"]
-        with (folder / "out").open("w") as out, (folder / "err").open("w") as err:
-            self.process = subprocess.Popen(command, cwd=folder, env=environment, stdout=out, stderr=err)
+        command = [sys.executable, "-m", "gameday", "run", "killed.yaml", "--world", "kind", "--yes", *more]
+        self.process = self._started(command, environment)
+
+    def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[Any]:
+        with (self.folder / "out").open("w") as out, (self.folder / "err").open("w") as err:
+            return subprocess.Popen(command, cwd=self.folder, env=environment, stdout=out, stderr=err)
 
     @property
     def record(self) -> Path:

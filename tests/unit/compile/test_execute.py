@@ -278,3 +278,21 @@ def test_a_signal_within_a_wait_does_not_hang(monkeypatch: pytest.MonkeyPatch) -
     thread.join(20)
     assert not thread.is_alive()
     assert told.wait(20)
+
+
+def test_an_injection_that_fails_ends_the_run_though_the_journal_cannot_be_kept(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Chaoslib says nothing of what its followers raise."""
+
+    def keep(_: object) -> None:
+        raise OSError(28, "no space left on device")
+
+    told = threading.Event()
+    monkeypatch.setattr(execute.moments, "told", told)
+    ending = execute.Ending()
+    run = {"status": "failed", "exception": ["Traceback", "OSError: half way\n"]}
+    with pytest.raises(OSError, match="no space"):
+        execute.Follower(ending, keep).activity_completed(activity("inject it", "a", "inject"), run)
+    assert ending.failed == ["inject it: OSError: half way"]
+    assert told.is_set()

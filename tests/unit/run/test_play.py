@@ -14,8 +14,9 @@ from experiments.faults import base
 from experiments.observe.clock import Origin
 from experiments.run import play
 from experiments.run.children import Child, Message
-from experiments.run.play import EXECUTOR, Ended, GameDay, Stop
+from experiments.run.play import EXECUTOR, Ended, GameDay
 from experiments.run.remains import lift_remains
+from experiments.run.stopping import Stop
 from scenarios.files.load import load
 from scenarios.record.writer import MemoryRecorder
 from tests.unit.faults import fake

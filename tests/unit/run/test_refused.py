@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from experiments.run.play import deferring
 from experiments.run.quiet import Before
+from experiments.run.stopping import deferring
 from experiments.safety.lock import HostLock, LockedError, this_process
 from gameday import game_day
 from gameday.game_day import Stage, play_on

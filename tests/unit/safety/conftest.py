@@ -15,6 +15,7 @@ from experiments.testbed.system.plan import Store
 from experiments.testbed.system.reverter import application
 from experiments.testbed.system.watch import Watch
 from tests.unit.safety.doubles import Clock, Lifting, Objects, Witness
+from tests.unit.safety.undo_world import World, stand_in
 
 
 class Server(uvicorn.Server):
@@ -86,3 +87,11 @@ def targets(monkeypatch: pytest.MonkeyPatch) -> dict[str, Objects]:
 
     monkeypatch.setattr(counter, "ApiServers", Servers)
     return targets
+
+
+@pytest.fixture
+def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch) -> World:
+    """What undo finds."""
+    world = World(witness)
+    stand_in(world, reverter, monkeypatch)
+    return world

@@ -1,20 +1,15 @@
 """What `gameday undo` does, by what it finds."""
 
 import json
-from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
 from experiments.faults import verbs
-from experiments.operate.verbs import StepError
-from experiments.platforms import trading
 from experiments.platforms.shell import CommandError
-from experiments.safety import homecoming, pending
-from experiments.safety import lifting as lifting_here
+from experiments.safety import pending
 from experiments.safety import undo as undoing
 from experiments.safety.guard import Guard
 from experiments.safety.identity import WrongTargetError
@@ -23,95 +18,18 @@ from experiments.safety.late import Late
 from experiments.safety.lifting import Result
 from experiments.safety.lock import HostLock, LockedError, this_process
 from experiments.safety.reverter import Reverter
-from experiments.safety.undo import Undone, save_unread, undo
+from experiments.safety.undo import Undone, undo
 from experiments.testbed import state as testbed
 from experiments.testbed.errors import TestbedError
 from experiments.testbed.layout import Place
-from experiments.testbed.status import Database, Region, Status, Workload, trading_off
 from experiments.testbed.system.watch import Watch
 from gameday.cli import main
 from scenarios.errors import LeftBehindError, Problem, UsageError
 from scenarios.record.writer import RunWriter
-from tests.unit.safety.doubles import Lifting, Witness
+from tests.unit.safety.doubles import Lifting
+from tests.unit.safety.undo_world import PRIMARY, World, quiet
 
 A = verbs.unpause("gameday-a")
-PRIMARY, STANDBY = Database(True, 1, 1, None, 1), Database(False, 1, 1, None, 0)
-
-
-class World:
-    """What undo finds, and what it does there."""
-
-    def __init__(self, witness: Witness) -> None:
-        self.witness = witness
-        self.databases: dict[str, Database | None] = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
-        self.lacks: tuple[str, ...] = ()
-        self.trading_off: dict[str, str] = {}
-        self.nodes: dict[str, str] = {}
-        self.pods = {"us-east-1": 2, "us-west-2": 0}
-        self.did: list[str] = []
-
-    def promoted(self) -> None:
-        self.databases = {"us-east-1": STANDBY, "us-west-2": PRIMARY}
-        self.witness.lease = {"region": "us-west-2"}
-
-    def comes_home(self, *_: object) -> None:
-        self.did.append("come_home")
-        self.databases = {"us-east-1": PRIMARY, "us-west-2": STANDBY}
-        self.witness.lease = {"region": "us-east-1"}
-
-    def look(self) -> Status:
-        lease = str((self.witness.lease or {}).get("region"))
-        services = ("strategic", "tactical", "risk")
-        pods = {r: {f"{s}-deployment": Workload(n, n, True) for s in services} for r, n in self.pods.items()}
-        off = self.trading_off
-        regions = {
-            name: Region({}, 0, pods[name], found, True, trading_off=off.get(name, ""))
-            for name, found in self.databases.items()
-        }
-        lacks = (*self.lacks, *trading.lacks(trading_off(regions)))
-        return Status(regions, {}, lease, lease, None, None, lease != "us-east-1", lacks)
-
-    def step(self, verb: str, target: dict[str, str], _: object) -> str:
-        self.did.append(verb)
-        if verb == "enable_trading":
-            self.trading_off.pop(target["region"])
-        return verb
-
-    def does(self, name: str) -> Callable[..., None]:
-        return lambda *_, **__: self.did.append(name)
-
-
-@pytest.fixture
-def world(witness: Witness, reverter: Reverter, monkeypatch: pytest.MonkeyPatch) -> World:
-    world = World(witness)
-    monkeypatch.setattr(undoing, "OUTSIDE_URL", witness.url)
-    monkeypatch.setattr(lifting_here, "OUTSIDE_URL", witness.url)
-    for module in (undoing, lifting_here):
-        monkeypatch.setattr(module, "Reverter", lambda: reverter)
-    monkeypatch.setattr("experiments.safety.forgetting.Reverter", lambda: reverter)
-    monkeypatch.setattr(undoing, "LIFTS_WITHIN_S", 0.0)
-    monkeypatch.setattr(undoing, "WHOLE_WITHIN_S", 0.0)
-    monkeypatch.setattr(undoing.platform(), "failing_over", lambda: False)
-    monkeypatch.setattr(undoing.platform(), "writer", lambda: str((witness.lease or {}).get("region")))
-    monkeypatch.setattr(undoing.clusters, "node_states", lambda _: world.nodes)
-    monkeypatch.setattr(undoing.clusters, "start_kubelets", lambda _: None)
-    monkeypatch.setattr(undoing.status, "look", world.look)
-    testbed.change(made_at="2026-03-01")
-    monkeypatch.setattr(undoing.status, "database", lambda place: world.databases[place.region])
-    monkeypatch.setattr(undoing.outside, "bring_home", world.does("lease home"))
-    monkeypatch.setattr(undoing.outside, "call", world.does("call"))
-    monkeypatch.setattr(undoing, "come_home", world.comes_home)
-    monkeypatch.setattr(undoing, "perform_step", world.step)
-    monkeypatch.setattr("experiments.safety.trading.performer", lambda: SimpleNamespace(perform=world.step))
-    monkeypatch.setattr(homecoming, "perform", lambda verb, *given: world.did.append(f"{verb} {given}"))
-    for name in ("connect", "demote", "end", "_finish_failover"):
-        monkeypatch.setattr(undoing, name, world.does(name))
-    monkeypatch.setattr(undoing, "start_stopped", lambda _: None)
-    return world
-
-
-def quiet(_: float, __: str) -> None:
-    """Nobody looks."""
 
 
 def test_nothing_was_left(world: World, tmp_path: Path) -> None:
@@ -316,61 +234,6 @@ def test_undo_again_knows_which_was_the_old_one(world: World, tmp_path: Path) ->
         assert (done.primary, done.standby) == ("us-west-2", "us-east-1")
 
 
-def test_home_comes_after_the_old_primary_follows(world: World, tmp_path: Path) -> None:
-    world.promoted()
-    done = undo(quiet, home=True, runs=tmp_path)
-    assert world.did == ["promote", "demote", "come_home"], "it does not depend on finishing the failover"
-    assert (done.primary, done.standby, done.pending, done.left) == ("us-east-1", "us-west-2", "", [])
-    assert pending.read() is None
-
-
-def test_home_changes_nothing_when_nobody_was_promoted(world: World, tmp_path: Path) -> None:
-    assert undo(quiet, home=True, runs=tmp_path).primary == "us-east-1"
-    assert world.did == []
-
-
-def test_one_that_was_stopped_on_the_way_home_goes_on(world: World, tmp_path: Path) -> None:
-    """Home is promoted, the database elsewhere is out of recovery still, on an earlier timeline, and fenced."""
-    pending.keep("us-east-1", "us-west-2", "one", None, demoted=True)
-    world.databases = {"us-east-1": Database(True, 3, 9, None, 0), "us-west-2": Database(True, 2, 9, None, 0)}
-    done = undo(quiet, home=False, runs=tmp_path)
-    assert world.did == ["end"]
-    assert done.primary == "us-east-1"
-    assert pending.read() is None
-
-
-@pytest.mark.proves("undo after a kill between a failback's promotion and its reseeding makes home the only primary")
-@pytest.mark.parametrize("home", [False, True])
-def test_killed_in_a_failback_that_a_run_played_after_its_promotion(world: World, tmp_path: Path, home: bool) -> None:
-    """Home holds the lease again; the database elsewhere is out of recovery still. Nothing was kept as pending."""
-    Journal().append("opened", "one", home="us-east-1")
-    world.databases = {"us-east-1": PRIMARY, "us-west-2": PRIMARY}
-    done = undo(quiet, home=home, runs=tmp_path)
-    assert world.did == ["end"]
-    assert (done.primary, done.pending) == ("us-east-1", "")
-
-
-@pytest.mark.proves("undo after a kill at a failback's last step scales the services away to their plan")
-def test_killed_in_a_failback_that_a_run_played_before_its_last_step(world: World, tmp_path: Path) -> None:
-    """The database away follows home again; its services run as they did while users went there."""
-    Journal().append("opened", "one", home="us-east-1")
-    world.pods["us-west-2"] = 2
-    undo(quiet, home=False, runs=tmp_path)
-    plan = {"strategic": 0, "tactical": 0, "risk": 0}
-    assert world.did == [f"deploy {({'region': 'us-west-2'}, {'plan': plan})}"]
-
-
-def test_what_is_refused_on_the_way_home_is_left(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
-        raise StepError(Problem("promote us-east-1", "no promotion", "a primary", "Look."))
-
-    world.promoted()
-    monkeypatch.setattr(undoing, "come_home", refused)
-    with pytest.raises(LeftBehindError, match="no promotion"):
-        undo(quiet, home=True, runs=tmp_path)
-    assert pending.read() is not None
-
-
 @pytest.mark.proves("undo touches nothing when something else answers in a target's place")
 def test_another_cluster_in_its_place(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     known = {"us-east-1": testbed.Identity("gameday", "a-uid", "a-fingerprint")}
@@ -397,41 +260,6 @@ def test_not_while_a_game_day_is_on(world: World, tmp_path: Path) -> None:
             undo(quiet, home=False, runs=tmp_path)
     finally:
         lock.give_back()
-
-
-# --- before a reset
-
-
-@pytest.mark.proves("testbed reset destroys no timeline that a killed run has not read back")
-@pytest.mark.parametrize("unread", [(), ("us-east-1",)])
-def test_a_reset_reads_first(
-    unread: tuple[str, ...], world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    read: list[Path] = []
-
-    def late(record: Path) -> Late:
-        read.append(record)
-        return Late((), unread, None, "")
-
-    Journal().append("opened", "one", home="us-east-1")
-    RunWriter(tmp_path / "one", {"topology": {"database": {"home": "us-east-1"}}})
-    monkeypatch.setattr(undoing, "read_late", late)
-    monkeypatch.setattr(undoing, "to_fenced_databases", nullcontext)
-    if unread:
-        with pytest.raises(LeftBehindError, match="us-east-1 cannot be read"):
-            save_unread(tmp_path)
-    else:
-        save_unread(tmp_path)
-    assert read == [tmp_path / "one"]
-
-
-def test_a_reset_of_what_was_read_reads_nothing(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    Journal().append("opened", "one", home="us-east-1")
-    with RunWriter(tmp_path / "one", {"topology": {"database": {"home": "us-east-1"}}}) as writer:
-        writer.close("complete")
-    monkeypatch.setattr(undoing, "read_late", lambda _: pytest.fail("it was read"))
-    save_unread(tmp_path)
-    save_unread(tmp_path / "no records")
 
 
 # --- the command
