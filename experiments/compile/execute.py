@@ -94,13 +94,12 @@ class Follower(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
         self._keep(self._journal)
 
     def activity_completed(self, activity: Mapping[str, Any], run: Mapping[str, Any]) -> None:
-        """Keep what has happened so far."""
+        """Note what failed, then keep what has happened so far: chaoslib says nothing when that cannot be."""
+        if run.get("status") == "failed":
+            self._ending.failed.append(f"{activity['name']}: {(run.get('exception') or ['it failed'])[-1].strip()}")
+            if activity["provider"]["func"] in ("inject", "prepare"):
+                moments.told.set()  # a game day without its fault proves nothing
         self._keep(self._journal)
-        if run.get("status") != "failed":
-            return
-        self._ending.failed.append(f"{activity['name']}: {(run.get('exception') or ['it failed'])[-1].strip()}")
-        if activity["provider"]["func"] in ("inject", "prepare"):
-            moments.told.set()  # a game day without its fault proves nothing
 
     def start_rollbacks(self, experiment: Mapping[str, Any]) -> None:
         """Nothing interrupts the lifting."""
@@ -108,10 +107,11 @@ class Follower(RunEventHandler):  # type: ignore[misc]  # chaoslib has no types
 
 
 class JournalFile:
-    """Chaoslib's journal on disk, without credentials: written anew after each activity."""
+    """Chaoslib's journal on disk, without credentials: written anew after each activity, whichever thread plays it."""
 
     def __init__(self, path: Path, redactor: Redactor) -> None:
         self._path = path
+        self._lock = threading.Lock()
         self.redactor = redactor
 
     def keep(self, journal: Mapping[str, Any]) -> None:
@@ -119,8 +119,9 @@ class JournalFile:
         known = {key: value for key, value in journal.items() if key not in ("node", "platform")}  # of this machine
         text = json.dumps(self.redactor.value(json.loads(json.dumps(known, default=str))), indent=2)
         new = self._path.with_name(self._path.name + ".new")
-        new.write_text(text + "\n", encoding="utf-8")
-        new.replace(self._path)
+        with self._lock:
+            new.write_text(text + "\n", encoding="utf-8")
+            new.replace(self._path)
 
 
 class Person:
