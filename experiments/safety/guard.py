@@ -78,6 +78,7 @@ class Arms:
         """
         self._store(fault)
         self.journal.append("lifted", self.run, fault, by="self", why=["it came to its end, and stays"])
+        self._store(fault)  # who armed another one just before has read it in the ledger, and stored it once more
 
     def note_trading(self, region: str, *, enabled: bool) -> None:
         """Note that a step of the run is about to switch trading: `gameday undo` undoes no person's decision.

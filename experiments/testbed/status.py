@@ -334,7 +334,8 @@ def _use() -> Use:
 def _statistics(names: list[str]) -> tuple[float, float]:
     running = set(attempt("docker", "ps", "--format", "{{.Names}}").lines)
     found = attempt("docker", "stats", "--no-stream", "--format", "{{json .}}", *(n for n in names if n in running))
-    rows = [json.loads(line) for line in found.lines]
+    looks = [json.loads(line) for line in found.lines]
+    rows = [row for row in looks if "--" not in row["CPUPerc"] + row["MemUsage"]]  # it has ended meanwhile
     cpu = sum(float(row["CPUPerc"].rstrip("%")) for row in rows) / 100
     return cpu, sum(_bytes(row["MemUsage"].partition("/")[0]) for row in rows) / 1e9
 

@@ -141,9 +141,7 @@ def test_a_closed_terminal(whole: Status, tmp_path: Path, record_property: Told)
 
 
 @pytest.mark.needs("kubectl")
-@pytest.mark.proves(
-    "people who answer at a terminal are measured: the record has their times, not declared ones"
-)
+@pytest.mark.proves("people who answer at a terminal are measured: the record has their times, not declared ones")
 def test_people_who_answer(whole: Status, tmp_path: Path, record_property: Told) -> None:
     asked: list[str] = []
 

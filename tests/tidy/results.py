@@ -48,7 +48,9 @@ and what the twin predicted for that very system. Evidence class: lab. The recor
 this page is generated from them (`make docs`), and a test judges them anew. People were scripted, at the delays that
 the topology declares.
 
-An interval is what the probes allow: recovered not before its lower end, and not after its upper end.
+An interval is what the probes allow: recovered not before its lower end, and not after its upper end. Where people
+bring the primary home, the last outage is that of the way home, so the recovery clock runs on to it; what the way home
+cost users is under `change`.
 
 Each row says which commit played it, and the digest of the topology (with its parameters) that it was played on. A
 record of another topology than that of today was predicted and judged as it was then: it says nothing of today's.
@@ -150,6 +152,8 @@ def _measured(report: Report) -> dict[str, str]:
     row |= {"commit": str(report.head.get("git_commit") or "unknown")[:SHORT], "topology": _topology(report)}
     row |= {name: _value(verdicts.get(f"rto.{name}")) for name in SERVICES}
     row["orders lost"] = _value(verdicts.get("rpo.transactions"))
+    changes = [v for n, v in verdicts.items() if n.startswith("change.") and v.merged and v.value is not None]
+    row["change"] = ", ".join(f"{v.objective.partition('.')[2]} {_value(v)}" for v in changes) or "–"
     paged = [v for n, v in verdicts.items() if n.startswith("alert.") and v.merged and v.value is not None]
     row["paged after"] = ", ".join(f"{v.objective.partition('.')[2]} {_value(v)}" for v in paged) or "–"
     return row
@@ -183,10 +187,23 @@ def _instrument(report: Report) -> dict[str, str]:
     return {
         "scenario": str(report.scenario["scenario"]),
         "probes a second": ", ".join(f"{name} {rate:g}" for name, rate in rates.items()),
+        "last wrong to first right": " and ".join(f"{ms:.0f} ms" for ms in sorted(set(wrong_to_right_ms(mine)))) or "–",
         "greatest lag p99": ", ".join(f"{name} {lag:.1f} ms" for name, lag in lags.items()),
         "time to lift": _lifted(report),
         "lasted": quantity(seconds, "s"),
     }
+
+
+def wrong_to_right_ms(probes: pd.DataFrame) -> list[float]:
+    """For each service that recovered: from its last wrong answer to its first right one, by when they were due."""
+    found = []
+    for _, own in probes[probes["service"].isin(SERVICES)].groupby("service", observed=True):
+        due = own.sort_values("intended_us")
+        wrong = due[due["right"] != "yes"]
+        after = due[due["intended_us"] > wrong["intended_us"].max()] if len(wrong) else wrong
+        if len(after):
+            found.append(float(after["intended_us"].iloc[0] - wrong["intended_us"].max()) / 1e3)
+    return found
 
 
 def _lifted(report: Report) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from scenarios.files.load import load
+from scenarios.record.reader import RunRecord
 from tests.tidy import results
 
 PACKED = sorted(results.RUNS.glob("*.tar.gz"))
@@ -32,6 +33,23 @@ def test_records_are_small_and_private(packed) -> None:
         journal = folder / "journal.json"
         named = json.loads(journal.read_text(encoding="utf-8")) if journal.exists() else {}
         assert not {"node", "platform"} & set(named), "the journal names the machine"
+
+
+@pytest.mark.proves("from a service's last wrong answer to its first right one no record leaves more than 100 ms")
+def test_the_gap_around_a_recovery_is_small() -> None:
+    with results.unpacked() as folders:
+        records = [RunRecord(folder) for folder in folders]
+        played = [record for record in records if record.head["source"] != "simulation"]
+        found = {record.head["scenario"]["scenario"]: gaps(record) for record in played}
+    assert {name for name, ms in found.items() if ms} >= {"region-loss-automatic", "strategic-crash-loop"}
+    assert all(width <= 100.0 for ms in found.values() for width in ms), found
+
+
+def gaps(record: RunRecord) -> list[float]:
+    samples, probes = (record.table(name).to_pandas() for name in ("samples", "probes"))
+    lag = samples[(samples["name"] == "sender_lag_us_p99") & (samples["subject"] == "client")]["value"]
+    assert lag.max() <= 25_000, "the instrument was late: of such a record nothing is promised"
+    return results.wrong_to_right_ms(probes[probes["route"] == "dns"])
 
 
 def test_a_record_of_another_topology_than_that_of_today_says_so() -> None:

@@ -30,8 +30,8 @@ class RefusedError(Exception):
 
 
 def boot_time_s() -> float:
-    """Seconds since the machine started, those in which it was suspended too."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
+    """Seconds since the machine started; those in which it was suspended too, where the kernel counts them (Linux)."""
+    return time.clock_gettime(getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC))
 
 
 def _begun(store: Keeper) -> Plan:

@@ -119,6 +119,28 @@ def test_two_faults_armed_at_once(reverter: Reverter, watch: Watch) -> None:
         assert watch.plan.lifts == (A.to_json(), B.to_json())
 
 
+class Between(Journal):
+    """A ledger in front of which another thread arms a fault, just before this one strikes off what is given up."""
+
+    def __init__(self, reverter: Reverter) -> None:
+        super().__init__()
+        self._reverter = reverter
+
+    def append(self, kind: Kind, run: str, fault: str = "", lifts: Sequence[Lift] = (), **detail: Any) -> None:
+        if kind == "lifted":
+            Arms(run, self._reverter).arm("b", [B])
+        super().append(kind, run, fault, lifts, **detail)
+
+
+@pytest.mark.proves("a change that came to its end stays, whatever is armed while its lift is given up")
+def test_one_is_given_up_while_another_is_armed(reverter: Reverter, watch: Watch) -> None:
+    with Guard("one", reverter=reverter):
+        arms = Arms("one", reverter, Between(reverter))
+        arms.arm("change:0", [A])
+        arms.release("change:0")
+        assert watch.plan.lifts == (B.to_json(),)
+
+
 def test_lifting_one_leaves_the_other(reverter: Reverter, watch: Watch, lifting: Lifting) -> None:
     with Guard("one", reverter=reverter) as guard:
         guard.arm("a", [A])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from experiments.platforms.shell import Result
 from experiments.testbed import lifecycle, measure, status
 from experiments.testbed.layout import CONTAINERS, EAST, PLACES, WEST, Place
 from experiments.testbed.plan import plan
@@ -108,6 +109,16 @@ class Configured(Api):
         if path.endswith("/configmaps"):
             return {"kind": "ConfigMapList", "apiVersion": "v1", "items": [self.config] if self.config else []}
         return super().document(method, path)
+
+
+def test_a_container_that_ends_while_docker_counts_uses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [
+        {"Name": "a", "CPUPerc": "20.00%", "MemUsage": "500MiB / 1GiB"},
+        {"Name": "b", "CPUPerc": "--", "MemUsage": "-- / --"},
+    ]
+    said = {"ps": "a\nb", "stats": "\n".join(map(json.dumps, rows))}
+    monkeypatch.setattr(status, "attempt", lambda _, verb, *__: Result(("docker", verb), 0, said[verb], ""))
+    assert status._statistics(["a", "b"]) == (0.2, pytest.approx(0.524288))
 
 
 @pytest.mark.parametrize(("ready", "settled"), [(1, True), (3, True), (2, False)])
