@@ -76,7 +76,8 @@ def test_trading_that_a_run_has_disabled(whole: Status, tmp_path: Path, record_p
     run.wait_for(killing.begins("step_finished", step="risk"))
     run.signal(signal.SIGINT)
     assert run.process.wait(timeout=300) in (4, 5), (tmp_path / "err").read_text()
-    assert "us-east-1: trading is disabled since" in killing.gameday(tmp_path, "testbed", "status").stdout
+    seen = killing.gameday(tmp_path, "testbed", "status")
+    assert "us-east-1: trading is disabled since" in seen.stdout + seen.stderr
     refused = killing.gameday(tmp_path, "run", "killed.yaml", "--world", "kind", "--yes")
     assert refused.returncode == 2
     assert "trading is disabled since" in refused.stderr
