@@ -1,5 +1,6 @@
 """The verdict for a terminal: readable at 80 columns, without colour, at 3 a.m."""
 
+import errno
 import io
 import os
 import sys
@@ -31,16 +32,24 @@ def render(report: Report, *, width: int = 80, colour: bool = False, unicode: bo
 
 
 def show(report: Report, file: TextIO | None = None) -> None:
-    """Print the table; colour only on a terminal and never when NO_COLOR is set."""
+    """Print the table; colour only on a terminal and never when NO_COLOR is set.
+
+    A reader may go away (`| head`, a closed terminal): the rest goes nowhere, and that changes no exit code.
+    """
     console = _Patient(file=file, highlight=False)
-    if (console.encoding or "ascii").lower().startswith("utf"):
-        console.print(_page(view(report), console.width, SYMBOLS))
-    else:
-        console.file.write(render(report, width=console.width, unicode=False))
+    try:
+        if (console.encoding or "ascii").lower().startswith("utf"):
+            console.print(_page(view(report), console.width, SYMBOLS))
+        else:
+            console.file.write(render(report, width=console.width, unicode=False))
+    except OSError as error:
+        if error.errno not in (errno.EPIPE, errno.EIO):
+            raise
+        console.on_broken_pipe()
 
 
 class _Patient(Console):
-    """A console whose reader may go away (`| head`): the rest goes nowhere, and that changes no exit code."""
+    """A console that does not end the process when its reader goes away."""
 
     def on_broken_pipe(self) -> None:
         self.quiet = True

@@ -15,6 +15,9 @@ Capture = pytest.CaptureFixture[str]
 TALKS = """
 import signal, sys
 from gameday.cli.talk import progress, put, say
+from gameday.judging import show
+from tests.golden.sample import report
+shown = report()
 signal.signal(signal.SIGHUP, signal.SIG_IGN)
 with progress(10, "a game day") as update:
     open(sys.argv[1], "w").close()
@@ -22,6 +25,7 @@ with progress(10, "a game day") as update:
         pass
     update(5, "half of it")
     say("lifted")
+show(shown, as_json=False)
 put("the verdict")
 say("the end")
 """
