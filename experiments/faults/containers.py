@@ -10,8 +10,10 @@ from typing import Any
 from experiments.faults.base import nothing
 from experiments.platforms import shell
 from experiments.platforms.direct import urlopen
+from experiments.platforms.docker import inspected
 from experiments.platforms.site import site
 from experiments.testbed.layout import NETWORK
+from scenarios.errors import Problem
 
 ANSWERS_WITHIN_S = 1.0
 DOCKER_S = 20.0
@@ -36,7 +38,11 @@ class Container:
 
 def inspect(name: str) -> Container:
     """Look at a container. Raises CommandError when there is none."""
-    found = json.loads(shell.run("docker", "inspect", "--type", "container", name, timeout_s=DOCKER_S).stdout)[0]
+    documents = inspected(name)
+    if not documents:
+        remedy = "`gameday testbed status` says what is there."
+        raise shell.CommandError(Problem(f"container {name}", "no such container", "one that is there", remedy))
+    [found] = documents
     network = found["NetworkSettings"]["Networks"].get(NETWORK) or {}
     state = found["State"]
     return Container(name, found["Id"], state["Running"], state["Paused"], network.get("IPAddress", ""))

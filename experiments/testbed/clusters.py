@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import json
 import ssl
 import time
 from collections.abc import Mapping, Sequence
@@ -13,7 +12,7 @@ from kubernetes.client.exceptions import ApiException
 from ruamel.yaml import YAML
 from urllib3.exceptions import HTTPError
 
-from experiments.platforms.docker import socket_path
+from experiments.platforms.docker import inspected, socket_path
 from experiments.platforms.kube import TIMEOUT_S, asking, client_of
 from experiments.platforms.shell import CommandError, attempt, run
 from experiments.testbed import rendering, state
@@ -105,12 +104,12 @@ def node_states(places: Sequence[Place]) -> dict[str, str]:
     """State of each node container as Docker sees it: running, paused, exited, absent, or running and not reached.
 
     Those that are not reached are cut (without network) or unpublished (on it, without their ports of this machine).
+
+    Raises CommandError: Docker does not say.
     """
     names = [name for place in places for name in place.nodes]
-    found = attempt("docker", "inspect", "--type", "container", *names)
-    documents = json.loads(found.stdout or "[]")
     states = dict.fromkeys(names, "absent")
-    for document in documents:
+    for document in inspected(*names):
         connected = NETWORK in document["NetworkSettings"]["Networks"]
         seen = str(document["State"]["Status"])
         if seen == "running" and not connected:

@@ -15,6 +15,7 @@ from kubernetes.client import AppsV1Api, CoreV1Api, V1Node
 
 from experiments.platforms import trading
 from experiments.platforms.direct import urlopen
+from experiments.platforms.docker import inspected
 from experiments.platforms.kube import TIMEOUT_S, KubernetesError, NoClusterError, asking, client_of
 from experiments.platforms.shell import attempt
 from experiments.testbed import clusters, doctor, layout, state
@@ -197,9 +198,8 @@ def _workload(item: Any) -> Workload:
 
 
 def _containers() -> dict[str, str]:
-    found = attempt("docker", "inspect", "--type", "container", *layout.CONTAINERS)
     states = dict.fromkeys(layout.CONTAINERS, "absent")
-    for document in json.loads(found.stdout or "[]"):
+    for document in inspected(*layout.CONTAINERS):
         states[document["Name"].lstrip("/")] = document["State"]["Status"]
     return states
 

@@ -14,6 +14,7 @@ case "$*" in
   "info -f {{.NCPU}}"*) printf '8\\t%s\\t/nowhere\\n' "${MEMORY:-64000000000}" ;;
   "ps --filter"*) echo "$HOLDER" ;;
   "image inspect"*) exit 0 ;;
+  "inspect --type container"*) echo "[]"; echo "Error response from daemon: No such container" >&2; exit 1 ;;
   *) exit 1 ;;
 esac
 """

@@ -5,6 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from experiments.faults import containers as node_containers
+from experiments.platforms import docker
+from experiments.platforms.shell import CommandError
 from experiments.safety import pending
 from experiments.testbed import clusters, containers, layout, lifecycle, state
 from experiments.testbed.errors import TestbedError
@@ -119,3 +122,35 @@ def test_every_node_is_told_to_refuse_aloud(machine: Machine) -> None:
     machine.keeps_calls_of("docker", 'echo "$@"')
     clusters._refuse_aloud(EAST)
     assert machine.called() == ["exec"] * len(EAST.nodes)
+
+
+SAYS = """
+echo once >> "$CALLS"
+test "$(wc -l < "$CALLS")" -gt SILENT || { echo; exit 1; }
+echo '[{"Name": "/gameday-a"}]'
+"""
+
+
+@pytest.mark.parametrize(("silent", "said"), [(0, True), (2, True), (3, False)])
+def test_docker_that_says_nothing_is_asked_again(
+    silent: int, said: bool, machine: Machine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It does so for a moment while a container is unpaused. That is not the same as that there is no container."""
+    monkeypatch.setenv("CALLS", str(machine.calls))
+    (machine.programs / "wc").symlink_to("/usr/bin/wc")
+    machine.program("docker", SAYS.replace("SILENT", str(silent)))
+    if said:
+        assert docker.inspected("gameday-a") == [{"Name": "/gameday-a"}]
+        return
+    with pytest.raises(CommandError, match="docker inspect: found exit code 1: nothing"):
+        docker.inspected("gameday-a")
+
+
+def test_containers_that_are_not_there(machine: Machine) -> None:
+    machine.whole()
+    assert docker.inspected("gameday-a") == []
+    with pytest.raises(CommandError, match="no such container"):
+        node_containers.inspect("gameday-a")
+    machine.program("docker", 'echo "[]"; echo "Cannot connect to the Docker daemon" >&2; exit 1')
+    with pytest.raises(CommandError, match="Cannot connect"):
+        clusters.node_states([EAST])
