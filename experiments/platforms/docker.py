@@ -11,6 +11,7 @@ from scenarios.errors import Problem
 INSIDE = "/var/run/docker.sock"  # where it is on the machine that Docker runs on, unless that is a user's own
 _UNIX = "unix://"
 _ASKED_S = 2.0
+_INSPECTED_S = 20.0
 _TRIES = 3  # while a container is being unpaused, `docker inspect` was seen to print nothing
 
 
@@ -37,7 +38,7 @@ def inspected(*names: str) -> list[dict[str, Any]]:
     Raises CommandError: it does not say. That is not the same as that none is there.
     """
     for _ in range(_TRIES):
-        found = attempt("docker", "inspect", "--type", "container", *names)
+        found = attempt("docker", "inspect", "--type", "container", *names, timeout_s=_INSPECTED_S)
         if (found.ok or "No such" in found.stderr) and found.stdout.strip():
             return list(json.loads(found.stdout))
     said = (found.stderr.strip() or "nothing")[-300:]
