@@ -140,6 +140,34 @@ def test_a_killed_runner_leaves_no_fault(
     record_property("summary", f"EKS rehearsed: lifted {took_s:.1f} s after SIGKILL of {whom}")
 
 
+@pytest.mark.proves("EKS, rehearsed: a game day whose lifts a pod holds comes to its end, and leaves no pod")
+def test_pods_of_a_run_that_ends(
+    whole_testbed: Status, tmp_path: Path, record_property: Callable[[str, object], None]
+) -> None:
+    text = scenario("crash-loop", ", until: 20 s, with: {share: 50 %}")
+    with rehearsal(tmp_path, text, layout.SYSTEM_IMAGE) as day:
+        day.run("run", "rehearsed", "--world", "eks")  # writes what is to be approved
+        approve(day.folder)
+        before = _command()
+        terminal = day.start("run", "rehearsed", "--world", "eks")
+        for name in day.targets:
+            terminal.wait_for(f"Type {name} to change it", QUIET_S)
+            terminal.type(name)
+        code = terminal.end(500)
+        assert code in (0, 1, 3), terminal.said
+        assert not _left(), terminal.said
+        assert _command() == before
+        [folder] = (day.folder / "runs").iterdir()
+        record = RunRecord(folder)
+        assert record.head["termination"] == "complete"
+        assert "a pod in us-west-2" in str(record.head["lifters"])
+        assert {"injection_begun", "lifted", "fault_gone"} <= {mark.kind for mark in record.marks}
+        undone = day.run("undo", "--world", "eks", "--json")
+        assert undone.returncode == 0, undone.stderr
+        assert json.loads(undone.stdout)["lifted"] == []
+    record_property("summary", f"EKS rehearsed: a run whose lifts a pod held ended with {code}, and no pod is left")
+
+
 def _left() -> list[str]:
     """What of the reverter's pods is in either cluster."""
     kinds = "namespaces,roles,rolebindings,clusterroles,clusterrolebindings"
