@@ -38,7 +38,7 @@ def test_records_are_small_and_private(packed) -> None:
 @pytest.mark.proves("from a service's last wrong answer to its first right one no record leaves more than 100 ms")
 def test_the_gap_around_a_recovery_is_small() -> None:
     with results.unpacked() as folders:
-        records = [RunRecord(folder) for folder in folders]
+        records = [RunRecord(folder) for folder in folders if (folder / "run.json").exists()]  # an ensemble has none
         played = [record for record in records if record.head["source"] != "simulation"]
         found = {record.head["scenario"]["scenario"]: gaps(record) for record in played}
     assert {name for name, ms in found.items() if ms} >= {"region-loss-automatic", "strategic-crash-loop"}

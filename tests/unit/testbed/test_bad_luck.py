@@ -136,7 +136,8 @@ def test_a_container_that_is_not_ours(
     machine.whole()
     monkeypatch.setattr(lifecycle, "_require_made", lambda: None)
     monkeypatch.setattr(doctor, "require", lambda: None)
-    calls = 'case "$*" in info*) echo 29.0;; "inspect"*gameday-dns) exit 0;; *) exit 1;; esac'
+    absent = 'echo "[]"; echo "Error response from daemon: No such container" >&2; exit 1'
+    calls = f'case "$*" in info*) echo 29.0;; "inspect"*gameday-dns) exit 0;; "inspect"*) {absent};; *) exit 1;; esac'
     machine.keeps_calls_of("docker", calls)
     assert "one that is not ours" in refused(*command)["container gameday-dns"]
     assert {"rm", "run", "pull", "build"}.isdisjoint(machine.called())
