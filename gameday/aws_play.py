@@ -78,16 +78,20 @@ def play_on_eks(
             confirm("nothing breaks: it is only observed")
         return before
 
-    def begins() -> None:
+    def sends() -> None:
         still()
         canary.insist(proofs[-1] if proofs else None, ", ".join(names))
+
+    def begins() -> None:
+        still()
         if observe is None:
             use_approval(day, resolved, production)
 
     with at(there), contexts.given(day.targets, there.state / "contexts") as expected:
         lifters = who_lifts(resolved, posted) if observe is None else ()
         stage = Stage(
-            "eks", ready, lambda: _targets(expected, pods), nullcontext, begins, partial(over, day, production), lifters
+            "eks", ready, lambda: _targets(expected, pods), nullcontext, sends, begins, partial(over, day, production),
+            lifters,
         )  # fmt: skip
         return play_on(stage, resolved, settings.runs_folder, confirm=confirm, ask=ask, observe=observe)
 

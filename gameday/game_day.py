@@ -13,10 +13,10 @@ from experiments.observe.readback import Question, ReadBack, read_back, reconcil
 from experiments.observe.settings import Where
 from experiments.platforms.site import site
 from experiments.run import quiet
-from experiments.run.children import Child
-from experiments.run.play import EXECUTOR, Ended, GameDay
+from experiments.run.play import Ended, GameDay
 from experiments.run.remains import lift_remains
 from experiments.run.stopping import deferring
+from experiments.run.warming import followed, warm_up
 from experiments.safety import identity, pending
 from experiments.safety.abort import AbortConditions
 from experiments.safety.guard import Guard
@@ -26,9 +26,9 @@ from experiments.safety.secrets import Redactor, of_this_process
 from experiments.safety.tunnel import to_fenced_databases
 from experiments.testbed import lifecycle
 from experiments.testbed.errors import TestbedError
-from experiments.traffic import LOCUST
 from gameday.cli.talk import listener, progress, say
 from gameday.play import cluster_head, free_folder
+from gameday.processes import executor, observers
 from scenarios.errors import LeftBehindError, Problem, RecordError, UsageError
 from scenarios.files.resolved import Resolved
 from scenarios.record.reader import RunRecord
@@ -38,6 +38,7 @@ from scenarios.record.writer import RunWriter
 Confirm = Callable[[str], None]
 Ask = Callable[[Mapping[str, Any]], bool]
 KEEPS = "`gameday undo` keeps every order, `gameday testbed reset` empties the data."
+LOADING = ("probers", "sender")  # who is needed to see whether a load is carried
 LOADING_S = 12.0  # from starting the processes of a run to its first second
 
 
@@ -71,15 +72,16 @@ class Stage:
 
     `ready` raises when nothing may be broken there now, and returns what was not quiet. Within `targets` this process
     works there, on targets that were found to be the right ones; it yields region: identity, in words. Within `fenced`
-    databases of regions that are cut off can be read. `begins` is asked last, when all is ready and nothing is sent or
-    broken yet: it raises when the run may not begin any more. `over` says why a run must end now; empty: it need not.
-    `lifters` say who lifts when the runner falls silent, where that is not always the same.
+    databases of regions that are cut off can be read. `sends` is asked just before the first order is sent,
+    and `begins` last, before the clock starts: each raises when the run may not go on. `over` says why a run must end
+    now; empty: it need not. `lifters` say who lifts when the runner falls silent, where that is not always the same.
     """
 
     world: str
     ready: Callable[[], quiet.Before]
     targets: Callable[[], AbstractContextManager[dict[str, str]]]
     fenced: Callable[[], AbstractContextManager[object]]
+    sends: Callable[[], None] = lambda: None
     begins: Callable[[], None] = lambda: None
     over: Callable[[], str] = str
     lifters: tuple[str, ...] = ()
@@ -133,6 +135,9 @@ def play_on(
         guarded = held.enter_context(ExitStack())
         if observe is None:
             guarded.enter_context(guard)  # it may refuse: then there is no record
+        stage.sends()
+        if observe is None:
+            facts["before"] |= _insist_on_good(resolved, clean)
         stage.begins()
         with clean.logging(), deferring(say), RunWriter(folder, clean.value(facts)) as writer:
             conditions = _conditions(stage, resolved, folder, guard, lock, observe=observe is not None)
@@ -180,6 +185,29 @@ def insist_on_quiet() -> quiet.Before:
     for region in before.silent:
         say(f"note: Prometheus of {region} does not answer; which alerts hold there is not known")
     return before
+
+
+def _insist_on_good(resolved: Resolved, clean: Redactor) -> dict[str, Any]:
+    """Send the load of the run until everything is good; return how that went.
+
+    Raises UsageError when something stays bad and the scenario breaks something. Where nothing breaks the load itself
+    is what is tried, and what is bad is measured.
+    """
+    scenario = resolved.scenario
+    workload = scenario.workload.model_copy(update={"profile": "steady"})
+    made = observers(replace(resolved, scenario=scenario.model_copy(update={"workload": workload})), Origin.soon())
+    children = [made[name](0) for name in LOADING]
+    for child in children:
+        child.printed = _put(clean)()
+    with progress(1.0, "the load of the run is sent until all is good") as update:
+        warm = warm_up(children, followed(resolved), update)
+    if warm.bad and scenario.timeline:
+        found = f"after {warm.load_s:.0f} s of the run's load: {warm.bad}"
+        remedy = "Nothing was broken. End other work on these machines, or look for what is slow, and run it again."
+        raise UsageError(Problem("before the run", found, "users served well, or nothing is proved by a fault", remedy))
+    if warm.bad:
+        say(f"note: after {warm.load_s:.0f} s of the run's load: {warm.bad}")
+    return warm.to_json()
 
 
 @contextmanager
@@ -240,11 +268,11 @@ def _play(
 
     at_most_us = resolved.scenario.workload.at_most_us
     operator = "live" if ask else "scripted"
-    executor = None if experiment is None else _executor(experiment, folder, run_id, origin, operator)
+    player = None if experiment is None else executor(experiment, folder, run_id, origin, operator)
     with progress(at_most_us, "starting the observers") as update:
         told = _words(update, clean)
         day = GameDay(
-            resolved, recorder, origin, _observers(resolved, origin), executor, told, watch, ask or _nobody,
+            resolved, recorder, origin, observers(resolved, origin), player, told, watch, ask or _nobody,
             _put(clean), lift=lambda mark: lift_remains(guard.arms, mark),
         )  # fmt: skip
         try:
@@ -314,38 +342,6 @@ def at_risk(folder: Path) -> str:
     gaps = [f"from {a:.0f} s to {b:.0f} s" for a, b in unsampled(sampled_s, record.head["duration_us"] / 1e6)]
     unknown = f"; not known {', '.join(gaps)}: there it may have been more" if gaps else ""
     return f"lost, had the home region died at some second: {said[0]} by the median, {said[1]} at worst{unknown}"
-
-
-def _observers(resolved: Resolved, origin: Origin) -> dict[str, Callable[[int], Child]]:
-    """How each observer is started; the argument is the number of the next order."""
-    measuring = ["experiments.observe"]
-    section = resolved.scenario.worlds.kind
-    users = section.users if section is not None else None
-
-    def sender(first_seq: int) -> Child:
-        if users is None:
-            return Child("sender", ["experiments.traffic"], observing.sender(resolved, origin, first_seq=first_seq))
-        return Child("sender", LOCUST, observing.users(resolved, origin, users, first_seq=first_seq))
-
-    return {
-        "watchers": lambda _: Child("watchers", measuring, observing.watchers(resolved, origin)),
-        "probers": lambda _: Child("probers", measuring, observing.probers(resolved, origin)),
-        "sender": sender,
-    }
-
-
-def _executor(experiment: dict[str, Any], folder: Path, run_id: str, origin: Origin, operator: str) -> Child:
-    document = {
-        "role": EXECUTOR,
-        "experiment": experiment,
-        "journal": str(folder / "journal.json"),
-        "run": run_id,
-        "origin_ns": origin.monotonic_ns,
-        "origin_epoch_us": origin.epoch_us,
-        "operator": operator,
-        "site": site().to_json(),
-    }
-    return Child(EXECUTOR, ["experiments.compile.execute"], document)
 
 
 def _nobody(question: Mapping[str, Any]) -> bool:

@@ -62,6 +62,8 @@ def _load(report: Report) -> str | None:
     if (lag := series.sender_lag_us(report)) is not None:
         usual, worst = (quantity(found, "us") for found in lag)
         how += f"; late by (p99 of a second) {usual} by the median, {worst} at worst"
+    if (before_s := (report.head.get("before") or {}).get("load_s")) is not None:
+        how += f"; and for {duration(before_s)} before the run's clock started, which is not on record"
     return f"{rate}{scale}; {how}"
 
 
@@ -71,10 +73,11 @@ def _torn(head: Mapping[str, Any]) -> str | None:
 
 
 def _before(head: Mapping[str, Any]) -> str | None:
-    """Alerts that held before a real run, and whose monitoring did not answer then."""
+    """Alerts that held before a real run, whose monitoring did not answer then, and what its load showed to be bad."""
     before = head.get("before") or {}
     silent = [f"Prometheus of {region} did not answer" for region in before.get("silent", ())]
-    return "; ".join([*(f"{alert} held" for alert in before.get("alerts", ())), *silent]) or None
+    bad = [f"under its load: {before['bad']}"] if before.get("bad") else []
+    return "; ".join([*(f"{alert} held" for alert in before.get("alerts", ())), *silent, *bad]) or None
 
 
 def _trials_fact(report: Report) -> str | None:

@@ -7,10 +7,8 @@ for throughput after it. Source: DESIGN, What is measured, exactly (*Settled*).
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
+from experiments.run.watched import Watched
 from scenarios.files.resolved import Resolved
-from scenarios.model.goodness import Goodness
 
 SECOND_US = 1_000_000
 LEAST_SUSTAIN_US = 60 * SECOND_US
@@ -34,7 +32,7 @@ class Settling:
 
     def __init__(self, resolved: Resolved) -> None:
         self._timeline = resolved.scenario.timeline
-        self._goodness = Goodness(spacings_ns(resolved))
+        self._watched = Watched(spacings_ns(resolved))
         self._sustain_us = max(LEAST_SUSTAIN_US, 2 * resolved.topology.dns.ttl_us)
         self._response = frozenset(resolved.scenario.response)
         self._begun: set[str] = set()
@@ -42,7 +40,6 @@ class Settling:
         self._running: dict[str, int] = {}
         self._ended: set[str] = set()
         self._last_action_us = 0
-        self._seen_to_us: dict[str, int] = {}
 
     def mark(self, t_us: int, kind: str, subject: str) -> None:
         """Take a fact."""
@@ -60,16 +57,7 @@ class Settling:
 
     def probes(self, columns: Mapping[str, Sequence[Any]]) -> None:
         """Take rows of the table `probes`; only those through DNS count."""
-        wrong: dict[str, list[int]] = {}
-        rows = zip(columns["service"], columns["route"], columns["intended_us"], columns["right"], strict=True)
-        for service, route, intended_us, right in rows:
-            if route != "dns":
-                continue
-            self._seen_to_us[service] = max(self._seen_to_us.get(service, -1), intended_us)
-            if right != "yes":
-                wrong.setdefault(service, []).append(intended_us * 1_000)
-        for service, times_ns in wrong.items():
-            self._goodness.note(service, np.array(times_ns, dtype=np.int64))
+        self._watched.probes(columns)
 
     @property
     def waiting_for(self) -> str | None:
@@ -88,13 +76,13 @@ class Settling:
     @property
     def ever_bad(self) -> bool:
         """Whether any service was bad so far."""
-        return self._goodness.bad_until_ns >= 0
+        return self._watched.bad_until_us >= 0
 
     def settled_us(self) -> int | None:
         """When the run will have settled if nothing more happens; None: something is to come, or is not observed."""
-        if self.waiting_for is not None or set(self._goodness.last_bad_ns) - set(self._seen_to_us):
+        if self.waiting_for is not None or self._watched.unseen:
             return None
-        quiet_since = max(self._goodness.bad_until_ns // 1_000, self._last_action_us)
+        quiet_since = max(self._watched.bad_until_us, self._last_action_us)
         return quiet_since + self._sustain_us + THROUGHPUT_WINDOW_US
 
     def has_settled(self, now_us: int) -> bool:
@@ -103,4 +91,4 @@ class Settling:
         if settled is None or now_us < settled:
             return False
         late = 2 * PAGE_SPACING_US + ANSWERS_WITHIN_US
-        return all(now_us - seen <= late for seen in self._seen_to_us.values())
+        return all(now_us - seen <= late for seen in self._watched.seen_to_us.values())

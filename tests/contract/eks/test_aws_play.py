@@ -69,6 +69,7 @@ def played(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[str]:
     def play_on(stage: Any, resolved: Resolved, runs: Path, *, confirm: Any, ask: Any, observe: int | None) -> None:
         assert site().world == stage.world == "eks"
         confirm("one pod of strategic dies")
+        stage.sends()
         stage.begins()
         assert stage.over() == ""
         found.append(resolved.scenario.scenario)

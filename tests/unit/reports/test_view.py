@@ -184,15 +184,29 @@ def test_a_real_run_says_who_sent_its_load():
     load = dict(facts(report))["Load"]
     assert "50 users, each sends an order every 1 s" in load
     assert "this world's own" in load
+    assert "not on record" not in load  # records from before runs sent their load ahead
+    warmed = dict(
+        facts(
+            dataclasses.replace(
+                report, head={**head, "before": {"alerts": [], "silent": [], "load_s": 41.2, "bad": ""}}
+            )
+        )
+    )
+    assert "for 41.2 s before the run's clock started, which is not on record" in warmed["Load"]
+    assert "Not quiet before the run" not in warmed
 
 
 def test_a_game_day_says_who_answered_and_what_stands_against_it():
-    before = {"alerts": ["HighErrorRate"], "silent": ["us-west-2"]}
+    before = {"alerts": ["HighErrorRate"], "silent": ["us-west-2"], "load_s": 180.1, "bad": "all good for 2 s of 30 s"}
     lifters = ["a pod in us-west-2 for us-east-1", "a process on the runner's machine for node-loss in us-east-1"]
     said = dict(facts(only(operator="live", before=before, torn_lines={"sender": 2}, lifters=lifters)))
     assert said["Who lifts when the runner dies"] == "; ".join(lifters)
     assert said["Operators"].startswith("live: somebody answered")
-    assert said["Not quiet before the run"] == "HighErrorRate held; Prometheus of us-west-2 did not answer"
+    quiet, load = (
+        "HighErrorRate held; Prometheus of us-west-2 did not answer",
+        "under its load: all good for 2 s of 30 s",
+    )
+    assert said["Not quiet before the run"] == f"{quiet}; {load}"
     assert said["Lines of processes that were no message"] == "2 of sender"
     scripted = dict(facts(only(operator="scripted", before={"alerts": [], "silent": []}, torn_lines={})))
     assert scripted["Operators"].startswith("scripted")

@@ -104,6 +104,7 @@ class Play:
     failed: str = ""  # what the ledger of faults is told at the end
     read: Callable[..., ReadBack] = nothing_read
     token: str = "opaque-token-of-a-kubeconfig"
+    warm: Mapping[str, Any] | None = field(default_factory=dict)  # None: the observers must be good before it begins
 
     def prepare(self) -> None:
         """Put everything in place of a testbed."""
@@ -117,10 +118,12 @@ class Play:
         patch.setattr(game_day, "Guard", lambda run, **_: Guard(folder, run, self.lost, self.failed))
         patch.setattr(game_day, "GameDayLock", Lock)
         patch.setattr(game_day, "read_back", self.read)
-        for name, value in {"_experiment": self._experiment, "_observers": self._observers}.items():
+        for name, value in {"_experiment": self._experiment, "observers": self._observers}.items():
             patch.setattr(game_day, name, value)
-        made = game_day._executor
-        patch.setattr(game_day, "_executor", lambda *given: self._player(made(*given)))
+        if self.warm is not None:
+            patch.setattr(game_day, "_insist_on_good", lambda *_: self.warm)
+        made = game_day.executor
+        patch.setattr(game_day, "executor", lambda *given: self._player(made(*given)))
 
     def _experiment(self, *_: object) -> Any:
         return self.experiment

@@ -24,6 +24,7 @@ NO = UsageError(Problem("a test", "this", "that", "Nothing."))
 @pytest.fixture(autouse=True)
 def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GAMEDAY_STATE", str(tmp_path / "state"))
+    monkeypatch.setattr(game_day, "_insist_on_good", lambda *_: {})
 
 
 def play(runs: Path, ready: Any, targets: Any = nullcontext, **given: Any) -> None:
@@ -77,10 +78,17 @@ def test_no_record_when_it_is_refused(tmp_path: Path, monkeypatch: pytest.Monkey
     assert not (tmp_path / "runs").exists() or list((tmp_path / "runs").iterdir()) == []
 
 
+@pytest.mark.parametrize(("refuses", "done"), [("sends", []), ("load", ["sends"]), ("begins", ["sends", "load"])])
 @pytest.mark.proves("What allowed a game day is asked again when all is ready, and it ends when that holds no more")
-def test_it_may_not_begin_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The guard is there and is left again; no observer was started, and there is no record."""
+def test_it_may_not_begin_any_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuses: str, done: list[str]
+) -> None:
+    """The guard is there and is left again; no observer was started, and there is no record.
+
+    It is asked before anything is sent, and again before the clock starts.
+    """
     guarded: list[str] = []
+    asked: list[str] = []
 
     class Guard:
         def __init__(self, run: str, **_: object) -> None:
@@ -92,16 +100,21 @@ def test_it_may_not_begin_any_more(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         def __exit__(self, *_: object) -> None:
             guarded.append("left")
 
-    def begins() -> None:
+    def ask(what: str) -> dict[str, Any]:
         assert guarded == ["entered"]
-        raise NO
+        if what == refuses:
+            raise NO
+        asked.append(what)
+        return {}
 
+    monkeypatch.setattr(game_day, "_insist_on_good", lambda *_: ask("load"))
     monkeypatch.setattr(game_day, "Guard", Guard)
     monkeypatch.setattr(game_day, "GameDayLock", lambda _: nullcontext())
     monkeypatch.setattr(game_day, "_experiment", lambda *_: {})
+    stage = {name: lambda name=name: ask(name) for name in ("sends", "begins")}
     with pytest.raises(UsageError):
-        play(tmp_path / "runs", Before, lambda: nullcontext({}), begins=begins)
-    assert guarded == ["entered", "left"]
+        play(tmp_path / "runs", Before, lambda: nullcontext({}), **stage)
+    assert (guarded, asked) == (["entered", "left"], done)
     assert not (tmp_path / "runs").exists() or list((tmp_path / "runs").iterdir()) == []
 
 
