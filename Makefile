@@ -58,8 +58,9 @@ test: lint ## every test that needs no Docker
 test-cluster: .venv/test ## game days on two real kind clusters, which are made for it and removed (needs Docker and kind; 25 minutes at most)
 	@trap : INT TERM; begun=$$(date +%s); \
 	left() { seconds=$$(($(CLUSTER_S) + begun - $$(date +%s))); echo $$((seconds > 0 ? seconds : 1)); }; \
-	timeout --foreground -s INT -k 60 $$(left) $(BIN)/gameday testbed up && \
-	timeout --foreground -s INT -k 120 $$(left) $(BIN)/python -m pytest $(CLUSTER); code=$$?; \
+	within() { if command -v timeout >/dev/null; then timeout --foreground -s INT -k "$$@"; else shift 2; "$$@"; fi; }; \
+	within 60 $$(left) $(BIN)/gameday testbed up && \
+	within 120 $$(left) $(BIN)/python -m pytest $(CLUSTER); code=$$?; \
 	$(BIN)/gameday testbed down; exit $$code
 
 test-kill: .venv/test ## the runner is killed at each step of a region's loss, on the testbed (an hour)

@@ -103,7 +103,7 @@ def kept(fault: str) -> Plan | None:
         TestbedError: its file is damaged. How it is lifted is in the ledger too, and with the reverter.
     """
     file = _file(fault)
-    remedy = "`gameday undo` lifts it by the ledger, and removes the file."
+    remedy = f"`{site().undo}` lifts it by the ledger, and removes the file."
     try:
         with read(file, "the plan of an injected fault", remedy):
             return plan_from_json(json.loads(file.read_text(encoding="utf-8")))
@@ -175,7 +175,7 @@ def store(fault: str, plan: Plan) -> None:
         raise AbortedError(Problem(fault, "the end of the run", "a run under way", "Nothing was injected."))
     before = kept(fault)
     if before is not None and before.lifts and not before.lifted:
-        remedy = "Lift it first: `gameday undo`."
+        remedy = f"Lift it first: `{site().undo}`."
         raise NothingToHitError(Problem(fault, "it was injected before and not lifted", "a system without it", remedy))
     for safety in _safety:
         safety.arm(fault, plan.lifts)
@@ -243,7 +243,7 @@ def undo(fault: str, by: str) -> str:
     results = _safety[0].lift(fault, by) if _safety else perform(plan.lifts if plan else ())
     failed = [f"{result.verb} {result.target}: {result.detail}" for result in results if not result.ok]
     if plan is None or failed:
-        remedy = "Run `gameday undo`; if it stays, `gameday testbed reset`, which empties the data."
+        remedy = f"Run `{site().undo}`, which says what stays."
         raise LeftBehindError(Problem(fault, "; ".join([*damage, *failed]), "every part of it lifted", remedy))
     stays = "; ".join(f"{result.target} {result.detail}" for result in results if stays_out(result))
     keep(fault, replace(plan, lifted=True, stays=stays))

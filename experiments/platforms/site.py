@@ -53,6 +53,11 @@ class Site:
         """Where the page receiver answers; empty: there is none."""
         return "" if self.outside is None else f"http://{self.outside[0]}:{self.outside[1]}"
 
+    @property
+    def undo(self) -> str:
+        """The command that makes it whole after a game day."""
+        return "gameday undo" if self.world == "kind" else f"gameday undo --world {self.world}"
+
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON values, as a process of a run is told it."""
         return asdict(self)

@@ -101,7 +101,7 @@ class Arms:
         for attempt in range(1, _ATTEMPTS + 1):
             plan = self.reverter.plan()
             if plan["run"] != self.run:
-                found, remedy = f"the plan of run {plan['run'] or '(none)'}", "Run `gameday undo`."
+                found, remedy = f"the plan of run {plan['run'] or '(none)'}", f"Run `{site().undo}`."
                 raise ReverterError(Problem(layout.REVERTER, found, f"that of run {self.run}", remedy))
             kept = {key: plan[key] for key in ("run", "home", "nodes", "network")}
             others = [lift for held in reversed(self.held()) if held.fault != fault for lift in held.lifts]
@@ -163,7 +163,7 @@ class Guard:
         settle(self.arms.reverter, journal)
         if left := journal.held():
             found = ", ".join(f"{held.fault} of run {held.run}" for held in left)
-            raise UsageError(Problem("faults of an earlier run", found, "none", "Run `gameday undo`."))
+            raise UsageError(Problem("faults of an earlier run", found, "none", f"Run `{site().undo}`."))
         home = self._home()
         document = {**platform().fencing(home), "run": run, "lifts": []}
         try:
@@ -228,4 +228,4 @@ def settle(reverter: Reverter, journal: Journal) -> None:
 
 def left_behind(result: Result) -> Problem:
     """What could not be lifted, as a person reads it."""
-    return Problem(f"{result.verb} {result.target}", result.detail, "the fault lifted", "Run `gameday undo`.")
+    return Problem(f"{result.verb} {result.target}", result.detail, "the fault lifted", f"Run `{site().undo}`.")

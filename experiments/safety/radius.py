@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from experiments.platforms.site import site
 from experiments.safety.abort import inside_radius
 from scenarios.files.resolved import Resolved
 
@@ -45,9 +46,8 @@ def describe(
     lines += [f"users will feel it at: {', '.join(services) or 'nothing'}"]
     lines += [f"aborted when one of these is bad for a minute: {', '.join(spared)}"] if spared else []
     if irreversible:
-        lines += [
-            f"cannot be lifted, only failed back (`gameday undo`), if it comes to that: {', '.join(irreversible)}"
-        ]
+        how = f"cannot be lifted, only failed back (`{site().undo}`), if it comes to that"
+        lines += [f"{how}: {', '.join(irreversible)}"]
     return "\n".join(lines)
 
 

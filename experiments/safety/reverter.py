@@ -54,7 +54,7 @@ class Reverter:
         if status == 200 and (plan := _plan(text)) is not None:
             return plan
         found = f"no answer: {text}" if status == 0 else f"{status}: {_error(text)}"
-        remedy = "Run `gameday testbed status`; `gameday undo` lifts what is left."
+        remedy = f"`{site().undo}` lifts what is left, and says what does not answer."
         raise ReverterError(Problem(f"{layout.REVERTER} {method} {path}", found, "its consent", remedy))
 
 

@@ -146,6 +146,8 @@ def _wait(progress: Progress, begins: float) -> Status:
         if found.whole:
             progress(1.0, "whole")
             return found
+        if found.lease == plan().away.region:  # it was at home when the waiting began
+            raise _failed_over(f"failed over to {found.lease} while it was brought up: the machine is too busy")
         if passed_s > _WHOLE_S:
             remedy = "`gameday testbed status` shows more. Run `gameday undo`; `testbed reset` empties the data."
             lacks = "; ".join(found.lacks)[:600]
@@ -155,11 +157,12 @@ def _wait(progress: Progress, begins: float) -> Status:
 
 
 def _refuse_pending() -> None:
-    found = looking.look()
-    if found.pending_failback:
-        away = plan().away.region
-        problem = Problem("testbed", f"failed over to {away}", "the primary at home", "Run `gameday undo --home`.")
-        raise TestbedError(problem)
+    if looking.look().pending_failback:
+        raise _failed_over(f"failed over to {plan().away.region}")
+
+
+def _failed_over(found: str) -> TestbedError:
+    return TestbedError(Problem("testbed", found, "the primary at home", "Run `gameday undo --home`."))
 
 
 def _broken(found: Status) -> bool:

@@ -8,6 +8,7 @@ import termios
 import threading
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from tests.cluster import killing
@@ -18,7 +19,9 @@ ANSWERS_AFTER_S = 2.0  # a person who is quick
 class TerminalRun(killing.Run):
     """What is shown is kept in `err`. `answers` is told each question, does what it asks for, and is then typed `y`."""
 
-    answers: Callable[[str], None] | None = None
+    def __init__(self, folder: Path, *arguments: str, answers: Callable[[str], None] | None = None) -> None:
+        self._answers = answers
+        super().__init__(folder, *arguments)
 
     def _started(self, command: list[str], environment: dict[str, str]) -> subprocess.Popen[Any]:
         self._keys, screen = os.openpty()
@@ -47,9 +50,9 @@ class TerminalRun(killing.Run):
                     threading.Thread(target=self._answer, args=(question,), daemon=True).start()
 
     def _answer(self, question: str) -> None:
-        if self.answers is None:
+        if self._answers is None:
             return
-        self.answers(question[-500:])
+        self._answers(question[-500:])
         time.sleep(ANSWERS_AFTER_S)
         os.write(self._keys, b"y\n")
 

@@ -155,11 +155,12 @@ def test_people_who_answer(whole: Status, tmp_path: Path, record_property: Told)
         elif "verb: wait_ready" in question:
             assert poll(lambda: cluster.is_settled(EAST.region, "strategic"), 120)
 
-    TerminalRun.answers = staticmethod(person)
-    run = TerminalRun(tmp_path, ROLL_BACK, "--operator", "live")
+    run = TerminalRun(tmp_path, ROLL_BACK, "--operator", "live", answers=person)
     code = run.process.wait(timeout=1200)
     assert code in (0, 1, 3), (tmp_path / "err").read_text()
     times_s = _answer_times_s(run.marks())
+    assert len(asked) >= len(times_s) > 0
+    assert any("verb: rollout_undo" in question for question in asked)
     record_property("summary", f"a person at the terminal: {len(asked)} questions, answered after {times_s} s")
     assert RunRecord(run.record).head["operator"] == "live"
     assert lifecycle.status(measure=False).whole

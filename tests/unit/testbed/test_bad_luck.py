@@ -244,6 +244,23 @@ def test_up_while_a_failback_is_pending(machine: Machine, refused: Refused, monk
     assert set(machine.called()) <= {"image"}, "only looked at"
 
 
+@pytest.mark.proves(
+    "A testbed that fails over while it is brought up is not waited for any longer: it is said how to mend it"
+)
+def test_it_fails_over_while_it_is_brought_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    region = status.Region({}, 0, {}, None, prometheus=False)
+    parts = dict.fromkeys(PLACES, region), {}, WEST.region
+    looks = [
+        status.Status(*parts, lease, None, None, lease == WEST.region, ("the database is in recovery",))
+        for lease in (EAST.region, WEST.region)
+    ]
+    monkeypatch.setattr(status, "look", lambda: looks.pop(0))
+    monkeypatch.setattr(lifecycle, "_STEP_S", 0)
+    with pytest.raises(TestbedError, match=f"failed over to {WEST.region} while .* expected .* `gameday undo --home`"):
+        lifecycle._wait(lambda *_: None, 0.7)
+    assert looks == []
+
+
 @pytest.mark.parametrize("holder", ["somebody", ""])
 def test_port_taken(machine: Machine, refused: Refused, monkeypatch: pytest.MonkeyPatch, holder: str) -> None:
     machine.whole()
