@@ -151,6 +151,15 @@ def insist_still(
         raise UsageError(*problems)
 
 
+def insist_trading(day: AwsDay) -> None:
+    """Insist that trading is still enabled on every target. Raises UsageError."""
+    problems: list[Problem] = []
+    for region, target in day.targets.items():
+        _look(partial(_trading, region, target), [], problems, region)
+    if problems:
+        raise UsageError(*problems)
+
+
 def use_approval(day: AwsDay, resolved: Resolved, production: Production) -> None:
     """Use the approval of a run up, before it breaks anything. Raises NotApprovedError when it serves no more."""
     request = _request(resolved, day.targets, day.outside, production, day.window)

@@ -24,7 +24,7 @@ from experiments.run import quiet
 from experiments.run.play import SECOND_US
 from experiments.safety import canary, identity
 from experiments.testbed.state import Identity
-from gameday.aws_day import AwsDay, insist_still, lasts_us, over, use_approval
+from gameday.aws_day import AwsDay, insist_still, insist_trading, lasts_us, over, use_approval
 from gameday.cli.talk import progress, say
 from gameday.game_day import Ask, PlayedOnCluster, Stage, insist_on_quiet, play_on
 from gameday.settings import Settings
@@ -84,6 +84,7 @@ def play_on_eks(
 
     def begins() -> None:
         still()
+        insist_trading(day)  # somebody may have disabled it while the load was sent
         if observe is None:
             use_approval(day, resolved, production)
 

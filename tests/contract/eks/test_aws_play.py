@@ -48,6 +48,14 @@ def apis(monkeypatch: pytest.MonkeyPatch) -> dict[str, Objects]:
     return found
 
 
+@pytest.fixture(autouse=True)
+def disabled(monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+    """Since when trading is disabled, by the target's name; it is not."""
+    found: dict[str, str] = {}
+    monkeypatch.setattr(aws_day, "trading_off", lambda aws: found.get(aws.target.name, ""))
+    return found
+
+
 @pytest.fixture
 def targets(target: Target) -> dict[str, Target]:
     east = target.model_copy(
@@ -126,14 +134,22 @@ def _play(
     aws_play.play_on_eks(day, resolved, settings, question=asked, ask=None, observe=None)
 
 
-@pytest.mark.proves("EKS: when all is ready, window, approval and canary order must hold still; else nothing is played")
+@pytest.mark.proves(
+    "EKS: when all is ready window, approval, canary order and trading must hold still; else nothing is played"
+)
 @pytest.mark.parametrize(
     ("late", "found"),
-    [("window", "3:30:00 left of"), ("approval", "no such file"), ("canary", "a proof older than 60 s")],
+    [
+        ("window", "3:30:00 left of"),
+        ("approval", "no such file"),
+        ("canary", "a proof older than 60 s"),
+        ("trading", "trading is disabled since noon"),
+    ],
 )
 def test_what_held_at_the_plan_holds_no_more(
     late: str, found: str, resolved: Resolved, targets: dict[str, Target], orders: tuple[str, list[dict[str, Any]]],
-    played: list[str], production: Production, clock: list[datetime], monkeypatch: pytest.MonkeyPatch,
+    played: list[str], production: Production, clock: list[datetime], disabled: dict[str, str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     names = iter((EAST, WEST))
 
@@ -143,6 +159,8 @@ def test_what_held_at_the_plan_holds_no_more(
             clock.append(NOON + timedelta(hours=4, minutes=30))
         if late == "approval":
             aws_day._signature(resolved, production).unlink(missing_ok=True)
+        if late == "trading":
+            disabled[WEST] = "noon"
         return next(names)
 
     if late == "canary":
@@ -152,7 +170,7 @@ def test_what_held_at_the_plan_holds_no_more(
     with pytest.raises(UsageError, match=found):
         _play(resolved, targets, outside, production=production, question=question)
     assert played == []
-    assert len(orders[1]) == (late == "canary"), "a canary order was sent outside the window"
+    assert len(orders[1]) == (late in ("canary", "trading")), "a canary order was sent outside the window"
 
 
 def test_a_run_ends_when_only_the_undo_fits_into_its_window(targets: dict[str, Target]) -> None:

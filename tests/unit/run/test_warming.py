@@ -57,7 +57,9 @@ def warmed(folder: Path, within_s: float = 30.0, **given: Any) -> tuple[Warm, li
 def test_it_waits_until_all_is_good(tmp_path: Path) -> None:
     found, told = warmed(tmp_path, bad_s=1.0)
     assert found.bad == ""
-    assert found.load_s >= 1.3  # bad for a second (the last wrong probe comes a little before), then good for half a one
+    assert (
+        found.load_s >= 1.3
+    )  # bad for a second (the last wrong probe comes a little before), then good for half a one
     assert any("since risk was bad" in words for _, words in told)
     assert told[-1][0] == 1.0
 
