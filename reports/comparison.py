@@ -16,7 +16,7 @@ from reports.words import duration
 from scenarios.errors import Problem, UsageError
 from validators.model import Verdict
 
-KINDS = ("rto.", "rpo.", "alert.", "change.")
+KINDS = ("rto.", "rpo.", "kpi.", "alert.", "change.")
 INSIDE = 0.90  # share of the trials that the predicted interval holds
 COLUMNS = (
     "objective", "unit", "limit", "predicted_low", "predicted_median", "predicted_high", "predicted_result", "trials",
@@ -78,6 +78,8 @@ def _same(predicted: Report, measured: Report, what: str, command: str) -> None:
 
 def _rows(predicted: Report, before: Verdict, after: Verdict) -> Iterator[dict[str, Any]]:
     values = _values(predicted, before)
+    if values.empty and after.result is None:
+        return  # nobody judges it, and one side has not even measured it
     yield _row(after.objective, before, after, values, (after.low, after.value, after.high))
     for phase, seconds in phases(after).items():
         spread = pd.Series([p for p in _phase(predicted, before, phase) if p is not None], dtype=float)
@@ -107,12 +109,16 @@ def _row(
 
 
 def _values(predicted: Report, verdict: Verdict) -> "pd.Series[float]":
-    """Values of the trials that exercised it; one that never happened is infinite."""
+    """Values of the trials that exercised it, or measured it without judging; one that never happened is infinite."""
     name = verdict.objective
     if predicted.ensemble is None:
-        found = [verdict.value] if verdict.result is not None else []
+        found = [verdict.value] if verdict.result is not None or verdict.value is not None else []
     else:
-        found = [t.values.get(name) for t in predicted.ensemble.trials if t.results.get(name) is not None]
+        trials = ((t.results.get(name), t.values.get(name)) for t in predicted.ensemble.trials)
+        found = [value for result, value in trials if result is not None or value is not None]
+    if not found and verdict.result is None:  # the trial in full may have measured what the others' level cannot
+        alone = (v.value for v in predicted.judgement.verdicts if v.merged and v.objective == name)
+        found = [value for value in alone if value is not None]
     return pd.Series([math.inf if value is None else value for value in found], dtype=float)
 
 

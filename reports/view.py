@@ -42,6 +42,7 @@ class Row:
     alone: str  # what stands there then: "full trial only", "full trial missing"
     spread: str  # "recovered: median 8 min 20 s, 95 % within 11 min"
     beside: tuple[Verdict, ...]  # rows that are shown and never merged
+    shown: str  # what was measured of an objective that is not judged: "6.14 ms before the fault, 7 ms after recovery"
     tight: Mapping[str, str]  # limit, measured, bounds for a narrow table
 
     @property
@@ -191,8 +192,26 @@ def _row(
         alone="full trial only" if report.record.marks else "full trial missing",
         spread=_spread_text(report, verdict.objective, single),
         beside=beside,
+        shown=shown_text(single, beside),
         tight=tight,
     )
+
+
+def shown_text(verdict: Verdict, beside: Iterable[Verdict]) -> str:
+    """Return what was measured although it is not judged, each stretch beside the others; "" when it was judged.
+
+    "p95 in the worst minute 6.14 ms before the fault, 7 ms after recovery; 41 ms from the fault until it had settled".
+    """
+    if verdict.result is not None or verdict.value is None:
+        return ""
+    worst = [w for w in verdict.detail.get("worst_minutes", ()) if w["value_ms"] is not None]
+    if not worst:
+        return f"{measured_text(verdict)} in the least minute"
+    label = f"p{verdict.detail['quantile'] * 100:g}"
+    during = [v for v in beside if v.objective.startswith(f"{verdict.objective}.during_") and v.value is not None]
+    rest = [f"; {measured_text(v)} {str(v.detail['label']).removeprefix(f'{label} ')}" for v in during]
+    each = ", ".join(f"{quantity(w['value_ms'], 'ms')} {w['name']}" for w in worst)
+    return f"{label} in the worst minute {each}{''.join(rest)}"
 
 
 def limit_text(verdict: Verdict, at_least: bool = False, *, tight: bool = False) -> str:

@@ -7,6 +7,7 @@ end. Source: DESIGN, What is measured, exactly.
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 from validators.exercised import why_not
@@ -25,6 +26,7 @@ from validators.measures import (
 from validators.merge import judgement
 from validators.model import Judgement, Measurement, Observations, Result, Verdict
 from validators.reasons import reason
+from validators.stretches import counts
 
 Objective = Mapping[str, Any]
 Measure = Callable[[Observations, Objective], list[Measurement]]
@@ -41,13 +43,15 @@ MEASURES: dict[str, Measure] = {
     "house_rule": house_rules.measure,
     "integrity": integrity.measure,
 }
+SHOWN = ("latency", "throughput")  # what a small system is measured for, though nothing is promised of it
 CUT_SHORT = "the run did not come to its own end"
 
 
 def judge(observations: Observations) -> Judgement:
     """Judge every objective of a record and merge what was judged.
 
-    Objectives that the run did not exercise, or that were left out before it, are listed with the reason, not merged.
+    Objectives that the run did not exercise, or that were left out before it, are listed with the reason, not merged;
+    of those that were left out latency and throughput are measured even so.
     Raises KeyError for an objective of an unknown kind: the record was checked when it was read, so that is our bug.
     """
     return judgement([v for o in observations.objectives for v in _objective(observations, o)])
@@ -58,10 +62,25 @@ def _objective(observations: Observations, objective: Objective) -> list[Verdict
     if (why := why_not(observations, objective)) is not None:
         return [_without(objective, "not_exercised", why)]
     if name in observations.not_judged:
-        return [_without(objective, "not_judged", observations.not_judged[name])]
+        return _left_out(observations, objective, observations.not_judged[name])
     measured = MEASURES[str(objective["kind"])](observations, objective)
     main, *beside = [_verdict(observations, objective, m) for m in measured]
     return [main, *beside]
+
+
+def _left_out(observations: Observations, objective: Objective, why: str) -> list[Verdict]:
+    """An objective that was left out before the run: a line without a verdict, with what was measured all the same."""
+    line = _without(objective, "not_judged", why)
+    if objective["kind"] not in SHOWN or not len(counts(observations, "edge").rows):
+        return [line]
+    main, *beside = MEASURES[str(objective["kind"])](observations, objective)
+    if main.value is None:
+        return [line]
+    measured = replace(
+        line, value=main.value, low=main.low, high=main.high, samples=main.samples, method=main.method,
+        evidence=main.evidence, detail=main.detail, at_least=main.at_least,
+    )  # fmt: skip
+    return [measured, *(_verdict(observations, objective, row) for row in beside)]
 
 
 def _limit(objective: Objective) -> tuple[float | None, str]:

@@ -28,6 +28,8 @@ def compare(predicted: Predicted, measured: Measured, as_json: AsJson = False) -
     Both must be of the same system, so predict it as the cluster plays it: `gameday simulate SCENARIO --as kind`. The
     predicted interval holds 90 % of the trials; `inside`: whether it and the measured interval overlap; `off by` is the
     predicted median's distance from what was measured. Phases that several services share are told once.
+    Latency and throughput are compared though neither is judged on a small system, where the trials counted requests:
+    `--fidelity request`.
     """
     folders = [find_run(name) for name in (predicted, measured)]
     from gameday.judging import load_report
@@ -62,7 +64,7 @@ def _table(found: "Comparison") -> None:
             rows.append((name, *cells))
         elif shown.setdefault((phase, *cells), name) == name:  # the phases that services share are told once
             rows.append((f"  {phase}", *cells))
-    put_rows(rows, HEAD)
+    put_rows(rows, HEAD) if rows else put("nothing was both predicted and measured")
 
 
 def _off(row: dict[Any, Any]) -> str:

@@ -91,7 +91,11 @@ def _unjudged(seen: View) -> list[str]:
     rows = [row for row in seen.rows if not row.judged]
     if not rows:
         return []
-    lines = [f"- {text(row.name)}, {row.word}: {text(row.reason or 'no reason was given')}" for row in rows]
+    lines = [
+        f"- {text(row.name)}, {row.word}: {text(row.reason or 'no reason was given')}"
+        + (f"; measured: {text(row.shown)}" if row.shown else "")
+        for row in rows
+    ]
     return ["### Not judged and not exercised", "", *lines, ""]
 
 

@@ -183,6 +183,8 @@ def _unjudged(seen: View, width: int, symbols: dict[str, str]) -> list[Text]:
             reasons.setdefault(row.reason or "no reason was given", []).append(row.name)
         for reason, names in reasons.items():
             lines += _wrap(f"{', '.join(names)}: {reason}", width, 2)
+        for row in rows:
+            lines += _wrap(f"{row.name}: {row.shown}", width, 4, "dim") if row.shown else []
     return [*lines, Text("")] if lines else []
 
 

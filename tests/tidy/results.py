@@ -55,6 +55,15 @@ cost users is under `change`.
 Each row says which commit played it, and the digest of the topology (with its parameters) that it was played on. A
 record of another topology than that of today was predicted and judged as it was then: it says nothing of today's.
 """
+UNJUDGED = """
+## Latency and throughput, measured and not judged
+
+p95 of each service's own time in the worst whole minute before the fault / after recovery / and from the fault until
+the system had settled (– where more than one in twenty got no answer); one figure where nothing broke. Orders completed
+in the least minute. A small system on a busy machine, whose cores also carry all that measures it, is held against
+itself and not against the runbook.
+
+"""
 
 
 def pack(folder: Path) -> Path:
@@ -114,6 +123,7 @@ def made() -> dict[Path, str]:
         measured = [r for r in reports if r.head["source"] != "simulation"]
         predicted = {_digests(r): r for r in reports if r.ensemble}
         parts = [HEAD, "\n## Measured\n\n", _table(pd.DataFrame([_measured(r) for r in measured]))]
+        parts += [UNJUDGED, _table(pd.DataFrame([_unjudged(r) for r in measured]))]
         parts += ["\n## The instrument\n\n", _table(pd.DataFrame([_instrument(r) for r in measured]))]
         parts.append("\n## Predicted beside measured\n")
         pairs = [(r, compare(predicted[_digests(r)], r)) for r in measured if _digests(r) in predicted]
@@ -175,6 +185,18 @@ def _value(verdict: Verdict | None) -> str:
     words = quantity(verdict.value, verdict.unit, tight=True)
     width = f" ±{(known[1] - known[0]) * 500:.0f} ms" if len(known) == 2 and verdict.unit == "s" and known[1] else ""
     return f"{verdict.result} {words}{width}"
+
+
+def _unjudged(report: Report) -> dict[str, str]:
+    """Latency and throughput: before the fault, after recovery, in between; or over a run in which nothing broke."""
+    verdicts = {v.objective: v for v in report.judgement.verdicts}
+    row = {"scenario": str(report.scenario["scenario"])}
+    for service in ("strategic", "tactical", "risk", "database"):
+        main, during = verdicts[f"kpi.{service}"], verdicts.get(f"kpi.{service}.during_p95")
+        values = [w["value_ms"] for w in main.detail.get("worst_minutes", ())] + ([during.value] if during else [])
+        row[f"{service} p95"] = " / ".join(quantity(v, "ms", tight=True) for v in values) or "–"
+    least = verdicts["kpi.throughput"].value
+    return {**row, "completed": "–" if least is None else quantity(least, "1/s", tight=True)}
 
 
 def _instrument(report: Report) -> dict[str, str]:

@@ -1,5 +1,6 @@
 """A prediction beside a measurement: what is compared, and what most of the distance comes from."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -61,3 +62,20 @@ def test_phases_that_services_share_are_told_once(capsys: pytest.CaptureFixture[
     told = [line.split()[0] for line in capsys.readouterr().out.splitlines()[3:] if line.startswith("  ")]
     assert told.count("detect") == told.count("act") == told.count("decide") == 1
     assert told.count("converge") == 2
+
+
+def test_what_nobody_judges_is_compared_where_both_have_measured_it(capsys: pytest.CaptureFixture[str]) -> None:
+    """A latency on a small system: of each trial, or of the trial in full; else there is nothing to put beside it."""
+    after = measured(verdict("kpi.risk", 6.0, None))
+    before = predicted({"kpi.risk": "not exercised"}, {})
+    command._table(found := compare(before, after))
+    assert found.rows.empty
+    assert "nothing was both predicted and measured" in capsys.readouterr().out
+    assert before.ensemble is not None
+    each = [replace(trial, values={"kpi.risk": 5.0 + trial.trial}) for trial in before.ensemble.trials]
+    [row] = compare(replace(before, ensemble=replace(before.ensemble, trials=each)), after).rows.to_dict("records")
+    assert (row["predicted_low"], row["predicted_median"], row["trials"], row["inside"]) == (6.0, 15.0, 20, True)
+    kept = replace(before, judgement=measured(verdict("kpi.risk", 7.0, None)).judgement)
+    unjudged = replace(before.ensemble, judgement=measured(verdict("kpi.risk", None, None)).judgement)
+    [row] = compare(replace(kept, ensemble=unjudged), after).rows.to_dict("records")
+    assert (row["predicted_median"], row["trials"], row["inside"]) == (7.0, 1, False)
