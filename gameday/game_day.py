@@ -139,9 +139,11 @@ def play_on(
         if observe is None:
             facts["before"] |= _insist_on_good(resolved, clean)
         stage.begins()
+        origin = Origin.soon(LOADING_S)
+        facts["started_at"] = origin.utc
         with clean.logging(), deferring(say), RunWriter(folder, clean.value(facts)) as writer:
             conditions = _conditions(stage, resolved, folder, guard, lock, observe=observe is not None)
-            game = _Game(stage, resolved, writer, clean, folder, guard, guarded)
+            game = _Game(stage, resolved, writer, clean, folder, guard, guarded, origin)
             return _play(game, conditions, experiment, ask)
 
 
@@ -253,6 +255,7 @@ class _Game:
     folder: Path
     guard: Guard
     guarded: ExitStack
+    origin: Origin
 
 
 def _play(
@@ -260,7 +263,7 @@ def _play(
 ) -> PlayedOnCluster:
     resolved, clean, folder, guard = game.resolved, game.clean, game.folder, game.guard
     recorder = clean.recorder(game.writer)
-    origin, seen, left, run_id = Origin.soon(LOADING_S), _Seen(), list[str](), guard.arms.run
+    origin, seen, left, run_id = game.origin, _Seen(), list[str](), guard.arms.run
 
     def watch(message: Any, stop: Any) -> None:
         seen.take(message)

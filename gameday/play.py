@@ -56,7 +56,7 @@ def head(resolved: Resolved, *, fidelity: str, seed: int, trial: int) -> dict[st
 def cluster_head(
     resolved: Resolved, world: str, started: datetime, operator: str, observe_us: int | None = None
 ) -> dict[str, Any]:
-    """What run.json of a game day says from the start. `started` names the run: a cluster is never played twice.
+    """What run.json of a game day says, save when its clock starts. `started` names it: it is never played twice.
 
     `operator`: people's answers are scripted, or live. `observe_us`: nothing is broken, for so long.
     """
@@ -68,7 +68,6 @@ def cluster_head(
         "evidence_class": EVIDENCE_CLASS[world],
         "operator": operator,
         "scaled": getattr(resolved.scenario.worlds, world).rate_per_s is not None,
-        "started_at": started.isoformat(timespec="seconds"),
         "observe_only": observe_us is not None,
         "command": _command(resolved, "run", *options),
         **_made_with("chaostoolkit", "chaostoolkit-lib", "kubernetes", "locust", "psycopg", "pyarrow"),

@@ -25,6 +25,7 @@ def facts(report: Report) -> list[tuple[str, str]]:
         ("Topology", (head.get("topology") or {}).get("topology")),
         ("Evidence class", report.evidence_class),
         ("Source", head.get("source")),
+        ("Started (UTC)", head.get("started_at")),
         ("Operators", _OPERATORS.get(str(head.get("operator")))),
         ("Fidelity of the full trial", head.get("fidelity")),
         ("Seed", head.get("seed")),

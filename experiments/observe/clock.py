@@ -7,6 +7,7 @@ into the run's time by the offset that holds now, so that a wall clock that is s
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
 STEP_US = 5_000  # a wall clock that moves so far between two looks has been set, not slewed
 
@@ -17,6 +18,11 @@ class Origin:
 
     monotonic_ns: int
     epoch_us: int
+
+    @property
+    def utc(self) -> str:
+        """The start as people write it, to the millisecond."""
+        return datetime.fromtimestamp(self.epoch_us / 1e6, UTC).isoformat(timespec="milliseconds")
 
     @staticmethod
     def soon(within_s: float = 0.0) -> "Origin":

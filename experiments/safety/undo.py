@@ -39,7 +39,7 @@ from experiments.testbed import clusters, outside, state, status
 from experiments.testbed.layout import PLACES, Place
 from experiments.testbed.plan import plan
 from experiments.testbed.system.returning import writer
-from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem, UsageError
+from scenarios.errors import AbortedError, GamedayError, LeftBehindError, Problem, RecordError, UsageError
 
 Progress = Callable[[float, str], None]
 
@@ -113,6 +113,7 @@ def undo(progress: Progress, *, home: bool, runs: Path) -> Undone:
         elif new is plan().home:
             with _said_as_left(new):
                 as_planned()
+                done.late = _read_at_leisure(record)
         with _said_as_left(new):
             done.lifted += enable_again(journal, status.trading_off(status.look().regions))
             _wait_until_whole(done, old, new, progress)
@@ -269,6 +270,14 @@ def _read_late(record: Path | None) -> Late | None:
         return None
     with to_fenced_databases():
         return read_late(record)
+
+
+def _read_at_leisure(record: Path | None) -> Late | None:
+    """Read what a killed run has not, when nothing is rewound any more: what has no room, or no sense, is only said."""
+    try:
+        return _read_late(record)
+    except RecordError as error:
+        return Late((), (), None, "", "; ".join(f"{problem.where}: {problem.found}" for problem in error.problems))
 
 
 def save_unread(runs: Path) -> None:

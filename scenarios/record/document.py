@@ -24,8 +24,9 @@ Time is whole microseconds from the run's start. Intervals are half-open: [from,
 | `run.json` | the head, there from the first instant: `schema_version`, what was played as resolved (`scenario`, \
 `topology`, `parameters`, `procedures`, `objectives`, `not_judged`, digests), `source`, `evidence_class`, `fidelity`, \
 `seed`, `trial`, `command` (that plays it again), `versions`, `git_commit`; of a game day also \
-`started_at`, `operator` (scripted or live), `observe_only`, `before` (alerts that held before it, and regions whose \
-Prometheus was silent then), on EKS `lifters` (who lifts when the runner falls silent); at closing `termination`, \
+`started_at` (UTC, when the run's clock showed zero), `operator` (scripted or live), `observe_only`, `before` (alerts \
+that held before it, regions whose Prometheus was silent then, for how long its load was sent ahead and what was bad), \
+on EKS `lifters` (who lifts when the runner falls silent); at closing `termination`, \
 `duration_us`, `surviving_timeline`, `clock`, `why` (it was stopped), \
 `unlisted` (why there is no `reconciliation.csv`), \
 `torn_lines` (of each process, that were no message), `checked` (requests compared with the reference, and \

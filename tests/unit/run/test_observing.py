@@ -1,5 +1,6 @@
 """To observe: nothing is broken, whatever state the system is in, and it ends when its time is over or by hand."""
 
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from gameday.cli.main import run as gameday
 from gameday.cli.run import _observed_us
 from gameday.game_day import _observed
 from gameday.judging import load_report
+from reports.environment import facts
 from scenarios.errors import UsageError
 from scenarios.files.load import load
 from scenarios.record.reader import RunRecord
@@ -43,6 +45,15 @@ def test_ended_by_hand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     assert [m.detail["reason"] for m in record.marks if m.kind == "run_ended"] == ["by hand"]
     assert load_report(record.folder).judgement.verdicts
     assert pending.read() is not None, "it is still pending"
+
+
+@pytest.mark.proves("a record says in UTC when its clock showed zero, and so does the report")
+def test_the_clock_of_a_run_is_told_in_utc(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = datetime.now(UTC)
+    record = observed(tmp_path, monkeypatch, "pass", 500_000)
+    started = datetime.fromisoformat(record.head["started_at"])
+    assert before < started < datetime.now(UTC) - timedelta(microseconds=record.head["duration_us"])
+    assert dict(facts(load_report(record.folder)))["Started (UTC)"] == record.head["started_at"]
 
 
 def test_ended_by_its_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,7 +12,7 @@ from experiments.safety.journal import Journal
 from experiments.safety.late import Late
 from experiments.safety.undo import save_unread, undo
 from experiments.testbed.status import Database
-from scenarios.errors import LeftBehindError, Problem
+from scenarios.errors import LeftBehindError, Problem, RecordError
 from scenarios.record.writer import RunWriter
 from tests.unit.safety.undo_world import PRIMARY, World, quiet
 
@@ -59,6 +59,30 @@ def test_killed_in_a_failback_that_a_run_played_before_its_last_step(world: Worl
     undo(quiet, home=False, runs=tmp_path)
     plan = {"strategic": 0, "tactical": 0, "risk": 0}
     assert world.did == [f"deploy {({'region': 'us-west-2'}, {'plan': plan})}"]
+
+
+@pytest.mark.proves(
+    "what a run killed after its last rewinding has not read back is read by undo, and its orders listed"
+)
+@pytest.mark.parametrize("error", [None, RecordError(Problem("the record", "no room", "some", "Make some."))])
+def test_killed_when_the_primary_was_home_again(
+    error: RecordError | None, world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is rewound any more: a record that takes nothing keeps nothing from being whole."""
+
+    def late(record: Path) -> Late:
+        if error is not None:
+            raise error
+        return Late(("us-east-1/9",), (), 3, str(record / "reconciliation.csv"))
+
+    Journal().append("opened", "one", home="us-east-1")
+    RunWriter(tmp_path / "one", {"topology": {"database": {"home": "us-east-1"}}})
+    monkeypatch.setattr(undoing, "read_late", late)
+    monkeypatch.setattr(undoing, "to_fenced_databases", nullcontext)
+    done = undo(quiet, home=True, runs=tmp_path)
+    assert (done.primary, done.left) == ("us-east-1", [])
+    assert done.late is not None
+    assert (done.late.only_there, done.late.unlisted) == ((3, "") if error is None else (None, "the record: no room"))
 
 
 def test_what_is_refused_on_the_way_home_is_left(world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
